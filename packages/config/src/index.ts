@@ -1,0 +1,2 @@
+export { errors as configErrors } from './error-codes.js';
+export type { SecurityContext } from '@portcullis/core';

@@ -1,0 +1,7 @@
+import { expect, test } from '@jest/globals';
+import type { ErrorFactory } from '@portcullis/core';
+import { rateLimitErrors } from '../src/index.js';
+
+test('every error code of the package has a factory that carries its code', () => {
+  for (const [code, make] of Object.entries<ErrorFactory>(rateLimitErrors)) expect(make().code).toBe(code);
+});

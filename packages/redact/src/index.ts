@@ -1,0 +1,2 @@
+export { errors as redactErrors } from './error-codes.js';
+export type { SecurityContext } from '@portcullis/core';
