@@ -38,6 +38,7 @@ export {
   type OptionReader,
   type OptionValues,
 } from './options.js';
+export { guardOf, walkRoutes, type ChainLink, type RouteEntry } from './router-walker.js';
 export { errors as coreErrors } from './error-codes.js';
 export { isError } from './is-error.js';
 export { Secret } from './secret.js';

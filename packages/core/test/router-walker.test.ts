@@ -1,0 +1,103 @@
+import { expect, test } from '@jest/globals';
+import { onBothExpress } from '@portcullis/test-support';
+import type { RequestHandler } from 'express';
+import { ALLOW, guard, guardOf, tagStage, walkRoutes, type RouteEntry } from '../src/index.js';
+
+const requirePermission = (detail: string) =>
+  guard('requirePermission', { stage: 'authorize', detail }, () => ALLOW);
+const handler: RequestHandler = (_req, res) => void res.send('x');
+const publicRoute = tagStage((_req: unknown, _res: unknown, next: () => void) => next(), {
+  kind: 'public',
+  name: 'public',
+});
+
+function find(entries: readonly RouteEntry[], path: string, method = 'GET'): RouteEntry {
+  const entry = entries.find(
+    (e) => e.path === path && (e.methods.includes(method) || e.methods.includes('*')),
+  );
+  if (!entry) throw new Error(`No entry for ${method} ${path} in ${JSON.stringify(entries)}`);
+  return entry;
+}
+
+onBothExpress((express, major) => {
+  test('every route is listed with its full path, its methods and the guards before it', () => {
+    const app = express();
+    const books = express.Router();
+    books.get('/:id', requirePermission('book:read'), handler);
+    books.route('/').get(publicRoute, handler).post(requirePermission('book:create'), handler);
+    app.use('/api/books', books);
+    app.get(['/a', '/b'], handler);
+    app.all('/all', requirePermission('all:any'), handler);
+
+    const entries = walkRoutes(app);
+    expect(guardOf(find(entries, '/api/books/:id'))).toMatchObject({ detail: 'book:read' });
+    expect(guardOf(find(entries, '/api/books', 'GET'))).toMatchObject({ kind: 'public' });
+    expect(guardOf(find(entries, '/api/books', 'POST'))).toMatchObject({ detail: 'book:create' });
+    expect(guardOf(find(entries, '/a'))).toBeUndefined();
+    expect(guardOf(find(entries, '/b'))).toBeUndefined();
+    expect(find(entries, '/all').methods).toEqual(['*']);
+    expect(guardOf(find(entries, '/all'))).toMatchObject({ detail: 'all:any' });
+  });
+
+  test('a guard mounted after a route, on another path, or after the handler guards nothing', () => {
+    const app = express();
+    app.get('/early', handler);
+    app.use('/admin', requirePermission('admin:any'));
+    app.get('/admin/users', handler);
+    app.get('/administrator', handler);
+    app.get('/late', handler, requirePermission('late:any') as RequestHandler);
+    const entries = walkRoutes(app);
+    expect(guardOf(find(entries, '/early'))).toBeUndefined();
+    expect(guardOf(find(entries, '/admin/users'))).toMatchObject({ detail: 'admin:any' });
+    expect(guardOf(find(entries, '/administrator'))).toBeUndefined();
+    expect(guardOf(find(entries, '/late'))).toBeUndefined();
+  });
+
+  test('guards of outer routers count for nested ones, also under parameters', () => {
+    const app = express();
+    const outer = express.Router();
+    const inner = express.Router();
+    inner.get('/notes', handler);
+    outer.use(requirePermission('tenant:read'));
+    outer.use('/users/:user', inner);
+    app.use('/tenants/:tenant', outer);
+    const entry = find(walkRoutes(app), '/tenants/:tenant/users/:user/notes');
+    expect(guardOf(entry)).toMatchObject({ detail: 'tenant:read' });
+  });
+
+  test('a handler without a route and static files are reported as middleware, never as guarded', () => {
+    const app = express();
+    app.use(express.json());
+    app.use('/raw', function raw(_req, res) {
+      res.send('x');
+    });
+    app.use('/files', express.static('.'));
+    const entries = walkRoutes(app);
+    expect(entries.map((e) => [e.kind, e.path])).toEqual([
+      ['middleware', '/raw'],
+      ['middleware', '/files'],
+    ]);
+    expect(entries.map(guardOf)).toEqual([undefined, undefined]);
+  });
+
+  test('what cannot be read is unknown: mounted applications and regular expressions', () => {
+    const app = express();
+    const sub = express();
+    sub.get('/inside', handler);
+    app.use(/^\/re/, requirePermission('re:any') as RequestHandler);
+    app.get(/^\/re\/x/, handler);
+    app.use('/sub', sub);
+    const entries = walkRoutes(app);
+    const pattern = entries.find((e) => e.kind === 'route')!;
+    expect(pattern.path).toBeUndefined();
+    expect(guardOf(pattern)).toBeUndefined();
+    expect(entries.find((e) => e.kind === 'unknown')).toMatchObject({ path: '/sub' });
+    expect(walkRoutes({})).toEqual([{ kind: 'unknown', methods: ['*'], path: undefined, chain: [] }]);
+  });
+
+  if (major === 4) {
+    test('an application without routes is empty', () => {
+      expect(walkRoutes(express())).toEqual([]);
+    });
+  }
+});
