@@ -1,0 +1,157 @@
+import { describe, expect, test } from '@jest/globals';
+import { onBothExpress } from '@portcullis/test-support';
+import type { Response } from 'express';
+import request from 'supertest';
+import { context, ensureContext, OptionError, type TrustProxy } from '../src/index.js';
+
+onBothExpress((express) => {
+  function appWith(trustProxy: TrustProxy, expressSetting: unknown = trustProxy) {
+    const app = express();
+    if (expressSetting !== false) app.set('trust proxy', expressSetting);
+    app.use(context({ trustProxy }));
+    app.get('/', (req, res) => {
+      const { address, secure, requestId, principal } = req.security;
+      res.json({ ip: address.ip, secure, requestId, principal });
+    });
+    app.use((error: { code?: string; status?: number }, _req: unknown, res: Response, _next: unknown) => {
+      res.status(error.status ?? 500).json({ code: error.code });
+    });
+    return app;
+  }
+
+  test('without proxies the socket is the client, whatever the headers claim', async () => {
+    const response = await request(appWith(false))
+      .get('/')
+      .set('X-Forwarded-For', '203.0.113.9')
+      .set('X-Forwarded-Proto', 'https');
+    expect(response.body).toMatchObject({ ip: '127.0.0.1', secure: false, principal: { kind: 'anonymous' } });
+    expect(response.headers['x-request-id']).toBe(response.body.requestId);
+  });
+
+  test('the client is the right-most hop that is no proxy of ours: rotated left parts change nothing', async () => {
+    const app = appWith(['loopback', '10.0.0.0/8']);
+    for (const forged of ['1.1.1.1', '2.2.2.2', '::1, 9.9.9.9']) {
+      const response = await request(app).get('/').set('X-Forwarded-For', `${forged}, 203.0.113.9, 10.0.0.3`);
+      expect(response.body.ip).toBe('203.0.113.9');
+    }
+  });
+
+  test('a number of hops is counted from the socket', async () => {
+    const app = appWith(2);
+    const response = await request(app).get('/').set('X-Forwarded-For', '6.6.6.6, 203.0.113.9, 198.51.100.2');
+    expect(response.body.ip).toBe('203.0.113.9');
+    const direct = await request(app).get('/');
+    expect(direct.body.ip).toBe('127.0.0.1');
+  });
+
+  test('TLS is taken from the proxy next to us only', async () => {
+    const app = appWith(1);
+    const secure = await request(app)
+      .get('/')
+      .set('X-Forwarded-Proto', 'http, https')
+      .set('X-Forwarded-For', '203.0.113.9');
+    expect(secure.body.secure).toBe(true);
+    const forged = await request(app)
+      .get('/')
+      .set('X-Forwarded-Proto', 'https, http')
+      .set('X-Forwarded-For', '203.0.113.9');
+    expect(forged.body.secure).toBe(false);
+  });
+
+  test.each([
+    'unknown',
+    '1.2.3.4, ,',
+    '1.2.3.4,,5.6.7.8',
+    '999.1.1.1',
+    "' or 1=1",
+    Array(40).fill('1.2.3.4').join(','),
+  ])('a malformed forwarded chain is refused with 400: %s', async (chain) => {
+    const response = await request(appWith(32)).get('/').set('X-Forwarded-For', chain);
+    expect([response.status, response.body.code]).toEqual([400, 'E_FORWARDED_MALFORMED']);
+  });
+
+  test("every request is refused while the app's own 'trust proxy' says something else", async () => {
+    for (const [ours, theirs] of [
+      [false, true],
+      [1, false],
+      [['10.0.0.0/8'], 1],
+      [['loopback'], ['loopback', '203.0.113.9']],
+    ] as const) {
+      const app = appWith(ours as TrustProxy, theirs as unknown);
+      for (let i = 0; i < 2; i++) {
+        const response = await request(app).get('/');
+        expect([response.status, response.body.code]).toEqual([500, 'E_TRUST_PROXY_MISMATCH']);
+      }
+    }
+  });
+
+  test('a request id is taken over only when asked for, and only if it is harmless', async () => {
+    const app = express();
+    app.use(context({ trustProxy: false, trustRequestId: true }));
+    app.get('/', (_req, res) => void res.end());
+    const id = async (value: string) =>
+      (await request(app).get('/').set('X-Request-Id', value)).headers['x-request-id'];
+    expect(await id('client-id-1234')).toBe('client-id-1234');
+    for (const bad of ['short', 'has space in it', '<script>alert(1)</script>', 'x'.repeat(129)]) {
+      expect(await id(bad)).toMatch(/^[0-9a-f-]{36}$/);
+    }
+  });
+
+  test('mounted twice, the first one counts; keys written before it are kept', async () => {
+    const app = express();
+    app.use((req, _res, next) => {
+      ensureContext(req).principal = Object.freeze({ id: 'early', kind: 'service' as const });
+      next();
+    });
+    app.use(context({ trustProxy: false }));
+    app.use((req, _res, next) => {
+      req.headers['x-seen-id'] = req.security.requestId;
+      next();
+    });
+    app.use(context({ trustProxy: false }));
+    app.get('/', (req, res) => {
+      res.json({ same: req.headers['x-seen-id'] === req.security.requestId, who: req.security.principal.id });
+    });
+    expect((await request(app).get('/')).body).toEqual({ same: true, who: 'early' });
+  });
+
+  test('without context() the address throws instead of guessing', async () => {
+    const app = express();
+    app.get('/', (req, res) => {
+      const record = ensureContext(req);
+      let code = '';
+      try {
+        void record.address;
+      } catch (error) {
+        code = (error as { code: string }).code;
+      }
+      res.json({ code, id: record.requestId.length });
+    });
+    expect((await request(app).get('/')).body).toEqual({ code: 'E_CONTEXT_MISSING', id: 36 });
+  });
+});
+
+describe('wrong configurations of context() do not start', () => {
+  test.each([
+    [undefined, 'E_OPTION_REQUIRED'],
+    [true, 'E_OPTION_VALUE'],
+    ['10.0.0.0/8', 'E_OPTION_VALUE'],
+    [0, 'E_OPTION_VALUE'],
+    [33, 'E_OPTION_VALUE'],
+    [1.5, 'E_OPTION_VALUE'],
+    [[], 'E_OPTION_VALUE'],
+    [['10.0.0.1/8'], 'E_OPTION_VALUE'],
+    [['localnet'], 'E_OPTION_VALUE'],
+    [['__proto__'], 'E_OPTION_VALUE'],
+  ])('trustProxy: %j', (trustProxy, code) => {
+    const build = () => context({ trustProxy: trustProxy as TrustProxy });
+    expect(build).toThrow(OptionError);
+    expect(build).toThrow(code);
+  });
+
+  test('a misspelt option is named with its near miss', () => {
+    expect(() => context({ trustproxy: 1 } as never)).toThrow(
+      /Did you mean "trustProxy"\?.*E_OPTION_UNKNOWN.*errors\/E_OPTION_UNKNOWN\.md/s,
+    );
+  });
+});
