@@ -76,3 +76,7 @@ export {
 } from './sql.js';
 export type { Change, ChangeFeed, ChangesRead } from './change-feed.js';
 export type { Freshness } from './freshness.js';
+export { createMemoryStore, type MemoryStoreOptions } from './memory-store.js';
+export { createMemoryFeed } from './memory-feed.js';
+export { createFreshness, type FreshnessOptions } from './create-freshness.js';
+export { isSqlError, SqlError, type SqlErrorFacts, type SqlErrorKind } from './sql-error.js';

@@ -68,7 +68,10 @@ export interface KeyValueStore {
   ): Promise<Counter>;
   /** Returns whether there was something to delete. */
   delete(key: StoreKey, options?: CallOptions): Promise<boolean>;
-  /** A set of members, such as the sessions of a user. */
+  /**
+   * A set of members, such as the sessions of a user. Each member leaves by itself `ttlMs` after it was last added;
+   * without `ttlMs` it stays. `members` answers in no particular order.
+   */
   readonly index: {
     add(key: StoreKey, member: string, options?: CallOptions & { readonly ttlMs?: number }): Promise<void>;
     remove(key: StoreKey, member: string, options?: CallOptions): Promise<void>;

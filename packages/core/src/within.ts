@@ -1,0 +1,36 @@
+/**
+ * Settles as `promise` does, or rejects with what `late` makes once `ms` milliseconds of real time have passed.
+ * A late answer is dropped, a late rejection never becomes an unhandled one.
+ */
+export function within<T>(
+  promise: Promise<T>,
+  ms: number,
+  late: () => Error,
+  signal?: AbortSignal,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let grace: NodeJS.Immediate | undefined;
+    const timer = setTimeout(
+      // After a stall (garbage collection, SIGCONT) timers run before the answer that already lies in the socket is
+      // read: input gets one turn before the answer counts as late.
+      () => (grace = setImmediate(() => end(() => reject(late())))),
+      Math.min(ms, MAX_TIMER_MS),
+    );
+    const abort = (): void => end(() => reject(late()));
+    signal?.addEventListener('abort', abort, { once: true });
+    function end(settle: () => void): void {
+      clearTimeout(timer);
+      if (grace) clearImmediate(grace);
+      signal?.removeEventListener('abort', abort);
+      settle();
+    }
+    promise.then(
+      (value) => end(() => resolve(value)),
+      (error: unknown) => end(() => reject(error)),
+    );
+    if (signal?.aborted) abort();
+  });
+}
+
+/** Longer timers fire at once in Node. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
