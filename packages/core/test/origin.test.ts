@@ -52,7 +52,13 @@ describe('an origin has one spelling', () => {
   });
 
   test('a host that only begins or ends like the loopback is not it', () => {
-    expect(['localhost', 'app.localhost', '127.0.0.1', '127.9.9.9', '[::1]'].every(isLoopbackHost)).toBe(true);
-    expect(['localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', '128.0.0.1', '::1'].some(isLoopbackHost)).toBe(false);
+    expect(['localhost', 'app.localhost', '127.0.0.1', '127.9.9.9', '[::1]'].every(isLoopbackHost)).toBe(
+      true,
+    );
+    expect(
+      ['localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', '128.0.0.1', '::1'].some(
+        isLoopbackHost,
+      ),
+    ).toBe(false);
   });
 });

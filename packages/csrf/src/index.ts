@@ -1,2 +1,10 @@
+export { csrf } from './csrf.js';
+export {
+  createCsrfCheck,
+  type CsrfCheck,
+  type CsrfDecision,
+  type CsrfOptions,
+  type CsrfRefusalReason,
+} from './check.js';
 export { errors as csrfErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

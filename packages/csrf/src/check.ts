@@ -1,0 +1,194 @@
+import {
+  isLoopbackHost,
+  noEvents,
+  option,
+  OptionError,
+  parseOrigin,
+  readOptions,
+  type Events,
+  type OptionReader,
+  type SecurityRequest,
+  type WebOrigin,
+} from '@portcullis/core';
+import { compileExemptions } from './exemptions.js';
+import { overridesMethod } from './method-override.js';
+
+export interface CsrfOptions {
+  /**
+   * This service's own public origins, such as `'https://library.example'`. Default: the host of the request's `Host`
+   * header, over https where the connection is known to be TLS. Set it where a proxy rewrites `Host`.
+   */
+  readonly origin?: string | readonly string[];
+  /** Other origins whose pages may change state here. Exact origins only. @default [] */
+  readonly trustedOrigins?: readonly string[];
+  /**
+   * Paths that are not checked, because they prove their caller by other means (a webhook's signature, a SAML assertion):
+   * `'/hooks/stripe'`, `'POST /saml/acs'`, `'/hooks/:name'` (one segment), `'/hooks/*'` (all below). Compared with the path as
+   * sent, case-sensitive and without decoding; a path with `%`, `\`, `;`, `//`, `.` or `..` segments is never exempt. @default []
+   */
+  readonly exempt?: readonly string[];
+  /** Refuse state changes that carry neither `Sec-Fetch-Site` nor `Origin`. For services without non-browser clients. @default false */
+  readonly requireOrigin?: boolean;
+  /** Accept `http:` origins off the loopback in `origin` and `trustedOrigins`: anyone on the network path can act as them. @default false */
+  readonly dangerouslyTrustInsecureOrigins?: boolean;
+  readonly events?: Events;
+}
+
+export type CsrfRefusalReason =
+  /** `Sec-Fetch-Site` is neither `same-origin` nor `none`. */
+  | 'cross-site'
+  | 'same-site'
+  /** `Sec-Fetch-Site` has a value that no browser sends, or was sent twice. */
+  | 'odd-fetch-site'
+  /** `Origin` is well-formed and not ours. */
+  | 'other-origin'
+  /** Our host, but http where the connection is https. */
+  | 'insecure-origin'
+  /** `Origin` is `null`: a sandboxed frame, a data: or file: page, or a privacy redirect. */
+  | 'null-origin'
+  | 'malformed-origin'
+  /** Neither header, and `requireOrigin` is set. */
+  | 'no-origin';
+
+export type CsrfDecision =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly reason: CsrfRefusalReason; readonly origin: string | undefined };
+
+export interface CsrfCheck {
+  /** What `csrf()` would say of this request, without enforcing it. Safe methods are allowed. */
+  decide(req: SecurityRequest): CsrfDecision;
+  /**
+   * The same for a WebSocket handshake (RFC 6455 section 10.2), which is a GET that no other protection covers: browsers
+   * let any site open one, cookies included. Call it in the server's `upgrade` event before accepting.
+   */
+  decideUpgrade(req: SecurityRequest): CsrfDecision;
+}
+
+const ALLOWED: CsrfDecision = Object.freeze({ allowed: true });
+
+/**
+ * The decision of {@link csrf} without Express, for upgrade events, other frameworks and tests.
+ * @throws OptionError
+ */
+export function createCsrfCheck(options: CsrfOptions = {}): CsrfCheck {
+  return compileCheck('createCsrfCheck', options).check;
+}
+
+export function compileCheck(owner: string, options: CsrfOptions): { check: CsrfCheck; events: Events } {
+  const insecure = options?.dangerouslyTrustInsecureOrigins === true;
+  const read = readOptions(owner, options, {
+    origin: option.optional(oneOrMore(originText(insecure))),
+    trustedOrigins: option.array(originText(insecure), { default: [] }),
+    exempt: option.array(option.string({ max: 1024 }), { default: [] }),
+    requireOrigin: option.boolean(false),
+    dangerouslyTrustInsecureOrigins: option.boolean(false),
+    events: option.port<Events>(['emit'], noEvents),
+  });
+  const own = read.origin && new Set(read.origin);
+  const trusted = new Set(read.trustedOrigins);
+  const exempt = compileExemptions(owner, read.exempt);
+
+  function judge(req: SecurityRequest): CsrfDecision {
+    const fetchSite = req.headers['sec-fetch-site'];
+    // A page cannot set Sec-* headers: when the browser speaks, its word is final.
+    if (fetchSite === 'same-origin' || fetchSite === 'none') return ALLOWED;
+    const header = req.headers.origin;
+    if (header !== undefined && trusted.has(header)) return ALLOWED;
+    if (fetchSite !== undefined) {
+      const known = fetchSite === 'cross-site' || fetchSite === 'same-site';
+      return refuse(known ? fetchSite : 'odd-fetch-site', header);
+    }
+    if (header === undefined) return read.requireOrigin ? refuse('no-origin', undefined) : ALLOWED;
+    if (header === 'null') return refuse('null-origin', undefined);
+    const origin = parseOrigin(header);
+    if (!origin) return refuse('malformed-origin', undefined);
+    if (own) return own.has(header) ? ALLOWED : refuse('other-origin', header);
+    if (!sameHost(origin, req.headers.host)) return refuse('other-origin', header);
+    // A page of the same host over http may have been written by anyone on the network path.
+    if (origin.scheme !== 'https' && isSecure(req)) return refuse('insecure-origin', header);
+    return ALLOWED;
+  }
+
+  const check: CsrfCheck = {
+    decide(req) {
+      if (isSafe(req)) return ALLOWED;
+      const decision = judge(req);
+      return decision.allowed || !exempt(req) ? decision : ALLOWED;
+    },
+    decideUpgrade: judge,
+  };
+  return { check, events: read.events };
+}
+
+function refuse(reason: CsrfRefusalReason, header: string | undefined): CsrfDecision {
+  // Only well-formed origins travel on: the header is the attacker's text and ends in logs.
+  return { allowed: false, reason, origin: header === undefined ? undefined : parseOrigin(header)?.text };
+}
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+function isSafe(req: SecurityRequest): boolean {
+  return SAFE.has(req.method ?? '') && !overridesMethod(req);
+}
+
+function sameHost(origin: WebOrigin, hostHeader: string | undefined): boolean {
+  if (hostHeader === undefined || (origin.scheme !== 'https' && origin.scheme !== 'http')) return false;
+  const host = hostHeader.toLowerCase();
+  if (origin.port !== undefined) return host === `${origin.host}:${origin.port}`;
+  return host === origin.host || host === `${origin.host}:${origin.scheme === 'https' ? 443 : 80}`;
+}
+
+// True only when known: context()'s word where it is mounted, else the socket's own TLS.
+function isSecure(req: SecurityRequest): boolean {
+  if ((req.socket as { encrypted?: boolean } | undefined)?.encrypted === true) return true;
+  try {
+    return req.security?.secure === true;
+  } catch {
+    return false;
+  }
+}
+
+function originText(insecure: boolean): OptionReader<string> {
+  return (value, owner, path) => {
+    const fail = (problem: string): never => {
+      throw new OptionError('E_OPTION_VALUE', owner, path, `${path} ${problem}`);
+    };
+    if (typeof value !== 'string') {
+      throw new OptionError(
+        'E_OPTION_TYPE',
+        owner,
+        path,
+        `${path} must be an origin such as "https://example.com"`,
+      );
+    }
+    if (value === 'null') return fail('must not be "null": every sandboxed frame has that origin');
+    const origin = parseOrigin(value);
+    if (!origin) {
+      const near = spelling(value);
+      return fail(
+        near
+          ? `is not an origin. Did you mean "${near}"?`
+          : 'must be an origin such as "https://example.com": scheme, host and port, without path or wildcard',
+      );
+    }
+    if (!insecure && origin.scheme === 'http' && !isLoopbackHost(origin.host)) {
+      return fail(
+        'is not https, so that anyone on the network path could act as it (dangerouslyTrustInsecureOrigins)',
+      );
+    }
+    return value;
+  };
+}
+
+/** The origin that a URL such as `https://Example.com/` stands for, as a hint. */
+function spelling(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const { origin, username, password } = new URL(text);
+  return origin === 'null' || username || password ? undefined : parseOrigin(origin)?.text;
+}
+
+function oneOrMore(read: OptionReader<string>): OptionReader<readonly string[]> {
+  const list = option.array(read, { min: 1 });
+  return (value, owner, path) =>
+    typeof value === 'string' ? [read(value, owner, path)] : list(value, owner, path);
+}
