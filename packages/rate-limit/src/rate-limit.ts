@@ -180,8 +180,7 @@ function openCounter({ name, window: windowMs, store, onStoreDown, clock, events
   const local = () => memoryWindows({ clock }).open(policy) as MemoryWindow;
   if (!store) return local();
   const counter = store.open(policy);
-  if (!store.shared) return counter;
-  return onStoreDown === 'refuse' ? withoutShadow(counter) : withShadow(counter, local());
+  return !store.shared || onStoreDown === 'refuse' ? withoutShadow(counter) : withShadow(counter, local());
 }
 
 interface EngineState {
@@ -208,9 +207,8 @@ function windowEngine(counter: WindowCounter, windowMs: number, clock: Clock) {
     store: {
       localKeys: false,
       async increment(key) {
-        const sentAt = clock.monotonic();
         const { hits, ttlMs } = await counter.increment(key);
-        return { totalHits: hits, resetTime: new Date(sentAt + ttlMs) };
+        return { totalHits: hits, resetTime: new Date(clock.monotonic() + ttlMs) };
       },
       decrement: async (key) => counter.undo(key),
       resetKey: async (key) => counter.reset(key),
@@ -267,9 +265,11 @@ const readBy: OptionReader<LimitBy> = (value, owner, path) =>
     ? (value as LimitBy)
     : option.oneOf(['address', 'principal'], 'address')(value, owner, path);
 
-const readOnlyFailures: OptionReader<
-  boolean | ((req: SecurityRequest, res: SecurityResponse) => boolean)
-> = (value, owner, path) =>
+const readOnlyFailures: OptionReader<boolean | ((req: SecurityRequest, res: SecurityResponse) => boolean)> = (
+  value,
+  owner,
+  path,
+) =>
   typeof value === 'function'
     ? (value as (req: SecurityRequest, res: SecurityResponse) => boolean)
     : option.boolean(false)(value, owner, path);

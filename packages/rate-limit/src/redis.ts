@@ -35,18 +35,14 @@ export interface RedisWindowsOptions {
  * @throws OptionError
  */
 export function redisWindows(client: RedisClient, options: RedisWindowsOptions = {}): WindowStore {
-  const { call } = readOptions(
-    'redisWindows',
-    { call: client },
-    { call: option.port<RedisClient>(['call']) },
-  );
+  readOptions('redisWindows', { client }, { client: option.port<RedisClient>(['call']) });
   const { prefix, timeoutMs, probeEveryMs, clock } = readOptions('redisWindows', options, {
     prefix: option.string({ max: 100, default: 'portcullis:limit:' }),
     timeoutMs: option.duration({ minMs: 5, maxMs: 10_000, default: 100 }),
     probeEveryMs: option.duration({ minMs: 10, maxMs: 60_000, default: 1000 }),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
   });
-  const send = scriptRunner(call);
+  const send = scriptRunner(client);
   const listeners = new Set<Events>();
   const breaker = createBreaker({
     timeoutMs,
@@ -73,9 +69,12 @@ export function redisWindows(client: RedisClient, options: RedisWindowsOptions =
       void store.init({ windowMs } as never);
       return {
         async increment(key) {
+          const sentAt = clock.monotonic();
           const { totalHits, resetTime } = await breaker(() => store.increment(key));
-          // The store adds the remaining time to the wall clock; we count with what remains.
-          return { hits: totalHits, ttlMs: (resetTime?.getTime() ?? Number.NaN) - systemClock.now() };
+          // The store adds what remains to the wall clock; we want only that. It is counted from the sending, so
+          // that a local shadow of the window never outlives it.
+          const remaining = (resetTime?.getTime() ?? Number.NaN) - systemClock.now();
+          return { hits: totalHits, ttlMs: Math.max(0, remaining - (clock.monotonic() - sentAt)) };
         },
         async undo(key) {
           await breaker(() => send('EVAL', UNDO, '1', `${keys}${key}`));

@@ -19,7 +19,7 @@ export function withShadow(shared: WindowCounter, local: MemoryWindow): WindowCo
     },
     async undo(key) {
       local.undo(key);
-      await ignoringFailure(shared.undo(key));
+      await ignoringFailure(() => shared.undo(key));
     },
     async reset(key) {
       local.reset(key);
@@ -28,12 +28,12 @@ export function withShadow(shared: WindowCounter, local: MemoryWindow): WindowCo
   };
 }
 
-/** A shared counter whose failure refuses. */
-export function withoutShadow(shared: WindowCounter): WindowCounter {
+/** A counter whose failure refuses. */
+export function withoutShadow(counter: WindowCounter): WindowCounter {
   return {
-    increment: async (key) => sane(await shared.increment(key)),
-    undo: (key) => ignoringFailure(shared.undo(key)),
-    reset: (key) => shared.reset(key),
+    increment: async (key) => sane(await counter.increment(key)),
+    undo: (key) => ignoringFailure(() => counter.undo(key)),
+    reset: (key) => counter.reset(key),
   };
 }
 
@@ -46,9 +46,9 @@ function sane(seen: WindowHits): WindowHits {
 }
 
 // A hit that could not be taken back only makes the limit stricter.
-async function ignoringFailure(work: void | Promise<void>): Promise<void> {
+async function ignoringFailure(work: () => void | Promise<void>): Promise<void> {
   try {
-    await work;
+    await work();
   } catch {
     // See above.
   }
