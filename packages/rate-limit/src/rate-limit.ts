@@ -23,7 +23,7 @@ import type { LimitState } from './augment.js';
 import { errors } from './error-codes.js';
 import { headerFields, wholeSeconds } from './header-fields.js';
 import { keyReader, type CountedKey, type LimitBy } from './keys.js';
-import { memoryWindows, MemoryWindow } from './memory-windows.js';
+import { memoryWindows, type MemoryWindow } from './memory-windows.js';
 import { withoutShadow, withShadow } from './shared-counter.js';
 import type { WindowCounter, WindowStore } from './window-store.js';
 
@@ -99,7 +99,7 @@ export function rateLimit(options: RateLimitOptions): RateLimitMiddleware {
     onStoreDown: option.oneOf(['local', 'refuse'], 'local'),
     onlyFailures: readOnlyFailures,
     allow: option.array(readNetwork, { default: [] }),
-    skip: option.optional(option.fn<(req: SecurityRequest) => boolean>()),
+    skip: option.optional(option.fn<(req: SecurityRequest) => unknown>()),
     message: option.optional(option.string({ max: 500 })),
     headers: option.boolean(true),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
@@ -235,11 +235,10 @@ function asCall(request: object): Call {
   return request as Call;
 }
 
-function hasFailed(
-  rule: true | ((req: SecurityRequest, res: SecurityResponse) => boolean),
-  req: SecurityRequest,
-  res: SecurityResponse,
-): boolean {
+// What an app returns is only known to be declared boolean: exactly `false` is required.
+type FailureRule = (req: SecurityRequest, res: SecurityResponse) => unknown;
+
+function hasFailed(rule: true | FailureRule, req: SecurityRequest, res: SecurityResponse): boolean {
   if (rule === true) return res.statusCode >= 400;
   try {
     return rule(req, res) !== false;
@@ -265,14 +264,8 @@ const readBy: OptionReader<LimitBy> = (value, owner, path) =>
     ? (value as LimitBy)
     : option.oneOf(['address', 'principal'], 'address')(value, owner, path);
 
-const readOnlyFailures: OptionReader<boolean | ((req: SecurityRequest, res: SecurityResponse) => boolean)> = (
-  value,
-  owner,
-  path,
-) =>
-  typeof value === 'function'
-    ? (value as (req: SecurityRequest, res: SecurityResponse) => boolean)
-    : option.boolean(false)(value, owner, path);
+const readOnlyFailures: OptionReader<boolean | FailureRule> = (value, owner, path) =>
+  typeof value === 'function' ? (value as FailureRule) : option.boolean(false)(value, owner, path);
 
 const readNetwork: OptionReader<Network> = (value, owner, path) => {
   const network = typeof value === 'string' ? parseNetwork(value) : undefined;
