@@ -1,6 +1,14 @@
 import { types } from 'node:util';
 
-/** True for errors of any realm (test runners and `node:vm` have their own `Error`). */
+/**
+ * True for errors of any realm (test runners and `node:vm` have their own `Error`). Never throws: a proxy may answer
+ * `instanceof` with an error of its own.
+ */
 export function isError(value: unknown): value is Error {
-  return value instanceof Error || types.isNativeError(value);
+  if (types.isNativeError(value)) return true;
+  try {
+    return value instanceof Error;
+  } catch {
+    return false;
+  }
 }

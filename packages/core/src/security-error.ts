@@ -58,12 +58,21 @@ export class SecurityError extends Error {
 
 /** True for a {@link SecurityError} made by any copy of core in this process. */
 export function isSecurityError(error: unknown): error is SecurityError {
-  return isError(error) && (error as { [BRAND]?: unknown })[BRAND] === true;
+  return isError(error) && read(error, BRAND) === true;
 }
 
 /** True if the error carries this code, whichever package and module copy threw it. */
 export function hasCode<Code extends string>(error: unknown, code: Code): error is Error & { code: Code } {
-  return isError(error) && (error as { code?: unknown }).code === code;
+  return isError(error) && read(error, 'code') === code;
+}
+
+// What was thrown is not ours: a getter or a proxy may throw in turn.
+function read(error: Error, key: PropertyKey): unknown {
+  try {
+    return (error as unknown as Record<PropertyKey, unknown>)[key];
+  } catch {
+    return undefined;
+  }
 }
 
 export interface ErrorRow {

@@ -1,0 +1,1 @@
+export type { SecurityContext } from '@portcullis/core';
