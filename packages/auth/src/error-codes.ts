@@ -1,4 +1,80 @@
 import { defineErrors } from '@portcullis/core';
 
 /** Every refusal of this package: one row, one page under `errors/`. */
-export const errors = defineErrors('auth', {});
+export const errors = defineErrors('auth', {
+  E_TOKEN_INVALID: {
+    status: 401,
+    title: 'Token not valid',
+    message: 'The token is not valid. Please sign in again.',
+  },
+  E_TOKEN_EXPIRED: {
+    status: 401,
+    title: 'Token expired',
+    message: 'The token has expired.',
+  },
+  E_TOKEN_REUSED: {
+    status: 401,
+    title: 'Token used twice',
+    message: 'This session has ended. Please sign in again.',
+  },
+  E_SESSION_ENDED: {
+    status: 401,
+    title: 'Session ended',
+    message: 'This session has ended. Please sign in again.',
+  },
+  E_AUTHENTICATION_REQUIRED: {
+    status: 401,
+    title: 'Sign-in required',
+    message: 'Please sign in.',
+  },
+  E_SIGN_IN_FAILED: {
+    status: 401,
+    title: 'Sign-in failed',
+    message: 'The name or the password is wrong, or there were too many attempts. Please try again later.',
+  },
+  E_SIGN_IN_LIMITED: {
+    status: 429,
+    title: 'Too many attempts',
+    message: 'There were too many attempts to sign in from your network. Please try again later.',
+  },
+  E_PASSWORD_POLICY: {
+    status: 400,
+    title: 'Password not acceptable',
+    message: 'This password cannot be used.',
+  },
+  E_PASSWORD_BUSY: {
+    status: 503,
+    title: 'Too many sign-ins at once',
+    message: 'The service is busy. Please try again in a moment.',
+  },
+  E_ACCOUNT_EXISTS: {
+    status: 409,
+    title: 'Account exists',
+    message: 'There is an account with this name already.',
+  },
+  E_INPUT_INVALID: {
+    status: 400,
+    title: 'Input not valid',
+    message: 'The input is not valid.',
+  },
+  E_SESSION_NOT_FOUND: {
+    status: 404,
+    title: 'No such session',
+    message: 'There is no such session.',
+  },
+  E_METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'Method not allowed',
+    message: 'This address does not answer to that method.',
+  },
+  E_CROSS_SITE: {
+    status: 403,
+    title: 'Request from another site',
+    message: 'This request was started by another site.',
+  },
+  E_DEVELOPMENT_COOKIES: {
+    status: 500,
+    title: 'Development cookies away from this machine',
+    message: 'The development profile of cookies works on the local machine only.',
+  },
+});

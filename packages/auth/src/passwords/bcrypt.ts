@@ -1,0 +1,67 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import engine from 'bcrypt';
+import { option, readOptions } from '@portcullis/core';
+import type { PasswordHasher } from './hasher.js';
+
+export interface BcryptOptions {
+  /** Base-2 logarithm of the rounds for new hashes, 10 to 16. @default 12 */
+  readonly cost?: number;
+  /** Stored hashes with a higher cost never match: one of cost 31 would run for days. 10 to 20. @default 15 */
+  readonly maxCost?: number;
+}
+
+// passlib's bcrypt-sha256, version 2, so that our hashes are not only ours.
+const SHA256 = /^\$bcrypt-sha256\$v=2,t=2b,r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
+const RAW = /^\$2[aby]\$(\d\d)\$([./A-Za-z0-9]{22}[./A-Za-z0-9]{31})$/;
+const MAX_RAW_BYTES = 72;
+
+/**
+ * bcrypt by npm `bcrypt`, without its three traps. New hashes are over `base64(HMAC-SHA-256(salt, password))`, 44 bytes
+ * without NUL, so that no byte of a password is ignored (format: passlib's `$bcrypt-sha256$v=2`). Raw `$2a$`, `$2b$` and
+ * `$2y$` hashes of other systems verify; for them a password of more than 72 bytes is wrong, and only found to be so
+ * after the same work (CVE-2025-22228, CVE-2025-22234); `$2a$` is computed as `$2b$`, because the engine wraps its
+ * length at 256 bytes otherwise.
+ * @throws OptionError
+ */
+export function bcrypt(options: BcryptOptions = {}): PasswordHasher {
+  const { cost, maxCost } = readOptions('bcrypt', options, {
+    cost: option.integer({ min: 10, max: 16, default: 12 }),
+    maxCost: option.integer({ min: 10, max: 20, default: 15 }),
+  });
+  const limit = Math.max(cost, maxCost);
+  const current = `$bcrypt-sha256$v=2,t=2b,r=${cost}$`;
+
+  return {
+    name: 'bcrypt',
+    accepts(stored) {
+      const rounds = Number((SHA256.exec(stored) ?? RAW.exec(stored))?.[1] ?? Number.NaN);
+      return rounds >= 4 && rounds <= limit;
+    },
+    async hash({ normal }) {
+      const salt = (await engine.genSalt(cost, 'b')).slice(-22);
+      return `${current}${salt}$${await digest(normal, salt, cost)}`;
+    },
+    async verify({ raw, normal }, stored) {
+      const ours = SHA256.exec(stored);
+      if (ours) return sameText(await digest(normal, ours[2]!, Number(ours[1])), ours[3]!);
+      const bytes = Buffer.from(raw);
+      const matches = await engine.compare(
+        // A buffer of at most 72 bytes: the engine neither truncates nor wraps, and the work is always the same.
+        bytes.subarray(0, MAX_RAW_BYTES),
+        stored.replace(/^\$2[ay]\$/, '$2b$'),
+      );
+      return matches && bytes.length <= MAX_RAW_BYTES && !bytes.includes(0);
+    },
+    isCurrent: (stored) => stored.startsWith(current),
+  };
+}
+
+async function digest(password: string, salt: string, cost: number): Promise<string> {
+  const prehash = createHmac('sha256', salt).update(password).digest('base64');
+  const hash = await engine.hash(prehash, `$2b$${String(cost).padStart(2, '0')}$${salt}`);
+  return hash.slice(-31);
+}
+
+function sameText(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+}

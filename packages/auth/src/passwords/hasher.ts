@@ -1,0 +1,23 @@
+/** A password in the two forms that hashes are made of. */
+export interface PasswordForms {
+  /** As it was typed: what older systems have hashed. */
+  readonly raw: string;
+  /** After Unicode NFKC (NIST SP 800-63B section 3.1.1.2): what we hash, so that every keyboard's spelling is one password. */
+  readonly normal: string;
+}
+
+/** One way to keep passwords. The first of `passwords` makes new hashes, the others only verify old ones. */
+export interface PasswordHasher {
+  /** Short name for messages, such as `argon2id`. */
+  readonly name: string;
+  /**
+   * True if this hasher can and will verify the stored text: its format, with parameters within its bounds. A hash whose
+   * cost is out of bounds is nobody's: it never matches, and nothing of its cost is spent.
+   */
+  accepts(stored: string): boolean;
+  hash(password: PasswordForms): Promise<string>;
+  /** Only called with what {@link accepts} accepted. */
+  verify(password: PasswordForms, stored: string): Promise<boolean>;
+  /** True if a new hash would have the same format and parameters. */
+  isCurrent(stored: string): boolean;
+}
