@@ -1,0 +1,73 @@
+import type { NameClassifier } from '../name-rules.js';
+import { findCards } from './cards.js';
+import { findFlags, findPairs } from './pairs.js';
+import { findPem } from './pem.js';
+import { findSchemes } from './schemes.js';
+import { DASHES, DIGITS, LONG_RUN, PAIRS, SPACE, sniff } from './sniff.js';
+import { mergeSpans, type Span } from './spans.js';
+import { compileTokens } from './tokens.js';
+import { findUserInfo } from './urls.js';
+
+/** What is looked for inside text. */
+export const VALUE_RULES = [
+  'pairs',
+  'url',
+  'jwt',
+  'vendor',
+  'bearer',
+  'basic',
+  'pem',
+  'card',
+  'json',
+] as const;
+export type ValueRule = (typeof VALUE_RULES)[number];
+
+export type TextScanner = (text: string) => readonly Span[];
+
+const NOTHING: readonly Span[] = Object.freeze([]);
+const SHORTEST = 5;
+
+/** Finds the secrets of one text. Every scanner walks once over the text; which of them run, one pass decides. */
+export function compileText(wanted: ReadonlySet<ValueRule>, classify: NameClassifier): TextScanner {
+  const pairs = wanted.has('pairs');
+  const url = wanted.has('url');
+  const pem = wanted.has('pem');
+  const card = wanted.has('card');
+  const schemes = wanted.has('bearer') || wanted.has('basic');
+  const tokens = wanted.has('jwt') || wanted.has('vendor');
+  const findTokens = compileTokens({ jwt: wanted.has('jwt'), vendor: wanted.has('vendor') });
+
+  return (text) => {
+    if (text.length < SHORTEST) return NOTHING;
+    const bits = sniff(text);
+    if (bits === 0 || bits === SPACE) return bits === SPACE && schemes ? onlySchemes(text) : NOTHING;
+    const found: Span[] = [];
+    if ((bits & PAIRS) !== 0) {
+      if (pairs) findPairs(text, classify, found);
+      if (url) findUserInfo(text, found);
+    }
+    if ((bits & DASHES) !== 0) {
+      if (pairs && (bits & SPACE) !== 0) findFlags(text, classify, found);
+      if (pem) findPem(text, found);
+    }
+    if (schemes) collectSchemes(text, found);
+    if (tokens && (bits & LONG_RUN) !== 0) findTokens(text, found);
+    if (card && (bits & DIGITS) !== 0) findCards(text, found);
+    return found.length === 0 ? NOTHING : mergeSpans(found);
+  };
+
+  function onlySchemes(text: string): readonly Span[] {
+    const found: Span[] = [];
+    collectSchemes(text, found);
+    return found;
+  }
+
+  function collectSchemes(text: string, found: Span[]): void {
+    if (text.length < 10) return;
+    const before = found.length;
+    findSchemes(text, found);
+    for (let i = found.length - 1; i >= before; i--) {
+      if (!wanted.has(found[i]!.rule as ValueRule)) found.splice(i, 1);
+    }
+  }
+}

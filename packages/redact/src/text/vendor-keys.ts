@@ -1,0 +1,79 @@
+/**
+ * Published formats of vendor credentials, keyed by their first characters. Every quantifier is bounded and no pattern
+ * backtracks into another, so each try costs a constant.
+ * Sources: the vendors' own documentation of their prefixes (GitHub, GitLab, Slack, Stripe, AWS, Google, ...).
+ */
+export const VENDOR_KEYS: readonly RegExp[] = [
+  /gh[pousr]_[A-Za-z0-9]{30,255}/y,
+  /github_pat_[A-Za-z0-9_]{22,255}/y,
+  /gl(?:pat|dt|rt|cbt|ptt|oas|soat|ft|imt|agent)-[A-Za-z0-9_=.-]{16,300}/y,
+  /xox[abeoprs]-[A-Za-z0-9-]{10,250}/y,
+  /xapp-[A-Za-z0-9-]{10,250}/y,
+  /(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,255}/y,
+  /whsec_[A-Za-z0-9+/=]{16,255}/y,
+  /(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}/y,
+  /AIza[A-Za-z0-9_-]{30,60}/y,
+  /ya29\.[A-Za-z0-9_-]{20,2000}/y,
+  /GOCSPX-[A-Za-z0-9_-]{20,60}/y,
+  /npm_[A-Za-z0-9]{30,60}/y,
+  /pypi-[A-Za-z0-9_-]{30,1000}/y,
+  /rubygems_[a-f0-9]{40,60}/y,
+  /sk-(?:proj-|ant-|svcacct-|or-)?[A-Za-z0-9_-]{20,300}/y,
+  /SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,128}/y,
+  /SK[0-9a-f]{32}/y,
+  /key-[0-9a-z]{32}/y,
+  /sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{20,60}/y,
+  /shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}/y,
+  /do[opr]_v1_[a-f0-9]{60,70}/y,
+  /hv[sbr]\.[A-Za-z0-9_-]{20,300}/y,
+  /dapi[a-f0-9]{32}/y,
+  /dp\.(?:pt|st|sa|ct|scim|audit)\.[A-Za-z0-9._-]{20,100}/y,
+  /lin_(?:api|oauth)_[A-Za-z0-9]{30,80}/y,
+  /(?:secret|ntn)_[A-Za-z0-9]{40,60}/y,
+  /PMAK-[A-Za-z0-9-]{40,80}/y,
+  /figd_[A-Za-z0-9_-]{30,80}/y,
+  /gls?[ac]_[A-Za-z0-9+/=_]{20,300}/y,
+  /NRAK-[A-Z0-9]{20,40}/y,
+  /dt0[a-z]01\.[A-Z0-9]{24}\.[A-Z0-9]{64}/y,
+  /hf_[A-Za-z0-9]{30,60}/y,
+  /r8_[A-Za-z0-9]{30,60}/y,
+  /sbp_[a-f0-9]{40}/y,
+  /pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_=.-]{30,100}/y,
+  /nfp_[A-Za-z0-9]{30,60}/y,
+  /ATATT3[A-Za-z0-9_=-]{60,300}/y,
+  /HRKU-[A-Za-z0-9_-]{30,80}/y,
+  /CCIPAT_[A-Za-z0-9_]{30,100}/y,
+  /[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}/y,
+  /sntry[su]_[A-Za-z0-9+/=_]{40,300}/y,
+  /aio_[A-Za-z0-9]{26,32}/y,
+  /LTAI[A-Za-z0-9]{17,24}/y,
+  /EZ[AT]K[A-Za-z0-9]{54}/y,
+  /FLWSECK[A-Za-z0-9_-]{32,60}/y,
+  /shippo_(?:live|test)_[a-f0-9]{40}/y,
+  /xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}/y,
+  /duffel_(?:live|test)_[A-Za-z0-9_=-]{43}/y,
+  /AGE-SECRET-KEY-1[A-Z0-9]{58}/y,
+  /EAAA[A-Za-z0-9_-]{60}/y,
+  /[0-9]{8,10}:AA[A-Za-z0-9_-]{33}/y,
+];
+
+/** The first characters a vendor key can have, as a table over ASCII. */
+export function vendorIndex(): readonly (readonly RegExp[])[] {
+  const table: RegExp[][] = Array.from({ length: 128 }, () => []);
+  for (const pattern of VENDOR_KEYS) {
+    for (const first of firstCharacters(pattern.source)) {
+      table[first.charCodeAt(0)]!.push(new RegExp(pattern.source, 'y'));
+    }
+  }
+  return table;
+}
+
+const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+
+function firstCharacters(source: string): readonly string[] {
+  const group = /^\(\?:([^)]+)\)/.exec(source);
+  if (group) return [...new Set(group[1]!.split('|').map((choice) => choice[0]!))];
+  if (source.startsWith('[A-Za-z0-9]')) return Array.from(ALPHANUMERIC);
+  if (source.startsWith('[0-9]')) return Array.from('0123456789');
+  return [source[0]!];
+}

@@ -1,0 +1,405 @@
+import { CIRCULAR, truncated, UNREADABLE } from './markers.js';
+import type { NameClassifier, NameRule } from './name-rules.js';
+import { describeObject } from './objects.js';
+import { setOwn, unusedName } from './own-property.js';
+import { collectTaints } from './taints.js';
+import { isCardNumber } from './text/cards.js';
+import { decodePercent, escapeControls } from './text/decode.js';
+import type { TextScanner, ValueRule } from './text/scan.js';
+import { cover, MASK } from './text/spans.js';
+
+/** Where something was masked or cut, and why. */
+export interface Finding {
+  /** Such as `body.users[0].password`. */
+  readonly path: string;
+  /** `key:<word>`, `pair:<word>`, `jwt`, `url`, `card`, …, `taint`, `known` or `limit:<which>`. */
+  readonly rule: string;
+}
+
+/** The state of one call. */
+export interface Run {
+  nodes: number;
+  found: number;
+  /** How many JSON texts deep we are. */
+  json: number;
+  readonly ancestors: object[];
+  /** Secrets seen in this event, to be masked elsewhere too. */
+  taints: Map<string, string> | undefined;
+  readonly findings: Finding[] | undefined;
+  readonly path: string[];
+}
+
+export interface WalkRules {
+  readonly classify: NameClassifier;
+  readonly scan: TextScanner;
+  readonly wanted: ReadonlySet<ValueRule>;
+  readonly limits: { readonly depth: number; readonly nodes: number; readonly string: number };
+  readonly replace: (secret: string) => string;
+  readonly drop: boolean;
+}
+
+export type Walk = (value: unknown, run: Run) => unknown;
+
+const MAX_JSON = 4;
+const NAME_CACHE = 4096;
+const DROPPED = Symbol('dropped');
+
+export function report(run: Run, rule: string): void {
+  run.found++;
+  if (run.findings) run.findings.push({ path: pathOf(run.path), rule });
+}
+
+function pathOf(parts: readonly string[]): string {
+  return parts.reduce((path, part) => {
+    if (/^\d+$/.test(part)) return `${path}[${part}]`;
+    return path === '' ? part : `${path}.${part}`;
+  }, '');
+}
+
+/** What is known about a property's name. */
+interface NameFacts {
+  readonly rule: NameRule | undefined;
+  /** The name itself holds a secret. */
+  readonly dirty: boolean;
+  /** `{ name: 'password', value: 'x' }`: the name's, or the value's part. */
+  readonly part: 'label' | 'holder' | undefined;
+}
+
+const LABELS = new Set([
+  'name',
+  'key',
+  'header',
+  'field',
+  'param',
+  'parameter',
+  'property',
+  'attribute',
+  'label',
+  'headername',
+]);
+const HOLDERS = new Set([
+  'value',
+  'values',
+  'val',
+  'content',
+  'data',
+  'oldvalue',
+  'newvalue',
+  'before',
+  'after',
+  'default',
+]);
+
+export function compileWalk(rules: WalkRules): Walk {
+  const { classify, scan, wanted, limits, replace, drop } = rules;
+  const cards = wanted.has('card');
+  const json = wanted.has('json');
+  let names = new Map<string, NameFacts>();
+
+  return (value, run) => walk(value, run, 0);
+
+  function walk(value: unknown, run: Run, depth: number): unknown {
+    if (++run.nodes > limits.nodes) return cut(run, 'nodes');
+    switch (typeof value) {
+      case 'string':
+        return text(value, run, depth);
+      case 'number':
+        return number(value, run);
+      case 'object':
+        return value === null ? null : object(value, run, depth);
+      case 'boolean':
+      case 'undefined':
+        return value;
+      case 'bigint':
+        return text(String(value), run, depth);
+      case 'symbol':
+        return text(String(value), run, depth);
+      default:
+        return functionName(value, run, depth);
+    }
+  }
+
+  function cut(run: Run, limit: string): string {
+    report(run, `limit:${limit}`);
+    return truncated(limit);
+  }
+
+  function number(value: number, run: Run): unknown {
+    if (value > 1e12 && cards && Number.isSafeInteger(value) && isCardNumber(String(value))) {
+      report(run, 'card');
+      taint(run, String(value));
+      return replace(String(value));
+    }
+    return Number.isFinite(value) ? value : String(value);
+  }
+
+  function functionName(value: unknown, run: Run, depth: number): unknown {
+    let name: unknown;
+    try {
+      name = (value as { name: unknown }).name;
+    } catch {
+      name = '';
+    }
+    return typeof name === 'string' && name !== '' ? text(`[Function: ${name}]`, run, depth) : '[Function]';
+  }
+
+  // --- text -------------------------------------------------------------------------------------------------------
+
+  function text(value: string, run: Run, depth: number): string {
+    if (value.length < 5) return value;
+    if (value.length > limits.string) return longText(value, run);
+    if (json && value.length > 6 && run.json < MAX_JSON && looksLikeJson(value)) {
+      const clean = jsonText(value, run, depth);
+      if (clean !== undefined) return clean;
+    }
+    return flatText(value, run);
+  }
+
+  function flatText(value: string, run: Run): string {
+    let clean = covered(value, run) ?? value;
+    for (let round = 0; round < 3 && clean.includes('%'); round++) {
+      const decoded = decodePercent(clean);
+      if (decoded === clean) break;
+      const found = covered(decoded, run);
+      if (found !== undefined) return escapeControls(found);
+      // Nothing at this level: look one level deeper, but keep the text as it was.
+      const deeper = decoded.includes('%') ? decodePercent(decoded) : decoded;
+      if (deeper === decoded) break;
+      const foundDeeper = covered(deeper, run);
+      if (foundDeeper !== undefined) return escapeControls(foundDeeper);
+      break;
+    }
+    return clean;
+  }
+
+  function covered(value: string, run: Run): string | undefined {
+    const spans = scan(value);
+    if (spans.length === 0) return undefined;
+    for (const span of spans) {
+      report(run, span.rule);
+      if (span.taints) taint(run, value.slice(span.start, span.end));
+    }
+    return cover(value, spans, replace);
+  }
+
+  /** JSON in a string, also JSON in JSON: as a structure it shows what the text's escapes hide. */
+  function jsonText(value: string, run: Run, depth: number): string | undefined {
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(value);
+    } catch {
+      return undefined;
+    }
+    const before = run.found;
+    run.json++;
+    const copy = walk(parsed, run, depth + 1);
+    run.json--;
+    return run.found === before ? undefined : (JSON.stringify(copy) ?? '');
+  }
+
+  /** Keeps the head, without a last word that the cut may have made unrecognisable. */
+  function longText(value: string, run: Run): string {
+    const { length } = value;
+    let end = limits.string;
+    while (end > 0 && isInsideWord(value.charCodeAt(end - 1))) end--;
+    report(run, 'limit:string');
+    // A copy of its own: slices keep the whole original in memory.
+    const head = flatText(Buffer.from(value.slice(0, end), 'utf16le').toString('utf16le'), run);
+    return `${head}${truncated(`${length} characters`)}`;
+  }
+
+  // --- objects ----------------------------------------------------------------------------------------------------
+
+  function object(value: object, run: Run, depth: number): unknown {
+    if (depth >= limits.depth) return cut(run, 'depth');
+    if (run.ancestors.includes(value)) return CIRCULAR;
+    run.ancestors.push(value);
+    try {
+      if (Array.isArray(value)) return list(value, run, depth);
+      const proto: unknown = Object.getPrototypeOf(value);
+      const plain =
+        (proto === Object.prototype || proto === null) &&
+        typeof (value as { toJSON?: unknown }).toJSON !== 'function';
+      if (plain) return record(value, run, depth);
+      const described = describeObject(value);
+      switch (described.as) {
+        case 'text':
+          return text(described.text, run, depth);
+        case 'mark':
+          return described.mark;
+        case 'value':
+          return walk(described.value, run, depth + 1);
+        case 'list':
+          return list(described.list, run, depth);
+        default:
+          return record(described.record, run, depth);
+      }
+    } catch {
+      return UNREADABLE;
+    } finally {
+      run.ancestors.pop();
+    }
+  }
+
+  function list(values: readonly unknown[], run: Run, depth: number): unknown {
+    const copy: unknown[] = [];
+    const { length } = values;
+    // Flat headers, [name, value, name, value, …], and single [name, value] entries.
+    const pairs = length >= 2 && length % 2 === 0 && typeof values[0] === 'string';
+    for (let i = 0; i < length; i++) {
+      if (run.nodes >= limits.nodes) {
+        report(run, 'limit:nodes');
+        copy.push(truncated(`${length - i} more`));
+        break;
+      }
+      if (run.findings) run.path.push(String(i));
+      copy.push(item(values, i, pairs, run, depth));
+      if (run.findings) run.path.pop();
+    }
+    return copy;
+  }
+
+  function item(values: readonly unknown[], i: number, pairs: boolean, run: Run, depth: number): unknown {
+    let value: unknown;
+    try {
+      value = values[i];
+    } catch {
+      return UNREADABLE;
+    }
+    if (pairs && i % 2 === 1) {
+      const name = values[i - 1];
+      const rule = typeof name === 'string' && name.length <= 64 ? classify(name) : undefined;
+      if (rule && !rule.weak) {
+        const masked = mask(value, rule, run);
+        return masked === DROPPED ? MASK : masked;
+      }
+    }
+    return walk(value, run, depth + 1);
+  }
+
+  function record(source: object, run: Run, depth: number): unknown {
+    const copy: Record<string, unknown> = {};
+    const keys = Object.keys(source);
+    let label: string | undefined;
+    let holder: string | undefined;
+    let collisions: { count: number } | undefined;
+    for (let i = 0; i < keys.length; i++) {
+      if (run.nodes >= limits.nodes) {
+        report(run, 'limit:nodes');
+        copy[truncated('nodes')] = truncated(`${keys.length - i} more`);
+        break;
+      }
+      const key = keys[i]!;
+      const facts = factsOf(key);
+      if (run.findings) run.path.push(facts.dirty ? MASK : key);
+      const value = read(source, key);
+      if (facts.part !== undefined) {
+        if (facts.part === 'label' && typeof value === 'string') label ??= value;
+        else if (facts.part === 'holder') holder ??= key;
+      }
+      const clean =
+        facts.rule === undefined ? walk(value, run, depth + 1) : secret(value, facts.rule, run, depth);
+      if (clean !== DROPPED) {
+        if (facts.dirty) {
+          collisions ??= { count: 1 };
+          copy[unusedName(copy, cleanName(key, run), collisions)] = clean;
+        } else {
+          setOwn(copy, key, clean);
+        }
+      }
+      if (run.findings) run.path.pop();
+    }
+    if (label !== undefined && holder !== undefined) labelled(source, copy, label, run);
+    return copy;
+  }
+
+  /** `{ name: 'password', value: 'hunter2' }`, as forms, HAR files and change lists have it. */
+  function labelled(source: object, copy: Record<string, unknown>, label: string, run: Run): void {
+    const rule = label.length <= 256 ? classify(label) : undefined;
+    if (!rule) return;
+    for (const key of Object.keys(copy)) {
+      if (factsOf(key).part !== 'holder') continue;
+      if (run.findings) run.path.push(key);
+      const masked = mask(read(source, key), rule, run);
+      if (run.findings) run.path.pop();
+      copy[key] = masked === DROPPED ? MASK : masked;
+    }
+  }
+
+  function read(source: object, key: string): unknown {
+    try {
+      return (source as Record<string, unknown>)[key];
+    } catch {
+      return UNREADABLE;
+    }
+  }
+
+  // --- names ------------------------------------------------------------------------------------------------------
+
+  function factsOf(key: string): NameFacts {
+    const known = names.get(key);
+    if (known) return known;
+    const lower = key.length <= 16 ? key.toLowerCase() : '';
+    const part = LABELS.has(lower) ? 'label' : HOLDERS.has(lower) ? 'holder' : undefined;
+    const tooLong = key.length > 512;
+    const facts: NameFacts = {
+      rule: classify(key),
+      dirty: tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key))),
+      part,
+    };
+    // Names that hold secrets, and endless new ones, do not stay in memory.
+    if (!facts.dirty && key.length <= 64) {
+      if (names.size >= NAME_CACHE) names = new Map();
+      names.set(key, facts);
+    }
+    return facts;
+  }
+
+  function hasEncodedSecret(key: string): boolean {
+    return key.includes('%') && scan(decodePercent(key)).length > 0;
+  }
+
+  function cleanName(key: string, run: Run): string {
+    const head = key.length > 512 ? key.slice(0, 256) : key;
+    const clean = flatText(head, run);
+    const name = key.length > 512 ? `${clean}${truncated(`${key.length} characters`)}` : clean;
+    return name === '' || name === '__proto__' ? MASK : name;
+  }
+
+  // --- secrets ----------------------------------------------------------------------------------------------------
+
+  function secret(value: unknown, rule: NameRule, run: Run, depth: number): unknown {
+    if (rule.countable && typeof value === 'number') return walk(value, run, depth + 1);
+    // `auth: { username, password }`: the parts are judged by their own names.
+    if (rule.word === 'auth' && typeof value === 'object') return walk(value, run, depth + 1);
+    return mask(value, rule, run);
+  }
+
+  function mask(value: unknown, rule: NameRule, run: Run): unknown {
+    if (value === undefined || value === null || typeof value === 'boolean' || value === '') return value;
+    run.nodes++;
+    report(run, `key:${rule.word}`);
+    collectTaints(value, rule, classify, (found) => taint(run, found));
+    if (drop) return DROPPED;
+    return typeof value === 'string' || typeof value === 'number' ? replace(String(value)) : MASK;
+  }
+
+  function taint(run: Run, found: string): void {
+    run.taints ??= new Map();
+    run.taints.set(found, 'taint');
+  }
+}
+
+function looksLikeJson(value: string): boolean {
+  const first = value.charCodeAt(0);
+  if (first > 32) return first === 123 || first === 91 || (first === 34 && value.includes('\\'));
+  const trimmed = value.trimStart();
+  return trimmed.startsWith('{') || trimmed.startsWith('[');
+}
+
+// Everything but white space and the usual delimiters of lists, forms and JSON.
+function isInsideWord(code: number): boolean {
+  return (
+    code > 32 && code !== 44 && code !== 59 && code !== 38 && code !== 34 && code !== 123 && code !== 125
+  );
+}
