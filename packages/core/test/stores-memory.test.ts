@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { createFreshness, createMemoryFeed, createMemoryStore, storeKey } from '../src/index.js';
-import { manualClock } from '../src/testing.js';
+import { changeFeedSuite, keyValueStoreSuite, manualClock } from '../src/testing.js';
 
 describe('memory store', () => {
   test('a full store refuses new entries, keeps live ones, and takes new ones once old ones have expired', async () => {
@@ -35,4 +35,13 @@ describe('freshness on a synchronous feed', () => {
     await freshness.stop();
     expect(freshness.current()).toBe(false);
   });
+});
+
+{
+  const clock = manualClock();
+  keyValueStoreSuite('memory', () => createMemoryStore({ clock }), { advance: (ms) => clock.advance(ms) });
+}
+changeFeedSuite('memory', () => {
+  const feed = createMemoryFeed();
+  return { writer: feed, reader: feed };
 });
