@@ -1,2 +1,15 @@
+export {
+  securityHeaders,
+  type FramePolicy,
+  type HstsOptions,
+  type HstsPreset,
+  type SecurityHeadersOptions,
+} from './security-headers.js';
+export type { ReferrerPolicy } from './rendering.js';
+export type { CspDirective, CspDirectives, CspOptions } from './csp.js';
+export type { PermissionsFeature, PermissionsPolicy } from './permissions-policy.js';
+export { cors, type CorsOptions } from './cors.js';
+export { httpsOnly, type HttpsOnlyOptions } from './https-only.js';
+export { noStore, type NoStoreOptions } from './no-store.js';
 export { errors as headersErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -1,0 +1,229 @@
+import {
+  nearest,
+  option,
+  OptionError,
+  optionConflict,
+  readOptions,
+  type OptionReader,
+} from '@portcullis/core';
+
+const FETCH_DIRECTIVES = [
+  'child-src',
+  'connect-src',
+  'default-src',
+  'fenced-frame-src',
+  'font-src',
+  'frame-src',
+  'img-src',
+  'manifest-src',
+  'media-src',
+  'object-src',
+  'script-src',
+  'script-src-attr',
+  'script-src-elem',
+  'style-src',
+  'style-src-attr',
+  'style-src-elem',
+  'worker-src',
+] as const;
+const OTHER_DIRECTIVES = [
+  'base-uri',
+  'form-action',
+  'frame-ancestors',
+  'report-to',
+  'report-uri',
+  'require-trusted-types-for',
+  'sandbox',
+  'trusted-types',
+  'upgrade-insecure-requests',
+] as const;
+const DIRECTIVES: readonly string[] = [...FETCH_DIRECTIVES, ...OTHER_DIRECTIVES];
+
+export type CspDirective = (typeof FETCH_DIRECTIVES)[number] | (typeof OTHER_DIRECTIVES)[number];
+
+/**
+ * Sources per directive, as in the header: `{ 'img-src': ["'self'", 'https://covers.example'] }`. `"'nonce'"` stands for the
+ * nonce of the request. `true` is a directive without value, `false` leaves a default out.
+ */
+export type CspDirectives = { readonly [D in CspDirective]?: readonly string[] | boolean };
+
+export interface CspOptions {
+  /** Replace the profile's directives of the same name; the others stay. */
+  readonly directives?: CspDirectives;
+  /** A second policy that is only reported, never enforced: the enforced one with these directives replaced. */
+  readonly reportOnly?: CspDirectives;
+  /** `false` starts from nothing instead of the profile's policy; `default-src` is then required. @default true */
+  readonly defaults?: boolean;
+  /** Allow `'unsafe-inline'`, `'unsafe-eval'`, whole schemes and `*` for scripts: each undoes the protection against XSS. @default false */
+  readonly dangerouslyAllowUnsafeScripts?: boolean;
+}
+
+/** A checked policy: directive to sources; an empty list is a directive without value. */
+export type CspPolicy = ReadonlyMap<string, readonly string[]>;
+
+export interface CspPolicies {
+  readonly enforced: CspPolicy;
+  readonly reportOnly: CspPolicy | undefined;
+}
+
+/** How a nonce is written in options. */
+export const NONCE_SOURCE = "'nonce'";
+
+const NONE = ["'none'"];
+const SELF = ["'self'"];
+
+/** Strict policies (nonce and 'strict-dynamic', no host lists for scripts), after W3C CSP3 section 8.1 and OWASP's CSP cheat sheet. */
+const PROFILES = {
+  web: {
+    'default-src': NONE,
+    'base-uri': NONE,
+    'connect-src': SELF,
+    'font-src': SELF,
+    'form-action': SELF,
+    'frame-ancestors': NONE,
+    'img-src': ["'self'", 'data:'],
+    'manifest-src': SELF,
+    'media-src': SELF,
+    'object-src': NONE,
+    'script-src': [NONCE_SOURCE, "'strict-dynamic'"],
+    'script-src-attr': NONE,
+    'style-src': ["'self'", NONCE_SOURCE],
+    'worker-src': SELF,
+    'upgrade-insecure-requests': [],
+  },
+  api: { 'default-src': NONE, 'base-uri': NONE, 'form-action': NONE, 'frame-ancestors': NONE },
+} as const satisfies Record<string, { readonly [D in CspDirective]?: readonly string[] }>;
+
+/** Reads the `csp` option: `'self'` is exactly `default-src 'self'`, `false` sends no policy. */
+export function cspReader(profile: keyof typeof PROFILES): OptionReader<CspPolicies | false> {
+  return (value, owner, path) => {
+    if (value === false) return false;
+    if (value === 'self') return { enforced: new Map([['default-src', SELF]]), reportOnly: undefined };
+    if (typeof value === 'string') {
+      throw new OptionError('E_OPTION_VALUE', owner, path, `${path} must be 'self', false or an object`);
+    }
+    const read = readOptions(owner, value, cspReaders, path);
+    const base = read.defaults
+      ? new Map(Object.entries(PROFILES[profile]))
+      : new Map<string, readonly string[]>();
+    const enforced = merge(base, read.directives);
+    if (!enforced.has('default-src')) {
+      optionConflict(
+        owner,
+        `${path}.directives`,
+        `${path} needs a default-src: without it, what is not listed is allowed`,
+      );
+    }
+    if (!read.dangerouslyAllowUnsafeScripts) refuseUnsafeScripts(enforced, owner, path);
+    return { enforced, reportOnly: read.reportOnly && reportable(merge(enforced, read.reportOnly)) };
+  };
+}
+
+const cspReaders = {
+  directives: directivesReader(),
+  reportOnly: option.optional(directivesReader()),
+  defaults: option.boolean(true),
+  dangerouslyAllowUnsafeScripts: option.boolean(false),
+};
+
+type Given = ReadonlyMap<string, readonly string[] | false>;
+
+function directivesReader(): OptionReader<Given> {
+  return (value = {}, owner, path) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new OptionError('E_OPTION_TYPE', owner, path, `${path} must be an object of directives`);
+    }
+    return new Map(
+      Object.entries(value).map(([name, sources]) => {
+        const at = `${path}.${name}`;
+        if (!DIRECTIVES.includes(name)) {
+          const near = nearest(name, DIRECTIVES);
+          const hint = near ? `Did you mean "${near}"?` : `Known: ${DIRECTIVES.join(', ')}.`;
+          throw new OptionError(
+            'E_OPTION_UNKNOWN',
+            owner,
+            at,
+            `there is no CSP directive "${name}". ${hint}`,
+          );
+        }
+        return [name, sourcesOf(sources, owner, at)];
+      }),
+    );
+  };
+}
+
+function sourcesOf(value: unknown, owner: string, path: string): readonly string[] | false {
+  if (value === false || value === undefined) return false;
+  if (value === true) return [];
+  if (!Array.isArray(value)) {
+    throw new OptionError('E_OPTION_TYPE', owner, path, `${path} must be a list of sources, true or false`);
+  }
+  return value.map((source: unknown, i) => checkSource(source, owner, `${path}[${i}]`));
+}
+
+const KEYWORDS =
+  /^(?:self|none|nonce|strict-dynamic|report-sample|unsafe-inline|unsafe-eval|unsafe-hashes|wasm-unsafe-eval|(?:sha256|sha384|sha512)-.*)$/;
+// Printable ASCII without space, comma and semicolon: these would end the source, the policy or the directive.
+const SOURCE = /^[\x21-\x2b\x2d-\x3a\x3c-\x7e]{1,2048}$/;
+
+function checkSource(source: unknown, owner: string, path: string): string {
+  const fail = (problem: string): never => {
+    throw new OptionError('E_OPTION_VALUE', owner, path, `${path} ${problem}`);
+  };
+  if (typeof source !== 'string' || !SOURCE.test(source)) {
+    return fail('must be one source: printable ASCII without spaces, commas and semicolons');
+  }
+  if (KEYWORDS.test(source)) return fail(`is a keyword and needs quotes: "'${source}'"`);
+  if (source.startsWith("'nonce-") || source.startsWith('nonce-')) {
+    return fail(
+      `is a fixed nonce, which protects nothing: write "${NONCE_SOURCE}" for a fresh one per request`,
+    );
+  }
+  return source;
+}
+
+function merge(base: CspPolicy, given: Given): Map<string, readonly string[]> {
+  const merged = new Map(base);
+  for (const [name, sources] of given) {
+    if (sources === false) merged.delete(name);
+    else merged.set(name, sources);
+  }
+  return merged;
+}
+
+// Browsers ignore these two in a policy that is only reported, and say so in the console.
+function reportable(policy: Map<string, readonly string[]>): CspPolicy {
+  policy.delete('upgrade-insecure-requests');
+  policy.delete('sandbox');
+  return policy;
+}
+
+const SCRIPT_DIRECTIVES = ['script-src', 'script-src-elem', 'script-src-attr'];
+const UNSAFE_FOR_SCRIPTS = new Set([
+  "'unsafe-inline'",
+  "'unsafe-eval'",
+  '*',
+  'http:',
+  'https:',
+  'http://*',
+  'https://*',
+  'data:',
+  'blob:',
+  'filesystem:',
+]);
+
+function refuseUnsafeScripts(policy: CspPolicy, owner: string, path: string): void {
+  // Without script-src, default-src speaks for scripts (CSP3 section 6.8.3).
+  const speaking = SCRIPT_DIRECTIVES.filter((name) => policy.has(name));
+  if (!policy.has('script-src')) speaking.push('default-src');
+  for (const name of speaking) {
+    const unsafe = policy.get(name)?.find((source) => UNSAFE_FOR_SCRIPTS.has(source.toLowerCase()));
+    if (unsafe === undefined) continue;
+    throw new OptionError(
+      'E_OPTION_VALUE',
+      owner,
+      `${path}.directives.${name}`,
+      `${unsafe} in ${name} lets injected scripts run. Use "${NONCE_SOURCE}" or a hash; to insist, set dangerouslyAllowUnsafeScripts`,
+    );
+  }
+}

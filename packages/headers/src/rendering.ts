@@ -1,0 +1,109 @@
+import type { ServerResponse } from 'node:http';
+import helmet from 'helmet';
+import { NONCE_SOURCE, type CspPolicies, type CspPolicy } from './csp.js';
+import { record, type HeaderLine } from './recorder.js';
+
+/** Without `unsafe-url` and `no-referrer-when-downgrade`, which tell other sites full addresses. */
+export type ReferrerPolicy =
+  | 'no-referrer'
+  | 'same-origin'
+  | 'origin'
+  | 'strict-origin'
+  | 'origin-when-cross-origin'
+  | 'strict-origin-when-cross-origin';
+
+/** The checked options of securityHeaders(), in the words of the headers. */
+export interface HeaderValues {
+  readonly csp: CspPolicies | false;
+  /** `maxAge` in seconds. */
+  readonly hsts:
+    { readonly maxAge: number; readonly includeSubDomains: boolean; readonly preload: boolean } | false;
+  readonly frame: 'deny' | 'sameorigin' | false;
+  readonly referrerPolicy: ReferrerPolicy;
+  readonly permissionsPolicy: string | false;
+  readonly crossOriginOpenerPolicy:
+    'same-origin' | 'same-origin-allow-popups' | 'noopener-allow-popups' | 'unsafe-none' | false;
+  readonly crossOriginEmbedderPolicy: 'require-corp' | 'credentialless' | 'unsafe-none' | false;
+  readonly crossOriginResourcePolicy: 'same-origin' | 'same-site' | 'cross-origin' | false;
+  readonly noStore: boolean;
+  readonly legacyXssProtection: boolean;
+}
+
+/** Headers ready to be written: constant ones, and policies cut where the nonce goes. */
+export interface RenderedHeaders {
+  readonly fixed: readonly HeaderLine[];
+  readonly nonced: readonly (readonly [name: string, first: string, rest: readonly string[]])[];
+}
+
+// Stands for the nonce while helmet renders; no option can contain it.
+const MARK = '\u0000';
+
+/** Lets helmet render every header once, and adds the ones it does not know. */
+export function renderHeaders(values: HeaderValues, secure: boolean): RenderedHeaders {
+  const { csp, hsts, frame } = values;
+  const policy = <P extends string>(value: P | false): { policy: P } | false =>
+    value === false ? false : { policy: value };
+  const steps = [
+    helmet({
+      contentSecurityPolicy: csp !== false && {
+        useDefaults: false,
+        directives: directives(csp.enforced, secure),
+      },
+      strictTransportSecurity: secure && hsts,
+      xFrameOptions: frame !== false && { action: frame },
+      referrerPolicy: policy(values.referrerPolicy),
+      crossOriginOpenerPolicy: policy(values.crossOriginOpenerPolicy),
+      crossOriginEmbedderPolicy: policy(values.crossOriginEmbedderPolicy),
+      crossOriginResourcePolicy: policy(values.crossOriginResourcePolicy),
+    }),
+  ];
+  if (csp !== false && csp.reportOnly) {
+    steps.push(
+      helmet.contentSecurityPolicy({
+        useDefaults: false,
+        reportOnly: true,
+        directives: directives(csp.reportOnly, secure),
+      }),
+    );
+  }
+  const lines = new Map(record(steps).lines);
+  if (values.permissionsPolicy !== false) lines.set('Permissions-Policy', values.permissionsPolicy);
+  if (values.legacyXssProtection) lines.set('X-XSS-Protection', '1; mode=block');
+  if (values.noStore) lines.set('Cache-Control', 'no-store');
+
+  const fixed = [...lines].filter(([, value]) => !value.includes(MARK));
+  const nonced = [...lines]
+    .filter(([, value]) => value.includes(MARK))
+    .map(([name, value]) => {
+      const [first = '', ...rest] = value.split(MARK);
+      return [name, first, rest] as const;
+    });
+  return { fixed, nonced };
+}
+
+export function writeHeaders(res: ServerResponse, headers: RenderedHeaders, nonce: string | undefined): void {
+  res.removeHeader('X-Powered-By');
+  for (const line of headers.fixed) res.setHeader(line[0], line[1]);
+  for (const line of headers.nonced) res.setHeader(line[0], fill(line, nonce!));
+}
+
+/** For a response whose headers were cleared: what was replaced on the way stays replaced. */
+export function writeMissing(res: ServerResponse, headers: RenderedHeaders, nonce: string | undefined): void {
+  for (const [name, value] of headers.fixed) if (!res.hasHeader(name)) res.setHeader(name, value);
+  for (const line of headers.nonced) if (!res.hasHeader(line[0])) res.setHeader(line[0], fill(line, nonce!));
+}
+
+function fill(line: RenderedHeaders['nonced'][number], nonce: string): string {
+  let text = line[1];
+  for (const part of line[2]) text += nonce + part;
+  return text;
+}
+
+function directives(policy: CspPolicy, secure: boolean): Record<string, string[]> {
+  const entries = [...policy].map(
+    ([name, sources]) =>
+      [name, sources.map((source) => (source === NONCE_SOURCE ? `'nonce-${MARK}'` : source))] as const,
+  );
+  // Over plain http it would send the browser to a TLS port that a development server does not have.
+  return Object.fromEntries(entries.filter(([name]) => secure || name !== 'upgrade-insecure-requests'));
+}
