@@ -1,4 +1,75 @@
 import { defineErrors } from '@portcullis/core';
 
 /** Every refusal of this package: one row, one page under `errors/`. */
-export const errors = defineErrors('rbac', {});
+export const errors = defineErrors('rbac', {
+  E_SIGN_IN_REQUIRED: {
+    status: 401,
+    title: 'Sign-in required',
+    message: 'Please sign in first.',
+  },
+  E_PERMISSION_DENIED: {
+    status: 403,
+    title: 'Permission denied',
+    message: 'You are not allowed to do this.',
+  },
+  E_RESOURCE_NOT_FOUND: {
+    status: 404,
+    title: 'Not found',
+    message: 'There is no such resource.',
+  },
+  E_ROLES_UNAVAILABLE: {
+    status: 503,
+    title: 'Permissions unavailable',
+    message: 'Permissions cannot be checked at the moment. Please try again.',
+  },
+  E_ROLES_TIMEOUT: {
+    status: 503,
+    title: 'Permission store too slow',
+    message: 'Permissions could not be checked in time. Please try again.',
+  },
+  E_POLICY_INVALID: {
+    status: 503,
+    title: 'Stored roles are inconsistent',
+    message: 'Permissions cannot be checked at the moment. Please try again.',
+  },
+  E_PRINCIPAL_INVALID: {
+    status: 500,
+    title: 'Principal without a usable id',
+    message: 'The identity of this request cannot be used.',
+  },
+  E_PERMISSION_UNKNOWN: {
+    status: 400,
+    title: 'Unknown permission',
+    message: 'There is no such permission.',
+  },
+  E_ROLE_UNKNOWN: {
+    status: 400,
+    title: 'Unknown role',
+    message: 'There is no such role.',
+  },
+  E_ROLE_INVALID: {
+    status: 400,
+    title: 'Malformed role',
+    message: 'The role cannot be stored as given.',
+  },
+  E_ROLE_CYCLE: {
+    status: 409,
+    title: 'Role hierarchy has a cycle',
+    message: 'A role cannot inherit from itself, directly or through others.',
+  },
+  E_ROLE_IN_USE: {
+    status: 409,
+    title: 'Role is inherited by others',
+    message: 'Other roles inherit from this role.',
+  },
+  E_GRANT_INVALID: {
+    status: 400,
+    title: 'Malformed grant',
+    message: 'The grant cannot be stored as given.',
+  },
+  E_ROLES_CONFLICT: {
+    status: 409,
+    title: 'Roles changed meanwhile',
+    message: 'The roles were changed by others at the same time. Please try again.',
+  },
+});

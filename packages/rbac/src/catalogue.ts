@@ -1,0 +1,88 @@
+import { emptyBits, isEmpty, setBit, type BitSet } from './bit-set.js';
+import { nearMiss, type Permissions } from './permissions.js';
+
+/** A question, resolved to permission ids once: any id of `always` answers it, `own` only for one's own object. */
+export interface Check {
+  readonly name: string;
+  readonly always: readonly number[];
+  /** Id of the `:own` permission, or -1. */
+  readonly own: number;
+}
+
+/** The declared names as numbers, and what questions and patterns mean in them. */
+export interface Catalogue {
+  readonly size: number;
+  readonly names: readonly string[];
+  idOf(name: string): number | undefined;
+  /** Undefined for a name that was not declared. */
+  check(name: string): Check | undefined;
+  /** The declared permissions that a grant covers. Undefined if it is malformed or covers none. */
+  expand(pattern: string): BitSet | undefined;
+  nearMiss(name: string): string | undefined;
+}
+
+const PATTERN_SEGMENT = /^(?:\*|[a-z0-9][a-z0-9_-]{0,63})$/;
+
+export function createCatalogue(permissions: Permissions): Catalogue {
+  const names = permissions.names;
+  const ids = new Map<string, number>(names.map((name, id) => [name, id]));
+  const segments = names.map((name) => name.split(':'));
+  const checks = new Map<string, Check>();
+  const patterns = new Map<string, BitSet>();
+
+  for (const name of names) checks.set(name, makeCheck(name));
+  for (const [resource, action, scope] of segments) {
+    const base = `${resource}:${action}`;
+    if ((scope === 'own' || scope === 'any') && !checks.has(base)) checks.set(base, makeCheck(base));
+  }
+
+  function makeCheck(name: string): Check {
+    const id = ids.get(name);
+    // Asked for by its full name, an `:own` permission still holds for one's own object only.
+    if (name.endsWith(':own')) return { name, always: [], own: id ?? -1 };
+    if (name.split(':').length === 3) return { name, always: id === undefined ? [] : [id], own: -1 };
+    const always = [id, ids.get(`${name}:any`)].filter((found) => found !== undefined);
+    return { name, always, own: ids.get(`${name}:own`) ?? -1 };
+  }
+
+  function expand(pattern: string): BitSet | undefined {
+    const parts = parsePattern(pattern);
+    if (!parts) return undefined;
+    const bits = emptyBits(names.length);
+    for (const [id, name] of segments.entries()) if (covers(parts, name)) setBit(bits, id);
+    return isEmpty(bits) ? undefined : bits;
+  }
+
+  return {
+    size: names.length,
+    names,
+    idOf: (name) => ids.get(name),
+    check: (name) => checks.get(name),
+    expand(pattern) {
+      // Only what means something is kept, so that refused input cannot fill the memory.
+      let bits = patterns.get(pattern);
+      if (!bits && (bits = expand(pattern))) patterns.set(pattern, bits);
+      return bits;
+    },
+    nearMiss: (name) => nearMiss(name, [...checks.keys()]),
+  };
+}
+
+/** Segments of a grant, or undefined: `*` stands for one whole segment, `**` is the last one and stands for the rest. */
+export function parsePattern(pattern: string): readonly string[] | undefined {
+  const parts = pattern.split(':');
+  if (parts.length > 3) return undefined;
+  const ok = parts.every(
+    (part, i) => PATTERN_SEGMENT.test(part) || (part === '**' && i === parts.length - 1),
+  );
+  return ok ? parts : undefined;
+}
+
+/** `**` needs at least one segment to stand for: `book:**` covers `book:read` and `book:read:own`, not `book`. */
+export function covers(pattern: readonly string[], name: readonly string[]): boolean {
+  const open = pattern.at(-1) === '**';
+  if (open ? name.length < pattern.length : name.length !== pattern.length) return false;
+  const fixed = open ? pattern.length - 1 : pattern.length;
+  for (let i = 0; i < fixed; i++) if (pattern[i] !== '*' && pattern[i] !== name[i]) return false;
+  return true;
+}

@@ -1,0 +1,44 @@
+import type { AnonymousPrincipal, Principal } from '@portcullis/core';
+import type { Reason } from './judge.js';
+
+/** The answer to one question, with its reason. A value: enforcing it is the guard's or `require()`'s business. */
+export interface Decision {
+  readonly allowed: boolean;
+  /** What was asked: `book:create`, `any of book:read, book:list`, `role staff`, `public: health check`. */
+  readonly asked: string;
+  readonly reason: Reason;
+  /** The role, or the permission of the direct rule, that decided. */
+  readonly by?: string;
+  /** Of several that were asked for, the permission that decided. */
+  readonly permission?: string;
+  /** Absent for anonymous requests. */
+  readonly principalId?: string;
+  /** The newest revision of the change feed that was known here. */
+  readonly revision: number;
+  /** Where the facts came from: memory under the lease, the store, the principal's own roles, or nowhere. */
+  readonly source: 'cache' | 'store' | 'principal' | 'none';
+  /** Why it could not be found out, if `reason` is `unavailable`. For the log only; not enumerable. */
+  readonly cause?: unknown;
+}
+
+/** Who is asked about: a user's id, a principal (whose scopes then count), or nobody. */
+export type Subject = string | Principal | AnonymousPrincipal | undefined;
+
+export interface AskOptions {
+  /**
+   * Id of the object's owner, for permissions of one's own. Only a non-empty string that is exactly the principal's id
+   * counts; nothing is converted.
+   */
+  readonly owner?: unknown;
+  /** Read the user from the store for this one answer, whatever is cached. @default false */
+  readonly fresh?: boolean;
+}
+
+declare module '@portcullis/core' {
+  interface SecurityContext {
+    /** The latest decision about this request, refusals included. */
+    decision?: Decision;
+    /** The very object that an `object:` loader gave and the guard judged. */
+    resource?: unknown;
+  }
+}

@@ -1,0 +1,41 @@
+import type { SecurityEventType } from '@portcullis/core';
+
+declare module '@portcullis/core' {
+  interface SecurityEvents {
+    /** A guard or `require()` refused. */
+    'rbac.denied': {
+      readonly asked: string;
+      readonly reason: string;
+      readonly principalId?: string;
+      readonly requestId?: string;
+    };
+    /** A user was given a role or a permission, or was denied one. */
+    'rbac.granted': {
+      readonly actor: string;
+      readonly userId: string;
+      readonly what: string;
+      readonly until?: number;
+      readonly revision: number;
+    };
+    'rbac.revoked': {
+      readonly actor: string;
+      readonly userId: string;
+      readonly what: string;
+      readonly revision: number;
+    };
+    /** Roles or permissions themselves were changed. */
+    'rbac.policy-changed': { readonly actor: string; readonly what: string; readonly revision: number };
+    'rbac.user-switched': {
+      readonly actor: string;
+      readonly userId: string;
+      readonly active: boolean;
+      readonly revision: number;
+    };
+    /** The store holds grants that this version of the app does not declare; they grant nothing here. */
+    'rbac.grants-ignored': { readonly permissions: readonly string[] };
+    /** The lease has ended and `onStoreDown: { graceMs }` let a cached fact count. */
+    'rbac.grace-used': { readonly overMs: number };
+  }
+}
+/** Every event that this package emits. */
+export type RbacEventType = Extract<SecurityEventType, `rbac.${string}`>;

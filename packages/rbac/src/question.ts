@@ -1,0 +1,72 @@
+import { covers, parsePattern, type Catalogue, type Check } from './catalogue.js';
+import { judge, judgeRole, type Moment, type Relation, type UserEntry, type Verdict } from './judge.js';
+import type { CompiledPolicy } from './policy.js';
+
+/** What a guard asks, resolved when it is built. */
+export type Question =
+  | {
+      readonly kind: 'permission';
+      readonly text: string;
+      readonly mode: 'any' | 'all';
+      readonly checks: readonly Check[];
+    }
+  | { readonly kind: 'role'; readonly text: string; readonly roles: readonly string[] };
+
+export interface Answer extends Verdict {
+  readonly permission?: string;
+}
+
+/** Asks the engine, and then whether the credential's scopes cover it: what both allow is allowed. */
+export function answer(
+  catalogue: Catalogue,
+  policy: CompiledPolicy,
+  entry: UserEntry,
+  question: Question,
+  relation: Relation,
+  moment: Moment,
+  scopes: readonly string[] | undefined,
+): Answer {
+  if (question.kind === 'role') {
+    // A credential of limited scope stands for some permissions, never for a role as a whole.
+    let refused: Answer | undefined;
+    for (const role of question.roles) {
+      const verdict = judgeRole(policy, entry, role, moment);
+      if (verdict.allowed) return scopes && !scopes.includes('**') ? SCOPE : verdict;
+      refused ??= verdict;
+    }
+    return refused!;
+  }
+  let last: Answer | undefined;
+  for (const check of question.checks) {
+    let verdict: Verdict = judge(policy, entry, check, relation, moment);
+    if (verdict.allowed && scopes && !scopesCover(catalogue, scopes, check, relation)) verdict = SCOPE;
+    if (question.checks.length === 1) return { ...verdict, permission: check.name };
+    if (verdict.allowed === (question.mode === 'any')) return { ...verdict, permission: check.name };
+    last ??= { ...verdict, permission: check.name };
+  }
+  return last!;
+}
+
+const SCOPE: Verdict = Object.freeze({ allowed: false, reason: 'scope' });
+
+/** Scopes are read like grants: names and patterns. Others, such as `openid`, cover nothing. */
+export function scopesCover(
+  catalogue: Catalogue,
+  scopes: readonly string[],
+  check: Check,
+  relation: Relation,
+): boolean {
+  const own = check.own >= 0 && relation === 'own' ? [check.own] : [];
+  const ids = [...check.always, ...own];
+  return scopes.some((scope) => {
+    if (scope === check.name) return true;
+    const pattern = typeof scope === 'string' ? parsePattern(scope) : undefined;
+    return pattern !== undefined && ids.some((id) => covers(pattern, catalogue.names[id]!.split(':')));
+  });
+}
+
+/** Strict: the same non-empty string. `undefined` owns nothing and is owned by nobody. */
+export function relationOf(owner: unknown, principalId: string): Relation {
+  if (owner === undefined || owner === null) return 'unknown';
+  return typeof owner === 'string' && owner !== '' && owner === principalId ? 'own' : 'other';
+}

@@ -1,0 +1,317 @@
+import {
+  createFreshness,
+  freezePrincipal,
+  isAuthenticated,
+  isSecurityError,
+  noEvents,
+  option,
+  OptionError,
+  readOptions,
+  systemClock,
+  type AnonymousPrincipal,
+  type Clock,
+  type Duration,
+  type Events,
+  type Freshness,
+  type Principal,
+  type SecurityError,
+  type SecurityRequest,
+} from '@portcullis/core';
+import { createAdministration, type Administration } from './administration.js';
+import { createCatalogue, type Catalogue } from './catalogue.js';
+import type { AskOptions, Decision, Subject } from './decision.js';
+import { errors } from './error-codes.js';
+import { createExplain, type Explanation } from './explain.js';
+import { FactsCache, type Facts } from './facts.js';
+import { createGuards, type Guards } from './guards.js';
+import { makeEntry, type Moment, type Relation } from './judge.js';
+import { grammarHint, type Askable, type Permissions } from './permissions.js';
+import type { CompiledPolicy } from './policy.js';
+import { answer, relationOf, type Question } from './question.js';
+import { isUserId } from './records.js';
+import type { RoleDefinitions } from './role-definition.js';
+import type { RoleStore } from './role-store.js';
+
+export type PrincipalOf = (
+  req: SecurityRequest,
+) => Principal | AnonymousPrincipal | undefined | Promise<Principal | AnonymousPrincipal | undefined>;
+
+export interface RbacOptions<Name extends string, Role extends string = string> {
+  /** From `definePermissions()`. */
+  readonly permissions: Permissions<Name>;
+  /** Where roles and grants are kept: `memoryRoles()`, `postgresRoles()`, or one of your own. */
+  readonly store: RoleStore;
+  /** Roles that the app counts on: typed names for guards, and what `seed()` writes. @default none */
+  readonly roles?: RoleDefinitions<Name, Role>;
+  /**
+   * The process's lease on the change feed; share one with the other packages that read the same feed.
+   * @default a new one on the store's feed, stopped by `close()`
+   */
+  readonly freshness?: Freshness;
+  /** Who asks, where it is not `authenticate()` that says so. @default what is on `req.security.principal` */
+  readonly principal?: PrincipalOf;
+  /**
+   * `'store'`: live grants, with the promise of freshness. `'principal'`: the roles that the credential carries; its user's
+   * grants and denials in the store are not read, and a revoke counts when the credential ends. @default 'store'
+   */
+  readonly rolesFrom?: 'store' | 'principal';
+  /**
+   * When the store is down and the lease has ended: `'deny'` with 503, or go on with what is cached for at most
+   * `graceMs` (up to 1 hour), in which revokes do not arrive. @default 'deny'
+   */
+  readonly onStoreDown?: 'deny' | { readonly graceMs: Duration };
+  /** For one decision, reads included; then 503. 10 ms to 60 s. @default 1_000 */
+  readonly deadlineMs?: Duration;
+  /** Users kept in memory; beyond it the oldest entry makes room. @default 100_000 */
+  readonly maxUsers?: number;
+  /** `WWW-Authenticate` of a 401 (RFC 9110 section 11.6.1). @default 'Bearer' */
+  readonly challenge?: string;
+  readonly clock?: Clock;
+  readonly events?: Events;
+}
+
+export interface Rbac<Name extends string = string, Role extends string = string>
+  extends Guards<Name, Role>, Administration<Name, Role> {
+  /**
+   * The decision with its reason. Resolves whatever happens to the store: what cannot be found out is refused
+   * with reason `unavailable`.
+   * @throws E_PERMISSION_UNKNOWN for a name that was not declared
+   */
+  decide(subject: Subject, permission: Askable<Name>, options?: AskOptions): Promise<Decision>;
+  /** Like {@link Rbac.decide}, as a boolean. */
+  can(subject: Subject, permission: Askable<Name>, options?: AskOptions): Promise<boolean>;
+  /**
+   * For jobs, sockets and resolvers: resolves with the decision if it is allowed.
+   * @throws E_SIGN_IN_REQUIRED, E_PERMISSION_DENIED, or why it cannot be found out (503)
+   */
+  require(subject: Subject, permission: Askable<Name>, options?: AskOptions): Promise<Decision>;
+  /** Why, from the store's newest facts: what contributes, what does not, and what would change the answer. */
+  explain(subject: Subject, permission: Askable<Name>, options?: AskOptions): Promise<Explanation>;
+  /** What the subject may do now without owning anything, in order of declaration: for menus and buttons. */
+  permissionsOf(subject: Subject): Promise<Name[]>;
+  /** Resolves when roles have been read once; for readiness. @throws why they cannot be (503) */
+  ready(): Promise<void>;
+  /** Forgets everything cached and stops listening; stops the lease if it was made here. */
+  close(): Promise<void>;
+}
+
+/** What guards, `decide()` and `explain()` share. */
+export interface Engine {
+  readonly catalogue: Catalogue;
+  readonly facts: FactsCache;
+  readonly events: Events;
+  readonly challenge: string;
+  moment(): Moment;
+  questionOf(names: readonly string[], mode: 'any' | 'all'): Question;
+  principalOf(req: SecurityRequest): Principal | undefined | Promise<Principal | undefined>;
+  asPrincipal(subject: Subject): Principal | undefined;
+  /** Without waiting; undefined if something has to be read first. */
+  factsNow(principal: Principal): Facts | undefined;
+  factsOf(principal: Principal, fresh: boolean): Promise<Facts>;
+  conclude(principal: Principal, facts: Facts, question: Question, relation: Relation): Decision;
+  refusal(question: { readonly text: string }, reason: Decision['reason'], principal?: Principal, cause?: unknown): Decision;
+  errorOf(decision: Decision): SecurityError;
+}
+
+/**
+ * Role-based access control: "may this principal do this to that?", from memory while the lease on the change feed
+ * shows that nothing was revoked, from the store otherwise, and refused with 503 if neither can be had.
+ * @throws OptionError
+ */
+export function createRbac<Name extends string, const Role extends string = string>(
+  options: RbacOptions<Name, Role>,
+): Rbac<Name, Role> {
+  const given = readOptions('createRbac', options, {
+    permissions: option.port<Permissions<Name>>(['has']),
+    store: option.port<RoleStore>(['load', 'commit']),
+    roles: option.optional((value) => value as RoleDefinitions<Name, Role>),
+    freshness: option.optional(option.port<Freshness>(['current', 'ensure', 'changedAt', 'onChanges'])),
+    principal: option.optional(option.fn<PrincipalOf>()),
+    rolesFrom: option.oneOf(['store', 'principal'], 'store'),
+    onStoreDown: readOnStoreDown,
+    deadlineMs: option.duration({ minMs: 10, maxMs: 60_000, default: 1_000 }),
+    maxUsers: option.integer({ min: 1, max: 10_000_000, default: 100_000 }),
+    challenge: option.string({ max: 200, pattern: /^[\x20-\x7e]+$/, default: 'Bearer' }),
+    clock: option.port<Clock>(['now', 'monotonic'], systemClock),
+    events: option.port<Events>(['emit'], noEvents),
+  });
+  const { store, clock, events } = given;
+  const catalogue = createCatalogue(given.permissions);
+  const freshness = given.freshness ?? createFreshness({ feed: store.feed, clock, events });
+  const facts = new FactsCache({
+    catalogue,
+    store,
+    freshness,
+    clock,
+    events,
+    deadlineMs: given.deadlineMs,
+    maxUsers: given.maxUsers,
+    graceMs: given.onStoreDown,
+  });
+  let latest = Number.NEGATIVE_INFINITY;
+
+  const engine: Engine = {
+    catalogue,
+    facts,
+    events,
+    challenge: given.challenge,
+    moment() {
+      const now = clock.now();
+      if (now > latest) latest = now;
+      return { now, latest };
+    },
+    questionOf(names, mode) {
+      const checks = names.map((name) => {
+        const check = typeof name === 'string' ? catalogue.check(name) : undefined;
+        if (!check) throw unknownPermission(catalogue, name);
+        return check;
+      });
+      const text = names.length === 1 ? names[0]! : `${mode} of ${names.join(', ')}`;
+      return { kind: 'permission', text, mode, checks };
+    },
+    principalOf(req) {
+      if (!given.principal) return usable(req.security?.principal);
+      const found = given.principal(req);
+      return isThenable(found) ? Promise.resolve(found).then(usable) : usable(found);
+    },
+    asPrincipal: (subject) => usable(typeof subject === 'string' ? { id: subject, kind: 'user' } : subject),
+    factsNow(principal) {
+      if (given.rolesFrom === 'store') return facts.now(principal.id);
+      const policy = facts.policyNow();
+      return policy && fromPrincipal(catalogue, principal, policy, 'cache');
+    },
+    async factsOf(principal, fresh) {
+      if (given.rolesFrom === 'store') return fresh ? facts.fresh(principal.id) : facts.get(principal.id);
+      return fromPrincipal(catalogue, principal, await facts.policy(), 'store');
+    },
+    conclude(principal, { policy, entry, source }, question, relation) {
+      const found = answer(catalogue, policy, entry, question, relation, engine.moment(), principal.scopes);
+      return {
+        ...found,
+        asked: question.text,
+        principalId: principal.id,
+        revision: freshness.revision,
+        source: given.rolesFrom === 'principal' ? 'principal' : source,
+      };
+    },
+    refusal(question, reason, principal, cause) {
+      const decision: Decision = {
+        allowed: false,
+        asked: question.text,
+        reason,
+        ...(principal ? { principalId: principal.id } : {}),
+        revision: freshness.revision,
+        source: 'none',
+      };
+      if (cause !== undefined) Object.defineProperty(decision, 'cause', { value: cause, enumerable: false });
+      return decision;
+    },
+    errorOf(decision) {
+      if (decision.reason === 'unavailable' && isSecurityError(decision.cause)) return decision.cause;
+      if (decision.reason === 'unavailable') return errors.E_ROLES_UNAVAILABLE({ cause: decision.cause });
+      if (decision.reason === 'anonymous') {
+        return errors.E_SIGN_IN_REQUIRED({
+          details: { decision },
+          headers: { 'WWW-Authenticate': given.challenge },
+        });
+      }
+      return errors.E_PERMISSION_DENIED({ details: { decision } });
+    },
+  };
+
+  async function decide(subject: Subject, permission: string, ask: AskOptions = {}): Promise<Decision> {
+    const question = engine.questionOf([permission], 'all');
+    const principal = engine.asPrincipal(subject);
+    if (!principal) return engine.refusal(question, 'anonymous');
+    try {
+      const found =
+        (ask.fresh ? undefined : engine.factsNow(principal)) ??
+        (await engine.factsOf(principal, ask.fresh === true));
+      return engine.conclude(principal, found, question, relationOf(ask.owner, principal.id));
+    } catch (error) {
+      return engine.refusal(question, 'unavailable', principal, error);
+    }
+  }
+
+  return {
+    ...createGuards<Name, Role>(engine, given.roles),
+    ...createAdministration<Name, Role>({
+      store,
+      catalogue,
+      facts,
+      freshness,
+      clock,
+      events,
+      declared: given.roles,
+    }),
+    decide,
+    async can(subject, permission, ask) {
+      return (await decide(subject, permission, ask)).allowed;
+    },
+    async require(subject, permission, ask) {
+      const decision = await decide(subject, permission, ask);
+      if (decision.allowed) return decision;
+      events.emit({
+        type: 'rbac.denied',
+        asked: decision.asked,
+        reason: decision.reason,
+        ...(decision.principalId === undefined ? {} : { principalId: decision.principalId }),
+      });
+      throw engine.errorOf(decision);
+    },
+    explain: createExplain(engine, store, given.rolesFrom),
+    async permissionsOf(subject) {
+      const principal = engine.asPrincipal(subject);
+      if (!principal) return [];
+      const found = engine.factsNow(principal) ?? (await engine.factsOf(principal, false));
+      return given.permissions.names.filter(
+        (name) => engine.conclude(principal, found, engine.questionOf([name], 'all'), 'unknown').allowed,
+      );
+    },
+    async ready() {
+      await facts.policy();
+    },
+    async close() {
+      facts.stop();
+      if (!given.freshness) await freshness.stop();
+    },
+  };
+}
+
+function unknownPermission(catalogue: Catalogue, name: unknown): SecurityError {
+  const hint = typeof name === 'string' ? grammarHint(name, catalogue.names) : 'is not a string';
+  // 500: it is the program that asks a question without meaning, not the client.
+  return errors.E_PERMISSION_UNKNOWN({
+    status: 500,
+    message: `There is no permission ${JSON.stringify(String(name).slice(0, 80))}: it ${hint}.`,
+  });
+}
+
+function usable(principal: Principal | AnonymousPrincipal | undefined): Principal | undefined {
+  if (!isAuthenticated(principal)) return undefined;
+  if (!isUserId(principal.id)) throw errors.E_PRINCIPAL_INVALID();
+  return Object.isFrozen(principal) ? principal : freezePrincipal(principal);
+}
+
+function fromPrincipal(
+  catalogue: Catalogue,
+  principal: Principal,
+  policy: CompiledPolicy,
+  source: Facts['source'],
+): Facts {
+  const roles = (principal.roles ?? []).map((role) => ({ role, grantedBy: 'credential', grantedAt: 0 }));
+  const entry = makeEntry(catalogue, { active: true, roles, rules: [] }, policy.changedAt, (role) => role);
+  return { policy, entry, source };
+}
+
+function readOnStoreDown(value: unknown, owner: string, path: string): number {
+  if (value === undefined || value === 'deny') return 0;
+  if (typeof value !== 'object' || value === null) {
+    throw new OptionError('E_OPTION_VALUE', owner, path, `${path} must be "deny" or { graceMs }`);
+  }
+  return readOptions(owner, value, { graceMs: option.duration({ minMs: 1, maxMs: 3_600_000 }) }, path).graceMs;
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
+}
