@@ -137,7 +137,8 @@ interface Deps {
 
 const WRITE_DEADLINE_MS = 10_000;
 const ATTEMPTS = 8;
-const MAX_DATE = 8.64e15;
+/** The end of the year 9999: what every database and ISO 8601 can write. */
+const MAX_TIME = 253_402_300_799_999;
 
 type Draft = Pick<RoleBatch, 'writes' | 'changes' | 'changesPolicy'>;
 
@@ -168,7 +169,8 @@ export function createAdministration<Name extends string, Role extends string>(
     throw errors.E_ROLES_CONFLICT();
   }
 
-  const read: RoleStore['load'] = (scope) => timely(() => store.load(scope, { deadlineMs: WRITE_DEADLINE_MS }));
+  const read: RoleStore['load'] = (scope) =>
+    timely(() => store.load(scope, { deadlineMs: WRITE_DEADLINE_MS }));
 
   const settle = async (options: ChangeOptions | undefined): Promise<void> => {
     if (options?.strict) await freshness.settled();
@@ -246,7 +248,7 @@ export function createAdministration<Name extends string, Role extends string>(
     options: ChangeOptions | undefined,
   ): Promise<Written> => {
     // Not looked up: a rule about a permission that is no longer declared must be removable too.
-    if (parsePattern(String(permission)) === undefined) checkPattern(catalogue, permission);
+    if (typeof permission !== 'string' || !parsePattern(permission)) checkPattern(catalogue, permission);
     return writeUser(
       actor,
       userId,
@@ -323,10 +325,10 @@ export function createAdministration<Name extends string, Role extends string>(
       );
     },
     setRolePermissions(actor, name, { allow = [], deny = [] }, options) {
-      return editRole(actor, name, (role) => toRecord(name, { ...role, allow, deny } as RoleDefinition), options);
+      return editRole(actor, name, (role) => toRecord(name, { ...role, allow, deny }), options);
     },
     setRoleActive(actor, name, active, options) {
-      return editRole(actor, name, (role) => toRecord(name, { ...role, active } as RoleDefinition), options);
+      return editRole(actor, name, (role) => toRecord(name, { ...role, active }), options);
     },
     removeRole(actor, name, options) {
       return writePolicy(
@@ -334,7 +336,9 @@ export function createAdministration<Name extends string, Role extends string>(
         `remove role ${name}`,
         (policy) => {
           storedRole(policy, name);
-          const heirs = policy.roles.filter(({ inherits }) => inherits.includes(name)).map((heir) => heir.name);
+          const heirs = policy.roles
+            .filter(({ inherits }) => inherits.includes(name))
+            .map((heir) => heir.name);
           if (heirs.length > 0) throw errors.E_ROLE_IN_USE({ details: { heirs } });
           return [{ kind: 'remove-role', name }];
         },
@@ -367,7 +371,7 @@ export function createAdministration<Name extends string, Role extends string>(
       );
     },
     async seed(roles, { overwrite = false } = {}) {
-      const wanted = Object.entries((roles ?? declared ?? {}) as RoleDefinitions).map(([name, definition]) =>
+      const wanted = Object.entries(roles ?? declared ?? {}).map(([name, definition]) =>
         toRecord(name, definition),
       );
       let result: SeedResult = { created: [], same: [], different: [] };
@@ -448,7 +452,7 @@ function checkBounds(options: GrantOptions | undefined, clock: Clock): Bounds {
   const from = toTime(options?.from);
   const until = toTime(options?.until);
   for (const [name, at] of Object.entries({ from, until })) {
-    if (at !== undefined && !(Number.isInteger(at) && Math.abs(at) <= MAX_DATE)) {
+    if (at !== undefined && !(Number.isInteger(at) && at >= 0 && at <= MAX_TIME)) {
       throw errors.E_GRANT_INVALID({ message: `${name} must be milliseconds since 1970, or a date.` });
     }
   }
@@ -461,7 +465,13 @@ function checkBounds(options: GrantOptions | undefined, clock: Clock): Bounds {
 function storedRole(policy: PolicyRecord, name: unknown): RoleRecord {
   const found = policy.roles.find((role) => role.name === name);
   if (found) return found;
-  const near = typeof name === 'string' ? nearest(name, policy.roles.map((role) => role.name)) : undefined;
+  const near =
+    typeof name === 'string'
+      ? nearest(
+          name,
+          policy.roles.map((role) => role.name),
+        )
+      : undefined;
   throw errors.E_ROLE_UNKNOWN({
     message: `There is no role ${JSON.stringify(String(name).slice(0, 100))}.${near ? ` Did you mean "${near}"?` : ''}`,
   });
@@ -474,7 +484,8 @@ function toRecord(name: unknown, definition: unknown): RoleRecord {
     throw errors.E_ROLE_INVALID({ message: problem });
   };
   if (!isRoleName(name)) return refuse('A role is named with 1 to 100 characters of A-Z a-z 0-9 _ . : -');
-  if (typeof definition !== 'object' || definition === null) return refuse(`Role "${name}" needs a definition.`);
+  if (typeof definition !== 'object' || definition === null)
+    return refuse(`Role "${name}" needs a definition.`);
   const given = definition as Record<string, unknown>;
   for (const key of Object.keys(given)) {
     if (key === 'name' || ROLE_KEYS.includes(key)) continue;
@@ -482,14 +493,15 @@ function toRecord(name: unknown, definition: unknown): RoleRecord {
     refuse(`Role "${name}" has no property "${key.slice(0, 50)}".${near ? ` Did you mean "${near}"?` : ''}`);
   }
   const { description = '', active = true } = given;
-  if (!isText(description)) return refuse(`The description of role "${name}" is a text of up to 1,000 characters.`);
+  if (!isText(description))
+    return refuse(`The description of role "${name}" is a text of up to 1,000 characters.`);
   if (typeof active !== 'boolean') return refuse(`active of role "${name}" is true or false.`);
   const list = (key: 'inherits' | 'allow' | 'deny'): string[] => {
     const value = Object.hasOwn(given, key) ? (given[key] ?? []) : [];
     if (!Array.isArray(value) || value.length > 10_000 || !value.every((item) => typeof item === 'string')) {
       return refuse(`${key} of role "${name}" is a list of at most 10,000 names.`);
     }
-    return [...new Set(value as string[])].sort();
+    return [...new Set(value)].sort();
   };
   return {
     name,

@@ -87,7 +87,8 @@ function contributionsOf(
   const stateOf = (bounds: Bounds, effect: Effect, inactiveRole = false): Contribution['state'] => {
     if (!user.active) return 'user-inactive';
     if (inactiveRole) return 'role-inactive';
-    if (!inEffect(bounds, moment, effect)) return bounds.from !== undefined && moment.now < bounds.from ? 'not-yet' : 'ended';
+    if (!inEffect(bounds, moment, effect))
+      return bounds.from !== undefined && moment.now < bounds.from ? 'not-yet' : 'ended';
     if (effect === 'allow' && !ids.some((id) => hasBit(policy.active, id))) return 'permission-inactive';
     return 'counts';
   };
@@ -166,7 +167,7 @@ const SENTENCES: Readonly<Record<Decision['reason'], (by: string) => string>> = 
   anonymous: () => 'Nobody is signed in.',
   'user-inactive': () => 'The user is switched off.',
   denied: (by) => `"${by}" denies it, and a denial overrides every allowance.`,
-  'not-owner': () => 'It is allowed for what is one\'s own, and this belongs to somebody else.',
+  'not-owner': () => "It is allowed for what is one's own, and this belongs to somebody else.",
   'owner-unknown': () => "It is allowed for what is one's own, and no owner was given.",
   scope: () => 'The user may, but the scopes of this credential do not cover it.',
   'not-granted': () => 'No role and no direct grant that counts now allows it.',
@@ -187,7 +188,8 @@ function sentences(
       const where = path.length === 0 ? 'direct rule' : `role ${path.join(' > ')}`;
       return `${where}: ${effect} "${pattern}" does not count (${state}).`;
     });
-  const remedy = wouldBeGrantedBy.length > 0 ? [`Roles that would allow it: ${wouldBeGrantedBy.join(', ')}.`] : [];
+  const remedy =
+    wouldBeGrantedBy.length > 0 ? [`Roles that would allow it: ${wouldBeGrantedBy.join(', ')}.`] : [];
   return [
     `"${principal.id}" ${verdict} ${permission}.`,
     SENTENCES[decision.reason](decision.by ?? ''),

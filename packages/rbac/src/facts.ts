@@ -204,11 +204,17 @@ export class FactsCache {
   #loadUser(userId: string): Promise<UserEntry> {
     const running = this.#userFlights.get(userId);
     if (running) return running.promise;
-    const flight = this.#fly(userKey(userId), USER_TOPIC, userId, { kind: 'user', id: userId }, (snapshot) => {
-      const entry = this.#makeEntry(snapshot);
-      this.#remember(userId, entry);
-      return entry;
-    });
+    const flight = this.#fly(
+      userKey(userId),
+      USER_TOPIC,
+      userId,
+      { kind: 'user', id: userId },
+      (snapshot) => {
+        const entry = this.#makeEntry(snapshot);
+        this.#remember(userId, entry);
+        return entry;
+      },
+    );
     this.#userFlights.set(userId, flight);
     const land = (): void => {
       if (this.#userFlights.get(userId) === flight) this.#userFlights.delete(userId);
@@ -275,7 +281,12 @@ export class FactsCache {
       return snapshot;
     } catch (error) {
       const failure = asUnavailable(error);
-      events.emit({ type: 'store.failed', store: 'rbac', operation: `load ${scope.kind}`, code: failure.code });
+      events.emit({
+        type: 'store.failed',
+        store: 'rbac',
+        operation: `load ${scope.kind}`,
+        code: failure.code,
+      });
       throw failure;
     }
   }

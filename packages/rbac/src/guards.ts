@@ -64,11 +64,7 @@ export function createGuards<Name extends string, Role extends string>(
   engine: Engine,
   declared: RoleDefinitions | undefined,
 ): Guards<Name, Role> {
-  const permissionGuard = (
-    name: string,
-    mode: 'any' | 'all',
-    args: readonly unknown[],
-  ): Middleware => {
+  const permissionGuard = (name: string, mode: 'any' | 'all', args: readonly unknown[]): Middleware => {
     const listed = Array.isArray(args[0]);
     const names = (listed ? args[0] : args) as readonly unknown[];
     const options = readRuleOptions(name, listed ? args[1] : undefined);
@@ -79,17 +75,25 @@ export function createGuards<Name extends string, Role extends string>(
     requirePermission(permission, options) {
       return permissionGuard('requirePermission', 'all', [[permission], options]);
     },
-    requireAnyPermission: (...args: readonly unknown[]) => permissionGuard('requireAnyPermission', 'any', args),
-    requireAllPermissions: (...args: readonly unknown[]) => permissionGuard('requireAllPermissions', 'all', args),
+    requireAnyPermission: (...args: readonly unknown[]) =>
+      permissionGuard('requireAnyPermission', 'any', args),
+    requireAllPermissions: (...args: readonly unknown[]) =>
+      permissionGuard('requireAllPermissions', 'all', args),
     requireRole(...roles) {
-      if (roles.length === 0) throw new OptionError('E_OPTION_REQUIRED', 'requireRole', 'role', 'name a role');
+      if (roles.length === 0)
+        throw new OptionError('E_OPTION_REQUIRED', 'requireRole', 'role', 'name a role');
       for (const role of roles) checkRole(role, declared);
       const text = `role ${roles.join(' or ')}`;
       return enforce(engine, 'requireRole', { kind: 'role', text, roles }, NO_OPTIONS);
     },
     public(reason) {
       if (typeof reason !== 'string' || reason.trim() === '') {
-        throw new OptionError('E_OPTION_REQUIRED', 'public', 'reason', 'say why the route is open to everybody');
+        throw new OptionError(
+          'E_OPTION_REQUIRED',
+          'public',
+          'reason',
+          'say why the route is open to everybody',
+        );
       }
       const asked = `public: ${reason}`;
       return guard('public', { stage: 'public', detail: reason, events: engine.events }, (req) => {
@@ -111,7 +115,12 @@ function readRuleOptions(owner: string, value: unknown) {
   });
 }
 
-const NO_OPTIONS: RuleOptions = Object.freeze({ object: undefined, owner: undefined, hide: false, fresh: false });
+const NO_OPTIONS: RuleOptions = Object.freeze({
+  object: undefined,
+  owner: undefined,
+  hide: false,
+  fresh: false,
+});
 
 function compile(
   engine: Engine,
@@ -136,14 +145,24 @@ function compile(
     const wildcard = text.includes('*') ? 'patterns are for grants; a guard asks for one name' : undefined;
     const hint = wildcard ?? grammarHint(text, engine.catalogue.names);
     const problem = `there is no permission ${JSON.stringify(text.slice(0, 80))}: it ${hint}`;
-    throw new OptionError('E_OPTION_VALUE', guardName, 'permission', wildcard ? problem.replace(': it ', ': ') : problem);
+    throw new OptionError(
+      'E_OPTION_VALUE',
+      guardName,
+      'permission',
+      wildcard ? problem.replace(': it ', ': ') : problem,
+    );
   }
   return engine.questionOf(names as readonly string[], mode);
 }
 
 function checkRole(role: unknown, declared: RoleDefinitions | undefined): void {
   if (!isRoleName(role)) {
-    throw new OptionError('E_OPTION_VALUE', 'requireRole', 'role', 'a role is 1 to 100 characters of A-Z a-z 0-9 _ . : -');
+    throw new OptionError(
+      'E_OPTION_VALUE',
+      'requireRole',
+      'role',
+      'a role is 1 to 100 characters of A-Z a-z 0-9 _ . : -',
+    );
   }
   if (!declared || Object.hasOwn(declared, role)) return;
   const near = nearest(role, Object.keys(declared));
@@ -166,9 +185,11 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     if (!principal) return finish(req, engine.refusal(question, 'anonymous'));
     // What `principal:` found is who this request belongs to, for everything that comes later.
     if (context.principal.kind === 'anonymous') context.principal = principal;
-    return object || owner ? judgeObject(req, principal) : withFacts(req, principal, (facts) =>
-      finish(req, engine.conclude(principal, facts, question, 'unknown')),
-    );
+    return object || owner
+      ? judgeObject(req, principal)
+      : withFacts(req, principal, (facts) =>
+          finish(req, engine.conclude(principal, facts, question, 'unknown')),
+        );
   }
 
   async function judgeObject(req: SecurityRequest, principal: Principal): Promise<Allow> {
@@ -196,9 +217,9 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
   ): Allow | Promise<Allow> {
     const ready = fresh ? undefined : engine.factsNow(principal);
     if (ready) return use(ready);
-    return engine.factsOf(principal, fresh).then(use, (error: unknown) =>
-      finish(req, engine.refusal(question, 'unavailable', principal, error)),
-    );
+    return engine
+      .factsOf(principal, fresh)
+      .then(use, (error: unknown) => finish(req, engine.refusal(question, 'unavailable', principal, error)));
   }
 
   function finish(req: SecurityRequest, decision: Decision): Allow {

@@ -1,2 +1,46 @@
+export {
+  definePermissions,
+  type Askable,
+  type Grantable,
+  type PermissionDefinitions,
+  type PermissionNames,
+  type PermissionOf,
+  type Permissions,
+} from './permissions.js';
+export { createRbac, type PrincipalOf, type Rbac, type RbacOptions } from './rbac.js';
+export type { GuardRuleOptions, Guards } from './guards.js';
+export type { AskOptions, Decision, Subject } from './decision.js';
+export type { Reason } from './judge.js';
+export type { Contribution, Explanation } from './explain.js';
+export type {
+  Actor,
+  Administration,
+  ChangeOptions,
+  GrantOptions,
+  SeedResult,
+  Written,
+} from './administration.js';
+export type { RoleDefinition, RoleDefinitions } from './role-definition.js';
+export { memoryRoles } from './memory-store.js';
+export { roleStoreFrom, type RoleStoreFunctions } from './role-store-from.js';
+export {
+  POLICY_TOPIC,
+  USER_TOPIC,
+  type Bounds,
+  type CommitResult,
+  type DirectRule,
+  type Effect,
+  type LoadScope,
+  type PolicyRecord,
+  type Provenance,
+  type RoleAssignment,
+  type RoleBatch,
+  type RoleRecord,
+  type RoleStore,
+  type RoleWrite,
+  type Snapshot,
+  type UserRecord,
+} from './role-store.js';
+export type { RbacEventType } from './events.js';
 export { errors as rbacErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -76,9 +76,7 @@ export function makeEntry(
   const rules = record.rules.flatMap((rule): CompiledRule[] => {
     const bits = catalogue.expand(rule.permission);
     // A permission that this version of the app does not know grants nothing here.
-    return bits
-      ? [{ effect: rule.effect, permission: rule.permission, bits, bounds: boundsOf(rule) }]
-      : [];
+    return bits ? [{ effect: rule.effect, permission: rule.permission, bits, bounds: boundsOf(rule) }] : [];
   });
   return {
     policyRevision,

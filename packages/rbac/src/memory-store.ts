@@ -7,7 +7,7 @@ interface State {
   users: ReadonlyMap<string, UserRecord>;
 }
 
-const NOBODY: UserRecord = Object.freeze({ active: true, roles: [], rules: [] });
+const NOBODY: UserRecord = frozenCopy({ active: true, roles: [], rules: [] });
 
 /** Roles and grants in this process's memory: for tests, and for apps whose grants come from elsewhere at start. */
 export function memoryRoles(options: { readonly feed?: ChangeFeed } = {}): RoleStore {
@@ -39,15 +39,15 @@ export function memoryRoles(options: { readonly feed?: ChangeFeed } = {}): RoleS
       const { policyRevision } = state;
       switch (scope.kind) {
         case 'policy':
-          return { policyRevision, policy: structuredClone(state.policy) };
+          return { policyRevision, policy: frozenCopy(state.policy) };
         case 'user':
-          return { policyRevision, user: structuredClone(state.users.get(scope.id) ?? NOBODY) };
+          return { policyRevision, user: frozenCopy(state.users.get(scope.id) ?? NOBODY) };
         default:
           throw new TypeError(`memoryRoles cannot load ${String((scope as { kind: unknown }).kind)}`);
       }
     },
     commit(batch) {
-      const result = last.then(() => apply(structuredClone(batch)));
+      const result = last.then(() => apply(frozenCopy(batch)));
       last = result.catch(() => undefined);
       return result;
     },
@@ -101,7 +101,18 @@ function applyWrite(state: State, write: RoleWrite): void {
       state.policy = { ...state.policy, inactivePermissions: inactive };
       break;
     }
+    default:
+      throw new TypeError(`memoryRoles cannot write ${String((write as { kind: unknown }).kind)}`);
   }
+}
+
+/** What comes in is kept as it was then, and what goes out cannot be changed. */
+function frozenCopy<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  const copy: unknown = Array.isArray(value)
+    ? value.map(frozenCopy)
+    : Object.fromEntries(Object.entries(value).map(([key, item]) => [key, frozenCopy<unknown>(item)]));
+  return Object.freeze(copy) as T;
 }
 
 function rulesBut(user: UserRecord, effect: string, permission: string): UserRecord['rules'] {

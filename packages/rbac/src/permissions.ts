@@ -13,8 +13,7 @@ export type PermissionNames<D extends PermissionDefinitions> = {
  * `loan:read` asks for `loan:read`, `loan:read:any`, or, of one's own, `loan:read:own`.
  */
 export type Askable<Name extends string> =
-  | Name
-  | (Name extends `${infer R}:${infer A}:${'own' | 'any'}` ? `${R}:${A}` : never);
+  Name | (Name extends `${infer R}:${infer A}:${'own' | 'any'}` ? `${R}:${A}` : never);
 
 /** What may be granted or denied: a declared name, or a pattern with `*` (one segment) or a last `**` (the rest). */
 export type Grantable<Name extends string> = Name | '**' | `${string}*${string}`;
@@ -85,7 +84,8 @@ export function grammarHint(name: string, known: readonly string[] = []): string
 /** The known name closest to a misspelt one; other separators and capitals count as slips. */
 export function nearMiss(name: string, known: readonly string[]): string | undefined {
   const colons = name.toLowerCase().replaceAll(/[./\s]/g, ':');
-  if (known.length === 0) return SEGMENT.test(colons.split(':')[0] ?? '') && colons !== name ? colons : undefined;
+  if (known.length === 0)
+    return SEGMENT.test(colons.split(':')[0] ?? '') && colons !== name ? colons : undefined;
   return known.includes(colons) ? colons : nearest(colons, known);
 }
 

@@ -109,7 +109,12 @@ export interface Engine {
   factsNow(principal: Principal): Facts | undefined;
   factsOf(principal: Principal, fresh: boolean): Promise<Facts>;
   conclude(principal: Principal, facts: Facts, question: Question, relation: Relation): Decision;
-  refusal(question: { readonly text: string }, reason: Decision['reason'], principal?: Principal, cause?: unknown): Decision;
+  refusal(
+    question: { readonly text: string },
+    reason: Decision['reason'],
+    principal?: Principal,
+    cause?: unknown,
+  ): Decision;
   errorOf(decision: Decision): SecurityError;
 }
 
@@ -309,7 +314,8 @@ function readOnStoreDown(value: unknown, owner: string, path: string): number {
   if (typeof value !== 'object' || value === null) {
     throw new OptionError('E_OPTION_VALUE', owner, path, `${path} must be "deny" or { graceMs }`);
   }
-  return readOptions(owner, value, { graceMs: option.duration({ minMs: 1, maxMs: 3_600_000 }) }, path).graceMs;
+  return readOptions(owner, value, { graceMs: option.duration({ minMs: 1, maxMs: 3_600_000 }) }, path)
+    .graceMs;
 }
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

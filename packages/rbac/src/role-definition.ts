@@ -15,5 +15,5 @@ export interface RoleDefinition<Name extends string = string, Role extends strin
 }
 
 export type RoleDefinitions<Name extends string = string, Role extends string = string> = {
-  readonly [R in Role]: RoleDefinition<Name, Role>;
+  readonly [R in Role]: RoleDefinition<NoInfer<Name>, NoInfer<Role>>;
 };

@@ -1,0 +1,1 @@
+export { roleStoreSuite, type RoleStoreSuiteOptions } from './testing/role-store-suite.js';

@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict';
+import {
+  POLICY_TOPIC,
+  USER_TOPIC,
+  type RoleBatch,
+  type RoleRecord,
+  type RoleStore,
+  type RoleWrite,
+} from '../role-store.js';
+
+export interface RoleStoreSuiteOptions {
+  /** A store with nothing in it, of a database of its own. Called once for every test. */
+  readonly create: () => RoleStore | Promise<RoleStore>;
+  /**
+   * Another store on the same data, as a second process would have. Omit it for stores that no other process can share.
+   */
+  readonly another?: (store: RoleStore) => RoleStore | Promise<RoleStore>;
+}
+
+interface Runner {
+  readonly describe: (title: string, fn: () => void) => void;
+  readonly test: (title: string, fn: () => Promise<void>) => void;
+}
+
+/** What every {@link RoleStore} must do. Uses the `describe` and `test` (or `it`) of the test runner that is there. */
+export function roleStoreSuite(name: string, options: RoleStoreSuiteOptions): void {
+  const { describe, test } = runner();
+  const { another } = options;
+
+  describe(`role store: ${name}`, () => {
+    const claim = (title: string, check: (store: RoleStore) => Promise<void>): void => {
+      test(title, async () => check(await options.create()));
+    };
+
+    claim('an empty store knows no roles, and every user as active without grants', async (store) => {
+      const { policy, policyRevision } = await store.load({ kind: 'policy' });
+      assert.deepEqual(policy, { roles: [], inactivePermissions: [] });
+      assert.equal(policyRevision, 0);
+      const { user } = await store.load({ kind: 'user', id: 'nobody' });
+      assert.deepEqual(user, { active: true, roles: [], rules: [] });
+    });
+
+    claim('everything that was written is read back as it was', async (store) => {
+      const staff = role('staff', { description: 'Æ, "quotes", \\ and ✓', active: false, deny: ['b:x'] });
+      const lead = role('lead', { inherits: ['staff'], allow: ['**', 'a:*'] });
+      // The parent comes after the child: the order within a batch must not matter.
+      await put(store, [lead, staff]);
+      const granted = { grantedBy: 'root', grantedAt: 1_700_000_000_123 };
+      await commit(store, [
+        {
+          kind: 'put-assignment',
+          userId: 'u1',
+          assignment: {
+            role: 'staff',
+            from: 1,
+            until: 253_402_300_799_999,
+            reason: "it's needed",
+            ...granted,
+          },
+        },
+        { kind: 'put-assignment', userId: 'u1', assignment: { role: 'lead', ...granted } },
+        {
+          kind: 'put-rule',
+          userId: 'u1',
+          rule: { effect: 'deny', permission: 'a:b', until: 1_700_000_000_001, ...granted },
+        },
+        { kind: 'set-user-active', userId: 'u1', active: false },
+      ]);
+      const user = (await store.load({ kind: 'user', id: 'u1' })).user!;
+      assert.equal(user.active, false);
+      assert.deepEqual(byRole(user.roles), [
+        { role: 'lead', ...granted },
+        { role: 'staff', from: 1, until: 253_402_300_799_999, reason: "it's needed", ...granted },
+      ]);
+      assert.deepEqual(user.rules, [
+        { effect: 'deny', permission: 'a:b', until: 1_700_000_000_001, ...granted },
+      ]);
+      assert.deepEqual(await rolesOf(store), [lead, staff]);
+    });
+
+    claim(
+      'put replaces what has the same key, remove ends it, and removing twice is no error',
+      async (store) => {
+        await put(store, [role('staff', { allow: ['a:b', 'a:c'] }), role('lead', { inherits: ['staff'] })]);
+        await put(store, [role('staff', { description: 'new', allow: ['a:d'] }), role('lead')]);
+        assert.deepEqual(await rolesOf(store), [
+          role('lead'),
+          role('staff', { description: 'new', allow: ['a:d'] }),
+        ]);
+
+        const at = { grantedBy: 'root', grantedAt: 1 };
+        await commit(store, [
+          { kind: 'put-assignment', userId: 'u', assignment: { role: 'staff', until: 9, ...at } },
+        ]);
+        await commit(store, [{ kind: 'put-assignment', userId: 'u', assignment: { role: 'staff', ...at } }]);
+        assert.deepEqual((await userOf(store, 'u')).roles, [{ role: 'staff', ...at }]);
+        for (let times = 0; times < 2; times++) {
+          await commit(store, [{ kind: 'remove-assignment', userId: 'u', role: 'staff' }]);
+          assert.deepEqual((await userOf(store, 'u')).roles, []);
+        }
+        const rule = { permission: 'a:b', ...at };
+        await commit(store, [
+          { kind: 'put-rule', userId: 'u', rule: { effect: 'allow', ...rule } },
+          { kind: 'put-rule', userId: 'u', rule: { effect: 'deny', ...rule } },
+        ]);
+        await commit(store, [{ kind: 'remove-rule', userId: 'u', effect: 'allow', permission: 'a:b' }]);
+        assert.deepEqual((await userOf(store, 'u')).rules, [{ effect: 'deny', ...rule }]);
+        await commit(store, [{ kind: 'set-permission-active', permission: 'a:b', active: false }], true);
+        await commit(store, [{ kind: 'set-permission-active', permission: 'a:b', active: false }], true);
+        const inactive = async () => (await store.load({ kind: 'policy' })).policy!.inactivePermissions;
+        assert.deepEqual(await inactive(), ['a:b']);
+        await commit(store, [{ kind: 'set-permission-active', permission: 'a:b', active: true }], true);
+        assert.deepEqual(await inactive(), []);
+      },
+    );
+
+    claim('removing a role ends its assignments, also for a later role of the same name', async (store) => {
+      await put(store, [role('temp', { allow: ['a:b'] })]);
+      const assignment = { role: 'temp', grantedBy: 'root', grantedAt: 1 };
+      await commit(store, [{ kind: 'put-assignment', userId: 'u', assignment }]);
+      await commit(store, [{ kind: 'remove-role', name: 'temp' }], true);
+      assert.deepEqual(await rolesOf(store), []);
+      await put(store, [role('temp')]);
+      assert.deepEqual((await userOf(store, 'u')).roles, []);
+    });
+
+    claim('ids that differ in case, accents, blanks or Unicode form are different users', async (store) => {
+      const ids = [
+        'u',
+        'U',
+        'ü',
+        'u\u0308',
+        'u ',
+        ' u',
+        "u'",
+        'u"',
+        'u\\',
+        'u%',
+        'u\n',
+        '__proto__',
+        'constructor',
+        '𝕦',
+      ];
+      await put(store, [role('staff')]);
+      for (const [i, userId] of ids.entries()) {
+        assert.deepEqual(
+          (await userOf(store, userId)).roles,
+          [],
+          `${JSON.stringify(userId)} has nothing yet`,
+        );
+        const assignment = { role: 'staff', grantedBy: `by ${i}`, grantedAt: i };
+        await commit(store, [{ kind: 'put-assignment', userId, assignment }]);
+      }
+      for (const [i, userId] of ids.entries()) {
+        assert.equal((await userOf(store, userId)).roles[0]?.grantedBy, `by ${i}`, JSON.stringify(userId));
+      }
+    });
+
+    claim('a batch is published with the revision that its commit resolves with, in order', async (store) => {
+      const start = (await store.feed.readSince(undefined)).revision;
+      const first = await put(store, [role('staff')]);
+      const second = await commit(store, [{ kind: 'set-user-active', userId: 'u', active: false }]);
+      assert.ok(first > start && second > first);
+      const read = await store.feed.readSince(start);
+      assert.equal(read.reset, false);
+      assert.equal(read.revision, second);
+      assert.deepEqual(read.changes, [
+        { topic: POLICY_TOPIC, subject: '*', revision: first },
+        { topic: USER_TOPIC, subject: 'u', revision: second },
+      ]);
+      // Both kinds of snapshot say when the policy last changed: writes about users do not count.
+      assert.equal((await store.load({ kind: 'policy' })).policyRevision, first);
+      assert.equal((await store.load({ kind: 'user', id: 'u' })).policyRevision, first);
+    });
+
+    claim(
+      'a batch that was validated against an older policy is refused and leaves nothing',
+      async (store) => {
+        const old = (await store.load({ kind: 'policy' })).policyRevision;
+        await put(store, [role('staff')]);
+        const before = (await store.feed.readSince(undefined)).revision;
+        for (const changesPolicy of [true, false]) {
+          const result = await store.commit({
+            writes: [
+              { kind: 'put-role', role: role('late') },
+              { kind: 'set-user-active', userId: 'u', active: false },
+            ],
+            changes: [{ topic: POLICY_TOPIC, subject: '*' }],
+            ifPolicyRevision: old,
+            changesPolicy,
+          });
+          assert.deepEqual(result, { conflict: true });
+        }
+        assert.deepEqual(await rolesOf(store), [role('staff')]);
+        assert.equal((await userOf(store, 'u')).active, true);
+        assert.equal((await store.feed.readSince(undefined)).revision, before);
+      },
+    );
+
+    claim('of batches that change the policy at the same time, exactly one wins', async (store) => {
+      const other = another ? await another(store) : store;
+      const { policyRevision } = await store.load({ kind: 'policy' });
+      const results = await Promise.all(
+        [store, other, store, other].map((each, i) =>
+          each.commit(batchOf([{ kind: 'put-role', role: role(`r${i}`) }], true, policyRevision)),
+        ),
+      );
+      assert.equal(results.filter((result) => 'revision' in result).length, 1);
+      assert.equal((await rolesOf(store)).length, 1);
+    });
+
+    claim('writes about different users at the same time all succeed', async (store) => {
+      await put(store, [role('staff')]);
+      const { policyRevision } = await store.load({ kind: 'policy' });
+      const users = Array.from({ length: 12 }, (_, i) => `u${i}`);
+      const results = await Promise.all(
+        users.map((userId) => {
+          const assignment = { role: 'staff', grantedBy: 'root', grantedAt: 1 };
+          return store.commit(
+            batchOf([{ kind: 'put-assignment', userId, assignment }], false, policyRevision),
+          );
+        }),
+      );
+      const revisions = results.map((result) => ('revision' in result ? result.revision : Number.NaN));
+      assert.equal(new Set(revisions).size, users.length);
+      for (const userId of users) assert.equal((await userOf(store, userId)).roles.length, 1);
+    });
+
+    claim('a batch that fails in the middle leaves nothing and publishes nothing', async (store) => {
+      await put(store, [role('staff')]);
+      const before = (await store.feed.readSince(undefined)).revision;
+      const { policyRevision } = await store.load({ kind: 'policy' });
+      const bad = { kind: 'no-such-write' } as unknown as RoleWrite;
+      const batch = batchOf(
+        [{ kind: 'set-user-active', userId: 'u', active: false }, bad],
+        false,
+        policyRevision,
+      );
+      await assert.rejects(async () => store.commit(batch));
+      assert.equal((await userOf(store, 'u')).active, true);
+      assert.equal((await store.feed.readSince(undefined)).revision, before);
+    });
+
+    claim('what was read cannot be changed from outside', async (store) => {
+      await put(store, [role('staff', { allow: ['a:b'] })]);
+      const [staff] = (await store.load({ kind: 'policy' })).policy!.roles;
+      try {
+        (staff!.allow as string[]).push('**');
+      } catch {
+        // Frozen is one way to hold it.
+      }
+      assert.deepEqual((await rolesOf(store))[0]?.allow, ['a:b']);
+    });
+
+    claim('an unknown question is refused, not answered', async (store) => {
+      await assert.rejects(async () => store.load({ kind: 'everything' } as never));
+    });
+
+    if (another) {
+      claim('another process reads what was committed here', async (store) => {
+        const other = await another(store);
+        const start = (await other.feed.readSince(undefined)).revision;
+        const revision = await put(store, [role('staff')]);
+        assert.deepEqual(await rolesOf(other), [role('staff')]);
+        const read = await other.feed.readSince(start);
+        assert.deepEqual(read.changes, [{ topic: POLICY_TOPIC, subject: '*', revision }]);
+      });
+    }
+  });
+}
+
+function runner(): Runner {
+  const given = globalThis as unknown as Partial<Runner> & { readonly it?: Runner['test'] };
+  const test = given.test ?? given.it;
+  if (!given.describe || !test)
+    throw new Error('roleStoreSuite() needs a test runner with describe and test.');
+  return { describe: given.describe, test };
+}
+
+function role(name: string, rest: Partial<RoleRecord> = {}): RoleRecord {
+  return { name, description: '', active: true, inherits: [], allow: [], deny: [], ...rest };
+}
+
+function batchOf(writes: readonly RoleWrite[], changesPolicy: boolean, ifPolicyRevision: number): RoleBatch {
+  const users = writes.flatMap((write) => ('userId' in write ? [write.userId] : []));
+  const changes = changesPolicy
+    ? [{ topic: POLICY_TOPIC, subject: '*' }]
+    : [...new Set(users)].map((subject) => ({ topic: USER_TOPIC, subject }));
+  return { writes, changes, ifPolicyRevision, changesPolicy };
+}
+
+async function commit(
+  store: RoleStore,
+  writes: readonly RoleWrite[],
+  changesPolicy = false,
+): Promise<number> {
+  const { policyRevision } = await store.load({ kind: 'policy' });
+  const result = await store.commit(batchOf(writes, changesPolicy, policyRevision));
+  assert.ok('revision' in result, 'the batch was refused');
+  return result.revision;
+}
+
+function put(store: RoleStore, roles: readonly RoleRecord[]): Promise<number> {
+  return commit(
+    store,
+    roles.map((each) => ({ kind: 'put-role', role: each })),
+    true,
+  );
+}
+
+async function rolesOf(store: RoleStore): Promise<RoleRecord[]> {
+  const roles = (await store.load({ kind: 'policy' })).policy!.roles.map((each) => ({
+    ...each,
+    inherits: [...each.inherits].sort(),
+    allow: [...each.allow].sort(),
+    deny: [...each.deny].sort(),
+  }));
+  return roles.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function userOf(store: RoleStore, id: string) {
+  return (await store.load({ kind: 'user', id })).user!;
+}
+
+function byRole<T extends { readonly role: string }>(list: readonly T[]): T[] {
+  return [...list].sort((a, b) => (a.role < b.role ? -1 : 1));
+}
