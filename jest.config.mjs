@@ -1,3 +1,12 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(fileURLToPath(import.meta.url));
+
+/** One run of all workspace packages that have tests; a folder without jest.config.mjs has none. */
 export default {
-  projects: ['<rootDir>/packages/*', '<rootDir>/examples/*', '<rootDir>/tooling/*'],
+  projects: ['packages', 'examples', 'tooling']
+    .flatMap((group) => readdirSync(join(root, group)).map((folder) => join(root, group, folder)))
+    .filter((folder) => existsSync(join(folder, 'jest.config.mjs'))),
 };
