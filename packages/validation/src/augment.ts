@@ -1,0 +1,26 @@
+import type { PartName } from './schema.js';
+
+/** What has passed validation, by part; copies of its own, whose objects have no prototype. */
+export interface ValidInput {
+  readonly body?: unknown;
+  readonly query?: unknown;
+  readonly params?: unknown;
+  readonly headers?: unknown;
+  readonly cookies?: unknown;
+}
+
+declare module '@portcullis/core' {
+  interface SecurityContext {
+    /** Written by `validate()`; read it typed with `validOf(schemas, req)`. */
+    valid?: ValidInput;
+  }
+
+  interface SecurityEvents {
+    /** Input was refused; `keywords` says by which rules, without repetition, at most ten. */
+    'validation.failed': {
+      readonly requestId: string;
+      readonly in: readonly PartName[];
+      readonly keywords: readonly string[];
+    };
+  }
+}

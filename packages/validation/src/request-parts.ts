@@ -1,0 +1,98 @@
+import type { SecurityRequest } from '@portcullis/core';
+import { finding, type Finding } from './problem.js';
+import { propertiesOf } from './coercion.js';
+import type { Schema } from './schema.js';
+
+type Texts = Record<string, string | string[]>;
+export type PartRead =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly finding: Finding };
+
+const MAX_PARAMETERS = 100;
+
+/**
+ * The query string, read from the URL itself: Express 4 and 5 and their parser settings would read it differently.
+ * A parameter that occurs twice is a list, which only a schema of type array accepts (parameter pollution);
+ * brackets and dots are part of a name.
+ */
+export function readQuery(req: SecurityRequest): PartRead {
+  const url = req.url ?? '';
+  const start = url.indexOf('?');
+  const texts = emptyTexts();
+  const pairs =
+    start < 0
+      ? []
+      : url
+          .slice(start + 1)
+          .split('&')
+          .filter((pair) => pair !== '');
+  if (pairs.length > MAX_PARAMETERS) {
+    return {
+      ok: false,
+      finding: finding([], 'count', `must not have more than ${MAX_PARAMETERS} parameters`),
+    };
+  }
+  for (const pair of pairs) {
+    const equals = pair.indexOf('=');
+    const name = decode(equals < 0 ? pair : pair.slice(0, equals));
+    const value = decode(equals < 0 ? '' : pair.slice(equals + 1));
+    if (name === undefined || value === undefined) {
+      return { ok: false, finding: finding([], 'encoding', 'must be percent-encoded UTF-8') };
+    }
+    add(texts, name, value);
+  }
+  return { ok: true, value: texts };
+}
+
+/** Path parameters, as the router has decoded them. */
+export function readParams(req: SecurityRequest): PartRead {
+  return { ok: true, value: { ...(req.params as object | undefined) } };
+}
+
+/** The headers that the schema lists; there are always others. */
+export function readHeaders(req: SecurityRequest, schema: Schema): PartRead {
+  const texts = emptyTexts();
+  for (const name of Object.keys(propertiesOf(schema))) {
+    const value = req.headers[name];
+    if (value !== undefined) texts[name] = value;
+  }
+  return { ok: true, value: texts };
+}
+
+/** The cookies that the schema lists. One that comes twice is a list: somebody else may have set the other. */
+export function readCookies(req: SecurityRequest, schema: Schema): PartRead {
+  const texts = emptyTexts();
+  const listed = new Set(Object.keys(propertiesOf(schema)));
+  for (const pair of (req.headers.cookie ?? '').split(';')) {
+    const equals = pair.indexOf('=');
+    const name = pair.slice(0, Math.max(0, equals)).trim();
+    if (!listed.has(name)) continue;
+    const text = pair.slice(equals + 1).trim();
+    const value = decodePercent(/^".*"$/.test(text) ? text.slice(1, -1) : text);
+    if (value === undefined)
+      return { ok: false, finding: finding([name], 'encoding', 'must be percent-encoded UTF-8') };
+    add(texts, name, value);
+  }
+  return { ok: true, value: texts };
+}
+
+function emptyTexts(): Texts {
+  return Object.create(null) as Texts;
+}
+
+function add(texts: Texts, name: string, value: string): void {
+  const before = texts[name];
+  if (before === undefined) texts[name] = value;
+  else texts[name] = Array.isArray(before) ? [...before, value] : [before, value];
+}
+
+function decode(text: string): string | undefined {
+  return decodePercent(text.replaceAll('+', ' '));
+}
+
+function decodePercent(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
