@@ -1,0 +1,93 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { filesBelow, packages, readText, root, shown } from '../src/repository.js';
+
+const all = packages();
+
+async function codesOf(directory: string): Promise<readonly string[]> {
+  const { errors } = (await import(join(directory, 'src', 'error-codes.ts'))) as { errors: object };
+  if (!directory.endsWith(join('packages', 'core'))) return Object.keys(errors);
+  const { optionErrorCodes } = (await import(join(directory, 'src', 'option-error.ts'))) as {
+    optionErrorCodes: readonly string[];
+  };
+  return [...Object.keys(errors), ...optionErrorCodes];
+}
+
+function pagesOf(directory: string): readonly string[] {
+  const folder = join(directory, 'errors');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+describe.each(all.map((p) => [p.folder, p] as const))('%s', (folder, { directory }) => {
+  test('every error code has its page, and every page a code', async () => {
+    const codes = await codesOf(directory);
+    expect([...pagesOf(directory)].sort()).toEqual(codes.map((code) => `${code}.md`).sort());
+    expect(codes.filter((code) => !/^E_[A-Z0-9]+(_[A-Z0-9]+)*$/.test(code))).toEqual([]);
+  });
+
+  test('every page is about its own code and long enough to help', () => {
+    for (const page of pagesOf(directory)) {
+      const code = page.replace('.md', '');
+      const text = readText(join(directory, 'errors', page));
+      expect(text.split('\n')[0]).toMatch(new RegExp(`^# \`?${code}\\b`));
+      const lines = text.split('\n').filter((line) => line.trim() !== '');
+      expect([page, lines.length >= 5]).toEqual([page, true]);
+    }
+  });
+
+  test('the README has a start of at most 8 lines, options, outages, errors and dependencies', async () => {
+    const readme = readText(join(directory, 'README.md'));
+    const sections = [...readme.matchAll(/^## (.+)$/gm)].map((match) => match[1]);
+    const wanted = ['Start', 'Options', 'When something is down', 'Dependencies'];
+    if ((await codesOf(directory)).length > 0) wanted.push('Errors');
+    expect(wanted.filter((section) => !sections.includes(section))).toEqual([]);
+    expect(readme).toContain(`npm install @portcullis/${folder}`);
+    const start = /^## Start\n[^]*?```ts\n([^]*?)```/m.exec(readme)?.[1] ?? '';
+    const lines = start
+      .split('\n')
+      .filter((line) => line.trim() !== '' && !/^(import|declare|\/\/)/.test(line));
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.length).toBeLessThanOrEqual(8);
+  });
+
+  test('the README names every error code', async () => {
+    const readme = readText(join(directory, 'README.md'));
+    expect((await codesOf(directory)).filter((code) => !readme.includes(code))).toEqual([]);
+  });
+});
+
+test('no page, guide or source names an error code that does not exist', async () => {
+  const known = new Set((await Promise.all(all.map(({ directory }) => codesOf(directory)))).flat());
+  const files = [
+    ...all.flatMap(({ directory }) => [
+      join(directory, 'README.md'),
+      ...filesBelow(join(directory, 'errors')),
+      ...filesBelow(join(directory, 'src')),
+    ]),
+    join(root, 'README.md'),
+    ...filesBelow(join(root, 'docs')),
+    ...filesBelow(join(root, '.changeset')),
+  ].filter((path) => /\.(md|ts)$/.test(path) && existsSync(path));
+  const unknown = files.flatMap((path) =>
+    [...readText(path).matchAll(/(?<![\w$])E_[A-Z0-9]+(?:_[A-Z0-9]+)*\b(?![_*<{])/g)]
+      .map(([code]) => code)
+      .filter((code) => !known.has(code))
+      .map((code) => `${shown(path)}: ${code}`),
+  );
+  expect([...new Set(unknown)]).toEqual([]);
+});
+
+test('links inside the repository lead somewhere', () => {
+  const files = filesBelow(root).filter((path) => path.endsWith('.md') && !path.includes('templates'));
+  const broken = files.flatMap((path) =>
+    [
+      ...readText(path)
+        .replace(/```[^]*?```/g, '')
+        .matchAll(/\]\((?!https?:|mailto:|#)([^)\s#]+)[^)]*\)/g),
+    ]
+      .filter(([, target]) => !existsSync(join(path, '..', decodeURI(target!))))
+      .map(([, target]) => `${shown(path)}: ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
