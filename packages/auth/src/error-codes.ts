@@ -57,6 +57,16 @@ export const errors = defineErrors('auth', {
     title: 'Input not valid',
     message: 'The input is not valid.',
   },
+  E_PASSWORD_WRONG: {
+    status: 400,
+    title: 'Current password wrong',
+    message: 'The current password is wrong, or there were too many attempts. Please try again later.',
+  },
+  E_USERS_UNAVAILABLE: {
+    status: 503,
+    title: 'Accounts unavailable',
+    message: 'The service is temporarily unavailable.',
+  },
   E_SESSION_NOT_FOUND: {
     status: 404,
     title: 'No such session',

@@ -1,3 +1,33 @@
+export { createAuth, type Auth, type AuthOptions, type CookieOptions } from './auth.js';
+export type { ChangePasswordInput, Flows, RegisterInput, RequestMeta, SignInInput } from './flows/flows.js';
+export { emailLogin } from './flows/login.js';
+export type { AuthUser, NewAccount, NewCredential, UserPort } from './users.js';
+export {
+  createSessions,
+  type ClientMeta,
+  type SessionInfo,
+  type SessionLifetimes,
+  type Sessions,
+  type SessionsOptions,
+  type TokenPair,
+} from './sessions/sessions.js';
+export { keyValueSessions, type KeyValueSessionsOptions } from './sessions/key-value-sessions.js';
+export {
+  SESSION_TOPIC,
+  type SessionCreation,
+  type SessionDetails,
+  type SessionRecord,
+  type SessionRotation,
+  type SessionStore,
+} from './sessions/session-store.js';
+export type { AuthCookies, CookieCredentials } from './transport/cookies.js';
+export {
+  createGuessBudget,
+  type Guess,
+  type GuessBudget,
+  type GuessBudgetOptions,
+  type GuessVerdict,
+} from './guesses/guess-budget.js';
 export {
   createTokens,
   createVerifier,
@@ -28,5 +58,6 @@ export {
   type PasswordPolicyOptions,
   type PolicyReason,
 } from './passwords/policy.js';
+export type { SessionEnd, SignInFault } from './events.js';
 export { errors as authErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -1,1 +1,8 @@
-export {};
+export {
+  postgresSessions,
+  type PostgresSessions,
+  type PostgresSessionsOptions,
+} from './postgres/postgres-sessions.js';
+export { postgresUsers, type PostgresUsers, type PostgresUsersOptions } from './postgres/postgres-users.js';
+export { accountMigrations, authMigrations } from './postgres/migrations.js';
+export type { SecurityContext } from '@portcullis/core';

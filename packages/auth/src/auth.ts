@@ -1,0 +1,243 @@
+import {
+  ensureContext,
+  noEvents,
+  option,
+  optionConflict,
+  readOptions,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Duration,
+  type Events,
+  type Freshness,
+  type KeyValueStore,
+  type Middleware,
+  type OptionReader,
+  type Random,
+  type SecurityRequest,
+} from '@portcullis/core';
+import { inProduction } from './environment.js';
+import { checkedUsers } from './flows/checked-users.js';
+import { createFlows, type Flows, type RequestMeta } from './flows/flows.js';
+import { emailLogin } from './flows/login.js';
+import { createGuessBudget, type GuessBudget, type GuessBudgetOptions } from './guesses/guess-budget.js';
+import { createAuthenticate, createRequired, userAgentOf } from './identify.js';
+import { createPasswords, type Passwords, type PasswordsOptions } from './passwords/passwords.js';
+import { createRouter } from './router.js';
+import { keyValueSessions } from './sessions/key-value-sessions.js';
+import type { SessionStore } from './sessions/session-store.js';
+import { createSessions, type SessionLifetimes, type Sessions } from './sessions/sessions.js';
+import type { KeysInput } from './tokens/keys.js';
+import { createTokens, type Tokens } from './tokens/tokens.js';
+import { createCookies, type AuthCookies } from './transport/cookies.js';
+import type { UserPort } from './users.js';
+
+export interface AuthOptions {
+  /** Who makes the tokens, usually the service's URL. */
+  readonly issuer: string;
+  /** For whom they are, usually the API's URL. */
+  readonly audience: string;
+  /** A private JWK Set; the first key signs, all verify. `generateKeys()` makes one. */
+  readonly keys: KeysInput;
+  readonly users: UserPort;
+  /** Counts guesses, and keeps the sessions unless `sessions.store` does. One process: `createMemoryStore()`. */
+  readonly store: KeyValueStore;
+  readonly sessions?: SessionLifetimes & {
+    /** @default keyValueSessions({ store }) */
+    readonly store?: SessionStore;
+    /** Lifetime of an access token, 1 s to 24 h. @default '10m' */
+    readonly accessTtl?: Duration;
+    /** Keeps live sessions in memory under this lease. @default none: every request asks the store */
+    readonly freshness?: Freshness;
+  };
+  readonly transport?: {
+    /** `Authorization: Bearer …`. @default true */
+    readonly bearer?: boolean;
+    /** @default false */
+    readonly cookies?: false | CookieOptions;
+  };
+  readonly passwords?: Omit<PasswordsOptions, 'clock'>;
+  readonly guesses?: Omit<GuessBudgetOptions, 'store' | 'clock'>;
+  /** Offer registration. @default true if `users.create` is there */
+  readonly registration?: boolean;
+  /** Canonical spelling of a login, or undefined for what is none. @default emailLogin */
+  readonly login?: (typed: string) => string | undefined;
+  /** Refuses what is meant for development. @default NODE_ENV is "production" */
+  readonly production?: boolean;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly events?: Events;
+}
+
+export interface CookieOptions {
+  /** `development`: without Secure and `__Host-`, for http://localhost; refused in production. @default 'host' */
+  readonly profile?: 'host' | 'development';
+  /** `refresh`: as long as the refresh token. `session`: until the browser closes. @default 'refresh' */
+  readonly lifetime?: 'refresh' | 'session';
+  /** Renew an expired access token in `authenticate()`; otherwise the client calls `POST /refresh`. @default true */
+  readonly renew?: boolean;
+  /** Other origins (`https://app.example`) that may send state-changing requests with cookies. @default [] */
+  readonly trustedOrigins?: readonly string[];
+}
+
+export interface Auth extends Flows {
+  /**
+   * Stage 6: a good credential sets the frozen `req.security.principal`, none leaves it anonymous.
+   * Refuses a bad one with 401 (E_TOKEN_INVALID, E_TOKEN_EXPIRED, E_TOKEN_REUSED, E_SESSION_ENDED) and with 503 when the
+   * session cannot be looked up.
+   */
+  authenticate(): Middleware;
+  /** Refuses anonymous requests: 401 E_AUTHENTICATION_REQUIRED with `WWW-Authenticate`. */
+  required(): Middleware;
+  /**
+   * All flows as JSON routes: `POST /register`, `/sign-in`, `/refresh`, `/sign-out`, `/password`, `GET /sessions`,
+   * `DELETE /sessions` (the others), `DELETE /sessions/:id`, `GET /jwks.json`. Mount it behind `context()`,
+   * `express.json()` and `authenticate()`.
+   */
+  router(): Middleware;
+  /** Where a request comes from. @throws E_CONTEXT_MISSING without `context()` */
+  metaOf(req: SecurityRequest): RequestMeta;
+  readonly cookies: AuthCookies;
+  readonly sessions: Sessions;
+  readonly passwords: Passwords;
+  readonly tokens: Tokens;
+  readonly guesses: GuessBudget;
+}
+
+/** Checked by the part that it is for. */
+const asGiven =
+  <T>(): OptionReader<T> =>
+  (value) =>
+    value as T;
+
+/** An options object of a part, which checks what is in it; here only that it is one. */
+const optionsOf =
+  <T extends object>(): OptionReader<T | undefined> =>
+  (value, owner, path) =>
+    value === undefined ? undefined : option.port<T>([])(value, owner, path);
+
+/**
+ * Everything about who someone is, from one set of options.
+ * @throws OptionError
+ */
+export function createAuth(options: AuthOptions): Auth {
+  const given = readOptions('createAuth', options, {
+    issuer: asGiven<string>(),
+    audience: asGiven<string>(),
+    keys: asGiven<KeysInput>(),
+    users: option.port<UserPort>(['findByLogin', 'findById', 'saveCredential']),
+    store: option.port<KeyValueStore>(['get', 'set', 'swap', 'increment', 'delete']),
+    sessions: optionsOf<NonNullable<AuthOptions['sessions']>>(),
+    transport: option.group({
+      bearer: option.boolean(true),
+      cookies: option.orFalse(
+        option.optional(
+          option.group({
+            profile: option.oneOf(['host', 'development'], 'host'),
+            lifetime: option.oneOf(['refresh', 'session'], 'refresh'),
+            renew: option.boolean(true),
+            trustedOrigins: option.array(option.string({ pattern: /^https?:\/\/[^/\s]+$/ }), { default: [] }),
+          }),
+        ),
+      ),
+    }),
+    passwords: optionsOf<Omit<PasswordsOptions, 'clock'>>(),
+    guesses: optionsOf<Omit<GuessBudgetOptions, 'store' | 'clock'>>(),
+    registration: option.optional(option.boolean()),
+    login: option.fn(emailLogin),
+    production: option.boolean(inProduction()),
+    clock: option.port<Clock>(['now', 'monotonic'], systemClock),
+    random: option.port<Random>(['bytes', 'uuid'], systemRandom),
+    events: option.port<Events>(['emit'], noEvents),
+  });
+  const { store, clock, random, events, login } = given;
+  const users = checkedUsers(given.users);
+  const registration = given.registration ?? users.create !== undefined;
+  if (registration && !users.create)
+    optionConflict('createAuth', 'registration', 'registration needs users.create()');
+  const { bearer } = given.transport;
+  const cookieOptions = given.transport.cookies || undefined;
+  if (!bearer && !cookieOptions)
+    optionConflict('createAuth', 'transport', 'transport has neither bearer nor cookies on');
+  if (cookieOptions?.profile === 'development' && given.production) {
+    optionConflict(
+      'createAuth',
+      'transport.cookies.profile',
+      'transport.cookies.profile "development" sends tokens over plain HTTP and is refused in production. Leave it out',
+    );
+  }
+
+  const { accessTtl, store: sessionStore, ...lifetimes } = given.sessions ?? {};
+  const { issuer, audience, keys } = given;
+  const tokens = createTokens({
+    issuer,
+    audience,
+    keys,
+    clock,
+    random,
+    ...(accessTtl === undefined ? {} : { accessTtl }),
+  });
+  const sessions = createSessions({
+    ...lifetimes,
+    store: sessionStore ?? keyValueSessions({ store }),
+    tokens,
+    isActive: async (userId) => (await users.findById(userId))?.active === true,
+    clock,
+    random,
+    events,
+  });
+  const passwords = createPasswords({ ...given.passwords, clock });
+  const guesses = createGuessBudget({ ...given.guesses, store, clock });
+  const flows = createFlows({ users, sessions, passwords, guesses, login, events, clock });
+  const cookies = cookieOptions && createCookies({ ...cookieOptions, clock });
+  const trustedOrigins = cookieOptions?.trustedOrigins ?? [];
+  const renew = cookieOptions?.renew ?? false;
+
+  const metaOf = (req: SecurityRequest): RequestMeta => ({
+    address: ensureContext(req, { clock, random }).address,
+    ...userAgentOf(req),
+  });
+  const authenticate = createAuthenticate({
+    tokens,
+    sessions,
+    bearer,
+    cookies,
+    renew,
+    trustedOrigins,
+    clock,
+    random,
+    events,
+  });
+  const required = createRequired(events);
+  const router = createRouter({
+    flows,
+    sessions,
+    tokens,
+    registration,
+    bearer,
+    cookies,
+    trustedOrigins,
+    metaOf,
+    now: () => clock.now(),
+    events,
+  });
+
+  return {
+    ...flows,
+    authenticate: () => authenticate,
+    required: () => required,
+    router: () => router,
+    metaOf,
+    cookies: cookies ?? noCookies,
+    sessions,
+    passwords,
+    tokens,
+    guesses,
+  };
+}
+
+function off(): never {
+  throw new TypeError('Cookies are off. Turn them on with createAuth({ transport: { cookies: {} } }).');
+}
+
+const noCookies: AuthCookies = Object.freeze({ write: off, clear: off, read: off });

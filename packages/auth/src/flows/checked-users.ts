@@ -1,0 +1,40 @@
+import { isSecurityError } from '@portcullis/core';
+import { errors } from '../error-codes.js';
+import type { AuthUser, UserPort } from '../users.js';
+
+/**
+ * The app's port with its faults made ours: whatever it throws is a 503, and an answer that is no account is not taken
+ * for one. Keeps `create` absent where it is absent.
+ */
+export function checkedUsers(port: UserPort): UserPort {
+  const call = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      throw isSecurityError(error)
+        ? error
+        : errors.E_USERS_UNAVAILABLE({ cause: error, details: { call: name } });
+    }
+  };
+  const account = async (name: string, run: () => Promise<AuthUser | null | undefined>) => {
+    const user = await call(name, run);
+    if (user === null || user === undefined) return undefined;
+    const { id, login, active } = user;
+    if (typeof id !== 'string' || id === '' || typeof login !== 'string' || typeof active !== 'boolean') {
+      throw errors.E_USERS_UNAVAILABLE({
+        details: { call: name, problem: 'needs string id and login, boolean active' },
+      });
+    }
+    return user;
+  };
+  return {
+    findByLogin: (login) => account('findByLogin', () => port.findByLogin(login)),
+    findById: (id) => account('findById', () => port.findById(id)),
+    async saveCredential(id, credential) {
+      // An app in JavaScript may return a count or nothing: only `true` says that it was written.
+      const saved: unknown = await call('saveCredential', () => port.saveCredential(id, credential));
+      return saved === true;
+    },
+    ...(port.create ? { create: (fresh) => account('create', () => port.create!(fresh)) } : {}),
+  };
+}

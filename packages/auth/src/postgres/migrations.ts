@@ -1,0 +1,49 @@
+import type { Migration } from '@portcullis/core/postgres';
+
+/** The tables of {@link postgresSessions}. Users are named by id only: they may live in another database. */
+export const authMigrations: readonly Migration[] = Object.freeze([
+  {
+    concern: 'auth',
+    id: '001-sessions',
+    up: `
+create table auth_subject (
+  user_id text primary key,
+  epoch bigint not null
+);
+create table auth_session (
+  id uuid primary key,
+  user_id text not null,
+  created_at timestamptz not null,
+  rotated_at timestamptz not null,
+  idle_expires_at timestamptz not null,
+  expires_at timestamptz not null,
+  generation bigint not null check (generation >= 0),
+  current_hash text not null,
+  previous_hash text,
+  sealed text,
+  tag_key text not null,
+  details jsonb not null
+);
+create index auth_session_user on auth_session (user_id);
+create index auth_session_idle on auth_session (idle_expires_at);
+`,
+  },
+]);
+
+/** The table of {@link postgresUsers}, for those who have no accounts of their own. */
+export const accountMigrations: readonly Migration[] = Object.freeze([
+  {
+    concern: 'auth-accounts',
+    id: '001-accounts',
+    up: `
+create table auth_account (
+  id uuid primary key default gen_random_uuid(),
+  login text not null unique check (login <> '' and length(login) <= 320),
+  name text check (length(name) <= 200),
+  password_hash text,
+  active boolean not null default true,
+  created_at timestamptz not null default clock_timestamp()
+);
+`,
+  },
+]);

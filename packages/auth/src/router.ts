@@ -1,0 +1,179 @@
+import {
+  ALLOW,
+  guard,
+  isSecurityError,
+  type Events,
+  type Middleware,
+  type SecurityRequest,
+  type SecurityResponse,
+} from '@portcullis/core';
+import { errors } from './error-codes.js';
+import type { Flows, RegisterInput, RequestMeta, SignInInput, ChangePasswordInput } from './flows/flows.js';
+import { readTexts } from './flows/input.js';
+import { principalOf } from './identify.js';
+import type { Sessions, TokenPair } from './sessions/sessions.js';
+import type { Tokens } from './tokens/tokens.js';
+import type { AuthCookies } from './transport/cookies.js';
+import { assertSameSite } from './transport/cross-site.js';
+
+export interface RouterDeps {
+  readonly flows: Flows;
+  readonly sessions: Sessions;
+  readonly tokens: Tokens;
+  readonly registration: boolean;
+  readonly bearer: boolean;
+  readonly cookies: AuthCookies | undefined;
+  readonly trustedOrigins: readonly string[];
+  readonly metaOf: (req: SecurityRequest) => RequestMeta;
+  readonly now: () => number;
+  readonly events: Events;
+}
+
+interface Exchange {
+  readonly req: SecurityRequest;
+  readonly res: SecurityResponse;
+  /** The last part of the path, for routes that have one. */
+  readonly id: string;
+}
+
+type Route = (exchange: Exchange) => Promise<void>;
+
+/**
+ * Serves the flows as JSON, relative to where it is mounted; what it does not know goes on to the app. Bodies must have
+ * been parsed before (`express.json()`), `authenticate()` must have run for the routes that need a principal.
+ * Paths are compared exactly: `//sign-in`, `/Sign-In` and `/sign-in/` are other paths and lead nowhere.
+ */
+export function createRouter(deps: RouterDeps): Middleware {
+  const { cookies, trustedOrigins, events } = deps;
+  const routes = routesOf(deps);
+  const paths = new Map<string, Map<string, Route>>();
+  for (const [name, route] of Object.entries(routes)) {
+    const [method, path] = name.split(' ') as [string, string];
+    paths.set(path, (paths.get(path) ?? new Map<string, Route>()).set(method, route));
+  }
+
+  return guard('authRouter', { stage: 'public', detail: 'sign-in routes', events }, async (req, res) => {
+    const path = (req.url ?? '').split('?', 1)[0]!;
+    const [, collection, id = ''] = /^(\/sessions)\/([^/]+)$/.exec(path) ?? [];
+    const methods = paths.get(collection === undefined ? path : `${collection}/:id`);
+    if (!methods) return ALLOW;
+    const route = methods.get(req.method ?? '');
+    if (!route) throw errors.E_METHOD_NOT_ALLOWED({ headers: { Allow: [...methods.keys()].join(', ') } });
+    if (cookies) assertSameSite(req, trustedOrigins);
+    await route({ req, res, id });
+    return undefined;
+  });
+}
+
+function routesOf(deps: RouterDeps): Record<string, Route> {
+  const { flows, sessions, tokens, registration, cookies, metaOf } = deps;
+
+  const register: Route = async ({ req, res }) => {
+    const { userId } = await flows.register(req.body as RegisterInput, metaOf(req));
+    answer(res, 201, { userId });
+  };
+
+  return {
+    ...(registration ? { 'POST /register': register } : {}),
+
+    'POST /sign-in': async ({ req, res }) => {
+      const inCookies = wantsCookies(req, deps);
+      const pair = await flows.signIn(req.body as SignInInput, metaOf(req));
+      hand(res, pair, inCookies, deps);
+    },
+
+    'POST /refresh': async ({ req, res }) => {
+      const brought = cookies?.read(req).refresh;
+      if (brought === undefined) {
+        const { refresh_token: token } = readTexts(req.body, { refresh_token: { max: 512 } });
+        hand(res, await flows.refresh(token, metaOf(req)), false, deps);
+        return;
+      }
+      try {
+        hand(res, await flows.refresh(brought, metaOf(req)), true, deps);
+      } catch (error) {
+        if (isSecurityError(error) && error.status === 401) cookies!.clear(res);
+        throw error;
+      }
+    },
+
+    'POST /sign-out': async ({ req, res }) => {
+      const body = (req.body ?? {}) as { refresh_token?: unknown; everywhere?: unknown };
+      const refresh = cookies?.read(req).refresh ?? body.refresh_token;
+      if (body.everywhere === true) await sessions.revokeAll(principalOf(req).id, 'signed-out');
+      else if (req.security?.principal.id !== undefined) await flows.signOut(req.security.principal);
+      if (typeof refresh === 'string') await flows.signOut(refresh);
+      cookies?.clear(res);
+      answer(res, 204);
+    },
+
+    'GET /sessions': async ({ req, res }) => {
+      const { id, sessionId } = principalOf(req);
+      const all = await sessions.list(id);
+      const shown = all.map(({ userId: _own, ...session }) => ({
+        ...session,
+        current: session.id === sessionId,
+      }));
+      answer(res, 200, { sessions: shown });
+    },
+
+    /** All but the one that asks. */
+    'DELETE /sessions': async ({ req, res }) => {
+      const { id, sessionId } = principalOf(req);
+      answer(res, 200, { ended: await sessions.revokeOthers(id, sessionId ?? '') });
+    },
+
+    'DELETE /sessions/:id': async ({ req, res, id }) => {
+      const principal = principalOf(req);
+      if (!(await sessions.revoke(principal.id, id))) throw errors.E_SESSION_NOT_FOUND();
+      if (id === principal.sessionId) cookies?.clear(res);
+      answer(res, 204);
+    },
+
+    'POST /password': async ({ req, res }) => {
+      await flows.changePassword(principalOf(req), req.body as ChangePasswordInput, metaOf(req));
+      answer(res, 204);
+    },
+
+    'GET /jwks.json': async ({ res }) => {
+      answer(res, 200, tokens.jwks(), 'public, max-age=300');
+    },
+  };
+}
+
+/** With both transports on, cookies, unless the client asks for `"transport": "bearer"`. */
+function wantsCookies(req: SecurityRequest, { bearer, cookies }: RouterDeps): boolean {
+  const asked = (req.body as { transport?: unknown } | undefined)?.transport;
+  return cookies !== undefined && !(bearer && asked === 'bearer');
+}
+
+/** The pair in cookies, out of reach of scripts, or as RFC 6749 section 5.1 names its parts. */
+function hand(
+  res: SecurityResponse,
+  pair: TokenPair,
+  inCookies: boolean,
+  { cookies, now }: RouterDeps,
+): void {
+  const seconds = (end: number) => Math.max(0, Math.floor((end - now()) / 1000));
+  const facts = { session_id: pair.sessionId, expires_in: seconds(pair.accessExpiresAt) };
+  if (inCookies && cookies) {
+    cookies.write(res, pair);
+    answer(res, 200, facts);
+  } else {
+    answer(res, 200, {
+      access_token: pair.accessToken,
+      token_type: 'Bearer',
+      refresh_token: pair.refreshToken,
+      refresh_expires_in: seconds(pair.refreshExpiresAt),
+      ...facts,
+    });
+  }
+}
+
+function answer(res: SecurityResponse, status: number, body?: object, cache = 'no-store'): void {
+  res.statusCode = status;
+  res.setHeader('Cache-Control', cache);
+  if (body === undefined) return void res.end();
+  res.setHeader('Content-Type', 'application/json; charset=utf-8');
+  res.end(JSON.stringify(body));
+}

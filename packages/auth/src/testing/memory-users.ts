@@ -1,0 +1,30 @@
+import { randomUUID } from 'node:crypto';
+import type { AuthUser, UserPort } from '../users.js';
+
+export interface MemoryUsers extends Required<UserPort> {
+  /** Adds or replaces an account as it is. */
+  put(user: AuthUser): void;
+}
+
+/** Accounts in a Map, for tests. */
+export function memoryUsers(): MemoryUsers {
+  const byId = new Map<string, AuthUser>();
+  const byLogin = (login: string) => [...byId.values()].find((user) => user.login === login);
+  return {
+    put: (user) => void byId.set(user.id, user),
+    findByLogin: async (login) => byLogin(login),
+    findById: async (id) => byId.get(id),
+    async saveCredential(id, { passwordHash, replaces }) {
+      const user = byId.get(id);
+      if (!user || (user.passwordHash ?? null) !== replaces) return false;
+      byId.set(id, { ...user, passwordHash });
+      return true;
+    },
+    async create(account) {
+      if (byLogin(account.login)) return undefined;
+      const user = { id: randomUUID(), active: true, ...account };
+      byId.set(user.id, user);
+      return user;
+    },
+  };
+}

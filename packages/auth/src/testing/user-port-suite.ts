@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { UserPort } from '../users.js';
+import { globalsOf } from './globals.js';
+import type { StoreSuiteOptions } from './session-store-suite.js';
+
+/** Every claim of {@link UserPort} with `create`, for your implementation. Logins are new ones. */
+export function userPortSuite(
+  name: string,
+  makePort: () => Required<UserPort> | Promise<Required<UserPort>>,
+  options: StoreSuiteOptions = {},
+): void {
+  const { describe, test } = globalsOf(options.globals);
+
+  describe(`UserPort: ${name}`, () => {
+    const newLogin = () => `${randomUUID()}@library.example`;
+
+    test('an account that was created is found by login and by id', async () => {
+      const port = await makePort();
+      const login = newLogin();
+      const user = await port.create({ login, passwordHash: 'h1', name: 'Ada' });
+      assert.ok(user);
+      for (const found of [await port.findByLogin(login), await port.findById(user.id)]) {
+        assert.ok(found);
+        const { id, passwordHash, active } = found;
+        assert.deepEqual(
+          { id, login: found.login, passwordHash, active },
+          { id: user.id, login, passwordHash: 'h1', active: true },
+        );
+      }
+    });
+
+    test('nobody is found as nobody, not as an error', async () => {
+      const port = await makePort();
+      assert.equal((await port.findByLogin(newLogin())) ?? undefined, undefined);
+      for (const id of [randomUUID(), 'no-such-id', ''])
+        assert.equal((await port.findById(id)) ?? undefined, undefined);
+      assert.equal(await port.saveCredential(randomUUID(), { passwordHash: 'h', replaces: null }), false);
+    });
+
+    test('of accounts created at once with one login, one is made', async () => {
+      const port = await makePort();
+      const login = newLogin();
+      const made = await Promise.all(
+        Array.from({ length: 10 }, (_, i) => port.create({ login, passwordHash: `h${i}` })),
+      );
+      assert.equal(made.filter((user) => user !== undefined && user !== null).length, 1);
+    });
+
+    test('a credential is replaced only by those who know the one before', async () => {
+      const port = await makePort();
+      const user = await port.create({ login: newLogin(), passwordHash: 'h1' });
+      assert.equal(await port.saveCredential(user!.id, { passwordHash: 'h2', replaces: 'h0' }), false);
+      assert.equal(await port.saveCredential(user!.id, { passwordHash: 'h2', replaces: null }), false);
+      const racers = ['h3', 'h4', 'h5'].map((passwordHash) =>
+        port.saveCredential(user!.id, { passwordHash, replaces: 'h1' }),
+      );
+      assert.equal((await Promise.all(racers)).filter(Boolean).length, 1);
+    });
+  });
+}

@@ -1,0 +1,41 @@
+/** An account as the package needs it. */
+export interface AuthUser {
+  readonly id: string;
+  /** The canonical name under which the account signs in. */
+  readonly login: string;
+  /** Absent or null: nobody signs in to this account with a password. */
+  readonly passwordHash?: string | null | undefined;
+  /** `false`: no sign-in and no refresh. */
+  readonly active: boolean;
+  /** The person's name, if there is one: it may not be the password. */
+  readonly name?: string | null | undefined;
+}
+
+export interface NewCredential {
+  readonly passwordHash: string;
+  /** The hash that is being replaced; null where there was none. */
+  readonly replaces: string | null;
+}
+
+export interface NewAccount {
+  readonly login: string;
+  readonly passwordHash: string;
+  readonly name?: string;
+}
+
+/**
+ * Your users in your database: three functions over whatever you have. One that rejects makes the request fail with
+ * 503, never pass. `@portcullis/auth/postgres` has an implementation for those who have none.
+ */
+export interface UserPort {
+  /** The account with this canonical login, or undefined. */
+  findByLogin(login: string): Promise<AuthUser | null | undefined>;
+  findById(id: string): Promise<AuthUser | null | undefined>;
+  /**
+   * Stores a new password hash if the stored one is still `replaces`, in one statement
+   * (`update … where id = $1 and password_hash is not distinct from $2`). Returns whether it did.
+   */
+  saveCredential(id: string, credential: NewCredential): Promise<boolean>;
+  /** Needed for registration: adds an account, or returns undefined if the login is taken. */
+  create?(account: NewAccount): Promise<AuthUser | null | undefined>;
+}
