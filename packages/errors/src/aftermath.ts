@@ -27,7 +27,7 @@ export interface AftermathDeps {
   readonly events: Events;
   readonly report: Report | undefined;
   readonly reportIf: (error: unknown, info: ErrorReport) => boolean;
-  readonly logLevel: (info: ErrorReport) => LogLevel;
+  readonly logLevel: (error: unknown, info: ErrorReport) => LogLevel;
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'silent';
@@ -72,7 +72,7 @@ export function createAftermath({ logger, events, report, reportIf, logLevel }: 
         extra: Object.freeze({ method, path, outcome }),
       });
       attempt('logger', () => {
-        log(logLevel(info), 'A request failed.', { ...facts, error: describeError(error) });
+        log(logLevel(error, info), 'A request failed.', { ...facts, error: describeError(error) });
       });
       if (report) {
         attempt('report', () => (reportIf(error, info) ? report(error, info) : undefined));

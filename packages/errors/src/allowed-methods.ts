@@ -14,7 +14,7 @@ const MAX_LAYERS = 20_000;
 const MAX_DEPTH = 16;
 
 /**
- * The methods for which the app has routes at the address of this request, in the spelling of `Allow`. Empty if none
+ * The methods for which the app has routes at the address of this request. Empty if none
  * is found, or if the router cannot be read. A route for all methods counts as the request's own.
  */
 export function methodsAt(req: SecurityRequest): readonly string[] {
@@ -41,7 +41,7 @@ export function methodsAt(req: SecurityRequest): readonly string[] {
     return [];
   }
   if (found.has('GET')) found.add('HEAD');
-  return [...found].sort();
+  return [...found];
 }
 
 function collect(methods: Readonly<Record<string, boolean>>, found: Set<string>, method: string): void {

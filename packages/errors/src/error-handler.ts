@@ -15,6 +15,7 @@ import {
 } from '@portcullis/core';
 import { createAftermath, type ErrorReport, type LogLevel, type Report } from './aftermath.js';
 import { answer, lastResort, outcomeWithoutAnswer, type Outcome } from './answer.js';
+import { defuse } from './defuse.js';
 import { isDisconnect } from './disconnect.js';
 import { negotiate, type ErrorFormat } from './negotiate.js';
 import { problemOf, type Problem } from './problem.js';
@@ -48,8 +49,8 @@ export interface ErrorHandlerOptions {
   readonly challenge?: string;
   /** Structural: winston, pino and console fit. `false` for none. @default JSON lines on standard error */
   readonly logger?: Logger | false;
-  /** Level of each log record. @default 5xx and cut connections 'error', everything else 'silent' */
-  readonly logLevel?: (info: ErrorReport) => LogLevel;
+  /** Level of each log record. @default 'error' for what `reportIf` reports by default and for cut answers, else 'silent' */
+  readonly logLevel?: (error: unknown, info: ErrorReport) => LogLevel;
   /** Receives errors for a tracker: `report: Sentry.captureException` fits. Its faults never change the answer. */
   readonly report?: Report;
   /** Which errors are reported. @default 5xx, unless the client had gone and that is all that happened */
@@ -79,7 +80,7 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorMiddleware
     map: option.optional(option.fn<(error: unknown) => unknown>()),
     challenge: option.optional(option.string({ max: 1_000, pattern: /^[\t\x20-\x7e]+$/ })),
     logger: option.orFalse(option.port<Logger>(['error', 'warn', 'info'], stderrLogger)),
-    logLevel: option.fn<(info: ErrorReport) => LogLevel>(defaultLevel),
+    logLevel: option.fn<(error: unknown, info: ErrorReport) => LogLevel>(defaultLevel),
     report: option.optional(option.fn<Report>()),
     reportIf: option.fn<(error: unknown, info: ErrorReport) => boolean>(isUnexpected),
     events: option.port<Events>(['emit'], noEvents),
@@ -112,6 +113,7 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorMiddleware
     let requestId = '';
     let outcome: Outcome | undefined;
     try {
+      defuse(error);
       requestId = requestIdOf(req, config.random);
       problem = translated(error);
       outcome = outcomeWithoutAnswer(req, res);
@@ -149,8 +151,8 @@ function isUnexpected(error: unknown, { status, outcome }: ErrorReport): boolean
   return status >= 500 && !(outcome === 'aborted' && isDisconnect(error));
 }
 
-function defaultLevel({ status, outcome }: ErrorReport): LogLevel {
-  return (status >= 500 && outcome !== 'aborted') || outcome === 'truncated' ? 'error' : 'silent';
+function defaultLevel(error: unknown, info: ErrorReport): LogLevel {
+  return isUnexpected(error, info) || info.outcome === 'truncated' ? 'error' : 'silent';
 }
 
 const ID = /^[A-Za-z0-9._-]{1,128}$/;

@@ -22,6 +22,14 @@ export type { HeaderValues } from './error-headers.js';
 export type { Outcome } from './answer.js';
 export type { ErrorReport, LogLevel, Report } from './aftermath.js';
 export type { ErrorHook } from './events.js';
+export {
+  guardProcess,
+  type Drain,
+  type EndReason,
+  type ProcessGuard,
+  type ProcessGuardOptions,
+  type ProcessReport,
+} from './guard-process.js';
 export { describeError, type ErrorRecord } from './describe-error.js';
 export { errors as errorsErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

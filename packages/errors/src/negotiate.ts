@@ -3,7 +3,7 @@ export type ErrorFormat = 'json' | 'html' | 'text';
 
 /** What each form answers to, most fitting first. Patterns of `Accept`, RFC 9110 section 12.5.1. */
 const MEDIA: Readonly<Record<ErrorFormat, readonly string[]>> = {
-  json: ['application/problem+json', 'application/json', 'text/json'],
+  json: ['application/problem+json', 'application/json'],
   html: ['text/html', 'application/xhtml+xml'],
   text: ['text/plain'],
 };

@@ -25,7 +25,7 @@ export function notFound(options: NotFoundOptions = {}): Middleware {
   return guard('notFound', { stage: 'errors', events }, (req, res) => {
     const allowed = methods ? methodsAt(req) : [];
     if (allowed.length === 0 || allowed.includes(req.method ?? '')) throw errors.E_NOT_FOUND();
-    const allow = [...new Set([...allowed, 'OPTIONS'])].join(', ');
+    const allow = [...new Set([...allowed, 'OPTIONS'])].sort().join(', ');
     if (req.method !== 'OPTIONS') throw errors.E_METHOD_NOT_ALLOWED({ headers: { Allow: allow } });
     res.statusCode = 204;
     res.setHeader('Allow', allow);
