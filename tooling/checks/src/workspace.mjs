@@ -28,14 +28,15 @@ export function entriesOf(manifest) {
 }
 
 /** Packs every package with pnpm (npm would keep the source condition) and returns the path of each tarball by folder. */
-export function packAll(packages = publishedPackages()) {
+export function packAll(packages, checks) {
   const target = join(work, 'tarballs');
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
   const tarballs = new Map();
   for (const { folder, directory, manifest } of packages) {
     if (!existsSync(join(directory, 'dist', 'esm', 'index.js'))) {
-      throw new Error(`packages/${folder} is not built; run pnpm build first.`);
+      checks.fail(`${folder}: is not built (pnpm build)`);
+      continue;
     }
     const result = spawnSync(pnpmBin(), ['pack', '--pack-destination', target], {
       cwd: directory,
@@ -43,7 +44,8 @@ export function packAll(packages = publishedPackages()) {
     });
     const name = `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`;
     if (result.status !== 0 || !existsSync(join(target, name))) {
-      throw new Error(`packages/${folder} cannot be packed:\n${result.stdout}${result.stderr}`);
+      checks.fail(`${folder}: cannot be packed:\n${result.stdout}${result.stderr}`);
+      continue;
     }
     tarballs.set(folder, join(target, name));
   }

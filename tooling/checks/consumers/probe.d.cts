@@ -1,0 +1,1 @@
+export declare function probe(app: unknown): void;
