@@ -30,11 +30,19 @@ export interface SecurityResponse extends ServerResponse {
 
 export type NextFunction = (error?: unknown) => void;
 
-/** Fits `app.use()` and routes of Express 4 and 5, with or without their types installed. */
-export type Middleware = (req: SecurityRequest, res: SecurityResponse, next: NextFunction) => void;
+/**
+ * Fits `app.use()` and routes of Express 4 and 5, with or without their types installed. It says nothing of `params`, `body`,
+ * `query` and `locals` on purpose: Express would infer its own types from ours, and the handler behind a guard would
+ * lose the parameters of its path.
+ */
+export type Middleware = (
+  req: IncomingMessage & Pick<SecurityRequest, 'security'>,
+  res: ServerResponse,
+  next: NextFunction,
+) => void;
 export type ErrorMiddleware = (
   error: unknown,
-  req: SecurityRequest,
-  res: SecurityResponse,
+  req: IncomingMessage & Pick<SecurityRequest, 'security'>,
+  res: ServerResponse,
   next: NextFunction,
 ) => void;
