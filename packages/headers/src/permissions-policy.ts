@@ -3,12 +3,11 @@ import { parseOriginPattern } from './origin-patterns.js';
 
 /**
  * Denied to everybody by default: OWASP Secure Headers' list (2026-07) without the features that browsers have given up
- * since, plus newer ones of the Permissions Policy registry. Passkeys stay possible for the own origin.
+ * since, plus newer ones that they know: an unknown name is a warning in every console. Passkeys stay possible for the own origin.
  */
 const DEFAULTS = {
   accelerometer: [],
   autoplay: [],
-  bluetooth: [],
   'browsing-topics': [],
   camera: [],
   'clipboard-read': [],
@@ -47,6 +46,7 @@ const FEATURES: readonly string[] = [
   'ambient-light-sensor',
   'attribution-reporting',
   'battery',
+  'bluetooth',
   'compute-pressure',
   'execution-while-not-rendered',
   'execution-while-out-of-viewport',
@@ -64,6 +64,7 @@ export type PermissionsFeature =
   | 'ambient-light-sensor'
   | 'attribution-reporting'
   | 'battery'
+  | 'bluetooth'
   | 'compute-pressure'
   | 'execution-while-not-rendered'
   | 'execution-while-out-of-viewport'

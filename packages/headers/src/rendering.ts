@@ -82,7 +82,6 @@ export function renderHeaders(values: HeaderValues, secure: boolean): RenderedHe
 }
 
 export function writeHeaders(res: ServerResponse, headers: RenderedHeaders, nonce: string | undefined): void {
-  res.removeHeader('X-Powered-By');
   for (const line of headers.fixed) res.setHeader(line[0], line[1]);
   for (const line of headers.nonced) res.setHeader(line[0], fill(line, nonce!));
 }
