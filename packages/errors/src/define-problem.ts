@@ -22,8 +22,8 @@ export interface ProblemClass<Code extends string> {
 
 /**
  * Makes the class of a domain error with a code and status of its own. Throw it as it is, or extend it for typed members:
- * `class CardDeclined extends defineProblem('E_CARD_DECLINED', { status: 402, title: 'Card declined' }) { … }`.
- * @throws OptionError for a code that is not `E_UPPER_SNAKE`, a status outside 400 to 599 or a missing title
+ * `class CardDeclined extends defineProblem('E_CARD_DECLINED', { status: 402, title: 'Card declined' }) { ... }`.
+ * @throws OptionError for a code that is not `E_` and upper-case words, a status outside 400 to 599 or a missing title
  */
 export function defineProblem<const Code extends `E_${string}`>(
   code: Code,

@@ -69,5 +69,5 @@ function show(value: unknown): string {
 }
 
 function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length)}… (${text.length} characters)` : text;
+  return text.length > length ? `${text.slice(0, length)}... (${text.length} characters)` : text;
 }

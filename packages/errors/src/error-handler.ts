@@ -24,7 +24,7 @@ import { silentLogger, stderrLogger } from './stderr-logger.js';
 
 export interface ErrorHandlerOptions {
   /**
-   * JSON form: the RFC 9457 problem document, or `'compact'` for `{ "error": { "code": 403, "message": "…" } }`.
+   * JSON form: the RFC 9457 problem document, or `'compact'` for `{ "error": { "code": 403, "message": "..." } }`.
    * @default 'problem'
    */
   readonly shape?: ErrorShape;

