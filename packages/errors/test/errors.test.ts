@@ -465,7 +465,9 @@ onBothExpress((express, major) => {
       const failed = await request(appThat(() => new Error(secret), { shape: 'compact' })).get('/');
       expect(failed.body).toEqual({ error: { code: 500, message: 'Internal server error' } });
       const fields = await request(appThat(refusal, { shape: 'compact' })).get('/');
-      expect(fields.body).toMatchObject({ error: { code: 422, errors: [{ pointer: '/title' }] } });
+      expect(fields.body).toMatchObject({
+        error: { code: 422, errors: [{ pointer: '/title' }, { pointer: '/isbn' }] },
+      });
     });
 
     test('is a page without script, style or unescaped text for browsers', async () => {
