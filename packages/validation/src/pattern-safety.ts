@@ -1,9 +1,9 @@
 /**
- * Finds regular expressions that can take exponential time, or polynomial time at the length that their schema
- * allows. A sound linter would refuse half of all honest patterns; this one looks for what makes a backtracking
- * engine try the same text in several ways: a repetition whose rounds can be cut at different places
- * (`(a+)+`, `(\w+\s?)*`), choices that begin alike inside a repetition (`(a|a)*`), and several unbounded
- * repetitions of overlapping characters in a row (`.*.*`).
+ * Finds regular expressions that can take exponential time, or more than a million steps at the length that their
+ * schema allows. Inside a repetition every decision must follow from the next character: no choices that begin
+ * alike (`(a|a)*`), nothing of variable length that what follows could also take (`(a+)+`, `(\w\s?)*`), nothing
+ * empty. Outside of repetitions the ways to divide a text among neighbours (`.*.*`) are multiplied up.
+ * Some honest patterns are refused; each has an equivalent that is accepted.
  */
 export function patternProblem(source: string, maxLength: number): string | undefined {
   try {
@@ -16,29 +16,34 @@ export function patternProblem(source: string, maxLength: number): string | unde
   const report = (text: string) => {
     problem ??= text;
   };
+  let parser: Parser;
   let tree: readonly Branch[];
   try {
-    tree = new Parser(source, report).alternatives();
+    parser = new Parser(source, report);
+    tree = parser.alternatives();
   } catch {
     return 'has a form that cannot be judged';
   }
-  judge(tree, NOTHING, false, report);
-  const degree = Math.max(1, ...tree.map((branch) => longestChain(branch)));
-  const longest = Math.floor(WORK ** (1 / degree));
-  if (maxLength > longest) {
-    report(
-      degree === 1
-        ? `allows ${maxLength} characters; at most ${longest} may be matched`
-        : `has ${degree} overlapping repetitions in a row; with those maxLength may be at most ${longest}`,
-    );
+  // What looks around, and what is not anchored, is tried at every position.
+  const anchored = tree.every(([first]) => first === START);
+  const tried = [
+    { branches: tree, starts: anchored ? 1 : maxLength },
+    ...parser.lookarounds.map((branches) => ({ branches, starts: maxLength })),
+  ];
+  for (const { branches, starts } of tried) {
+    judge(branches, NOTHING, false, report);
+    const steps = Math.max(...branches.map((branch) => waysOf(branch, maxLength))) * maxLength * starts;
+    if (steps > MAX_STEPS) {
+      report(
+        `can take ${steps.toPrecision(1)} steps at maxLength ${maxLength}; shorten that, anchor it with ^, or let neighbours share no characters`,
+      );
+    }
   }
   return problem;
 }
 
-/** Steps that one match may take at worst. */
-const WORK = 10_000_000;
-/** From so many rounds on a repetition counts as unbounded: few rounds of few choices stay cheap. */
-const MANY = 4;
+/** A few milliseconds. */
+const MAX_STEPS = 1_000_000;
 
 type Branch = readonly Atom[];
 
@@ -47,10 +52,9 @@ interface Atom {
   readonly first: CharSet;
   readonly all: CharSet;
   readonly nullable: boolean;
-  /** More than one round, and not a fixed number of them. */
-  readonly loops: boolean;
-  /** Up to so many rounds. */
-  readonly rounds: number;
+  /** From so many rounds to so many. */
+  readonly min: number;
+  readonly max: number;
   readonly branches?: readonly Branch[];
 }
 
@@ -66,33 +70,36 @@ const union = (a: CharSet, b: CharSet): CharSet => a.map((has, i) => has || b[i]
 const overlap = (a: CharSet, b: CharSet): boolean => a.some((has, i) => has && b[i]!);
 const unionOf = (sets: readonly CharSet[]): CharSet => sets.reduce(union, NOTHING);
 
-/** Walks from right to left, knowing what may follow; inside a loop its own beginning may follow too. */
+/** The anchor `^`: takes nothing. */
+const START: Atom = { first: NOTHING, all: NOTHING, nullable: true, min: 1, max: 1 };
+
+/** Walks from right to left, knowing what may follow; in a repetition its own beginning may follow too. */
 function judge(
   branches: readonly Branch[],
   after: CharSet,
-  inLoop: boolean,
+  repeated: boolean,
   report: (problem: string) => void,
 ): void {
+  if (repeated && beginAlike(branches)) report('repeats choices that can begin alike');
+  if (repeated && branches.some(isNullable)) report('repeats something that may be empty');
   for (const branch of branches) {
     let follow = after;
     for (const atom of branch.toReversed()) {
-      const many = atom.rounds >= MANY;
-      if (atom.branches) {
-        if (many) {
-          const firsts = atom.branches.map(firstOf);
-          const alike = firsts.some((first, i) => firsts.slice(i + 1).some((other) => overlap(first, other)));
-          if (alike) report('repeats choices that can begin alike');
-          if (atom.branches.some(isNullable)) report('repeats something that may be empty');
-        }
-        const next = atom.rounds > 1 ? union(follow, atom.first) : follow;
-        judge(atom.branches, next, inLoop || many, report);
-      }
-      if (inLoop && many && atom.loops && overlap(atom.all, follow)) {
+      if (repeated && atom.max !== atom.min && overlap(atom.all, follow)) {
         report('nests repetitions that can share characters');
+      }
+      if (atom.branches) {
+        const next = atom.max > 1 ? union(follow, atom.first) : follow;
+        judge(atom.branches, next, repeated || atom.max > 1, report);
       }
       follow = atom.nullable ? union(atom.first, follow) : atom.first;
     }
   }
+}
+
+function beginAlike(branches: readonly Branch[]): boolean {
+  const firsts = branches.map(firstOf);
+  return firsts.some((first, i) => firsts.slice(i + 1).some((other) => overlap(first, other)));
 }
 
 function firstOf(branch: Branch): CharSet {
@@ -105,29 +112,38 @@ function firstOf(branch: Branch): CharSet {
 }
 
 const isNullable = (branch: Branch): boolean => branch.every((atom) => atom.nullable);
-const isUnbounded = (atom: Atom): boolean =>
-  (atom.loops && atom.rounds >= MANY) || (atom.branches?.some((branch) => branch.some(isUnbounded)) ?? false);
+const variesInside = (atom: Atom): boolean =>
+  atom.branches?.some((branch) => branch.some((inner) => inner.max !== inner.min || variesInside(inner))) ??
+  false;
 
-/** The most unbounded repetitions in a row that can take characters from each other. */
-function longestChain(branch: Branch): number {
-  let [longest, chain, held] = [0, 0, NOTHING];
+/**
+ * In how many ways one text can be divided among the atoms. Neighbours of variable length that share characters
+ * divide what they have between them; the last one takes what is left.
+ */
+function waysOf(branch: Branch, length: number): number {
+  let ways = 1;
+  let held = NOTHING;
+  let pending = 1;
   for (const atom of branch) {
-    const inner = atom.branches ? Math.max(0, ...atom.branches.map(longestChain)) : 0;
-    if (isUnbounded(atom)) {
-      const own = Math.max(1, inner);
-      [chain, held] =
-        chain > 0 && overlap(held, atom.all) ? [chain + own, union(held, atom.all)] : [own, atom.all];
-      longest = Math.max(longest, chain);
-    } else if (!atom.nullable && !overlap(held, atom.all)) {
-      [chain, held] = [0, NOTHING];
+    const inner = atom.branches ? Math.max(...atom.branches.map((choice) => waysOf(choice, length))) : 1;
+    ways *= inner * (atom.branches && beginAlike(atom.branches) ? atom.branches.length : 1);
+    const range = variesInside(atom) ? length : Math.max(1, Math.min(atom.max, length) - atom.min + 1);
+    const shares = overlap(held, atom.all);
+    if (range > 1) {
+      if (shares) ways *= pending;
+      pending = range;
+      held = shares ? union(held, atom.all) : atom.all;
+    } else {
+      held = shares ? union(held, atom.all) : NOTHING;
     }
   }
-  return longest;
+  return ways;
 }
 
 /** Reads as much of the grammar as the rules need; the pattern is known to be valid. */
 class Parser {
   #at = 0;
+  readonly lookarounds: (readonly Branch[])[] = [];
   constructor(
     private readonly source: string,
     private readonly report: (problem: string) => void,
@@ -155,13 +171,14 @@ class Parser {
     );
     if (/^\\(?:k|[1-9])/.test(text)) {
       this.report('refers back to a group');
-      this.#repeated({ first: NOTHING, all: NOTHING, nullable: true, loops: false, rounds: 1 });
+      this.#repeated({ first: NOTHING, all: NOTHING, nullable: true, min: 1, max: 1 });
       return undefined;
     }
-    if (text === '^' || text === '$' || text === '\\b' || text === '\\B') return undefined;
+    if (text === '^') return START;
+    if (text === '$' || text === '\\b' || text === '\\B') return undefined;
     const one = new RegExp(`^(?:${text})$`, 'u');
     const all = SAMPLES.map((sample) => one.test(sample));
-    return this.#repeated({ first: all, all, nullable: false, loops: false, rounds: 1 });
+    return this.#repeated({ first: all, all, nullable: false, min: 1, max: 1 });
   }
 
   #group(opening: string): Atom | undefined {
@@ -170,15 +187,15 @@ class Parser {
     this.#at++; // The closing parenthesis.
     if (/[=!]$/.test(opening) && opening.length > 1) {
       // Looking around takes no characters; what stands inside is judged for itself.
-      judge(branches, NOTHING, false, this.report);
+      this.lookarounds.push(branches);
       return undefined;
     }
     return this.#repeated({
       first: unionOf(branches.map(firstOf)),
       all: unionOf(branches.flatMap((branch) => branch.map(({ all }) => all))),
       nullable: branches.some(isNullable),
-      loops: false,
-      rounds: 1,
+      min: 1,
+      max: 1,
       branches,
     });
   }
@@ -190,7 +207,7 @@ class Parser {
     const min = low ? Number(low) : kind === '+' || kind === undefined ? 1 : 0;
     const open = kind === '*' || kind === '+' || (comma === ',' && high === '');
     const max = open ? Number.POSITIVE_INFINITY : high ? Number(high) : low ? Number(low) : 1;
-    return { ...atom, nullable: atom.nullable || min === 0, loops: max > 1 && max !== min, rounds: max };
+    return { ...atom, nullable: atom.nullable || min === 0, min, max };
   }
 
   #take(expression: RegExp): string {

@@ -298,12 +298,48 @@ describe('slow patterns', () => {
     expect(patternProblem(pattern, 100)).toBeUndefined();
   });
 
-  test('repetitions in a row that share characters are polynomial: they need a small maxLength', () => {
-    expect(patternProblem('^.*a.*$', 3000)).toBeUndefined();
-    expect(patternProblem('^.*a.*$', 5000)).toMatch(/2 overlapping repetitions/);
-    expect(patternProblem('^\\s*\\S*\\s*$', 5000)).toBeUndefined();
-    expect(patternProblem('^(.*)(.*)(.*)(.*)$', 100)).toMatch(/4 overlapping/);
+  test('neighbours that share characters are polynomial: they need a small maxLength', () => {
+    expect(patternProblem('^.*a.*$', 999)).toBeUndefined();
+    expect(patternProblem('^.*a.*$', 1100)).toMatch(/can take 1e\+6 steps at maxLength 1100/);
+    expect(patternProblem('^(.*)(.*)(.*)(.*)$', 100)).toMatch(/steps/);
+    expect(patternProblem('^a*a*-a*a*-a*a*$', 300)).toMatch(/steps/);
+    expect(patternProblem(`^${'a?'.repeat(30)}${'a'.repeat(30)}$`, 60)).toMatch(/steps/);
     expect(patternProblem('^\\d+-\\d+-\\d+-\\d+$', 1_000_000)).toBeUndefined();
+    expect(patternProblem('\\s+$', 100_000)).toMatch(/anchor/);
+  });
+
+  test('of 1,000 random patterns, those accepted answer hostile text at once; about half are accepted', () => {
+    let seed = 2026;
+    const one = (n: number) => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % n;
+    const pick = (list: readonly string[]) => list[one(list.length)]!;
+    const atom = (depth: number): string =>
+      depth > 0 && one(3) === 0 ? `(?:${choice(depth - 1)})` : pick(['a', 'b', '[ab]', '.', '\\w', '-']);
+    const sequence = (depth: number): string =>
+      Array.from(
+        { length: 1 + one(3) },
+        () => atom(depth) + pick(['', '', '', '+', '*', '?', '{2,9}', '{3}', '+?']),
+      ).join('');
+    const choice = (depth: number): string =>
+      one(3) === 0 ? `${sequence(depth)}|${sequence(depth)}` : sequence(depth);
+    const hostile = ['a', 'b', 'ab', 'aab', '-', 'a-', 'aa-b'].flatMap((unit) =>
+      [12, 24, 48, 100].map((length) => `${unit.repeat(length / unit.length)}\n`),
+    );
+    let accepted = 0;
+    const slow: string[] = [];
+    for (let i = 0; i < 1000; i++) {
+      const source = `^${choice(3)}$`;
+      if (patternProblem(source, 100) !== undefined) continue;
+      accepted++;
+      const expression = new RegExp(source, 'u');
+      for (const text of hostile) {
+        const began = performance.now();
+        expression.test(text);
+        if (performance.now() - began > 1000) slow.push(source);
+      }
+    }
+    expect(slow).toEqual([]);
+    expect(accepted).toBeGreaterThan(250);
+    expect(accepted).toBeLessThan(750);
   });
 });
 
