@@ -1,4 +1,15 @@
 import { defineErrors } from '@portcullis/core';
 
 /** Every refusal of this package: one row, one page under `errors/`. */
-export const errors = defineErrors('audit', {});
+export const errors = defineErrors('audit', {
+  E_AUDIT_UNAVAILABLE: {
+    status: 503,
+    title: 'Audit log unavailable',
+    message: 'The service is temporarily unavailable.',
+  },
+  E_AUDIT_QUERY_INVALID: {
+    status: 400,
+    title: 'Audit query not understood',
+    message: 'The filter of the audit log is not valid.',
+  },
+});

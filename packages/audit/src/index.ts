@@ -1,2 +1,23 @@
+export { createAudit, type Audit, type AuditOptions, type AuditStatus } from './create-audit.js';
+export type { AccessLogOptions } from './access-log.js';
+export type { AuditRecord } from './record.js';
+export type {
+  AuditActor,
+  AuditChange,
+  AuditEntry,
+  AuditKind,
+  AuditOutcome,
+  AuditRequestContext,
+  AuditTarget,
+  StoredEntry,
+} from './entry.js';
+export type { AuditPage, AuditQuery, AuditViewer, CheckedQuery } from './query.js';
+export type { AuditStore } from './store.js';
+export type { AuditMirror } from './mirror.js';
+export type { SpoolOptions } from './spool.js';
+export type { LossPolicy, Receipt, WriterStatus } from './writer.js';
+export type { AuditEventType } from './events.js';
+export { memoryAudit, type MemoryAudit } from './memory.js';
+export { canonicalJson } from './canonical-json.js';
 export { errors as auditErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -1,0 +1,201 @@
+import {
+  noEvents,
+  option,
+  OptionError,
+  readOptions,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Duration,
+  type Events,
+  type Middleware,
+  type OptionReader,
+  type Random,
+  type SqlTransaction,
+} from '@portcullis/core';
+import { createRedactor, type Redactor } from '@portcullis/redact';
+import { accessLog, type AccessLogOptions } from './access-log.js';
+import { fromBody } from './entry.js';
+import type { AuditMirror } from './mirror.js';
+import { checkQuery, type AuditPage, type AuditQuery } from './query.js';
+import { prepareRecord, type AuditRecord, type PreparedEntry, type RecordDeps } from './record.js';
+import { Spool, type SpoolOptions } from './spool.js';
+import type { AuditStore } from './store.js';
+import { Writer, type LossPolicy, type Receipt, type WriterStatus } from './writer.js';
+
+export interface AuditOptions {
+  /** `postgresAudit({ sql })` from `@portcullis/audit/postgres`, or `memoryAudit()` for tests. */
+  readonly store: AuditStore;
+  /** @default createRedactor() with bounds that suit one entry: depth 12, 2,000 values, strings of 4,096 characters */
+  readonly redactor?: Pick<Redactor, 'redact'>;
+  /** What happens to an action whose record cannot be made durable. Requests are always dropped and counted. @default 'block' */
+  readonly onStoreDown?: LossPolicy;
+  /** Exceptions by action: exact names, or `prefix.*`; the longest wins. @default {} */
+  readonly classes?: Readonly<Record<string, LossPolicy>>;
+  /** Records survive an outage of the store on disk and are replayed, exactly once. @default none */
+  readonly spool?: SpoolOptions;
+  /** Gets a copy of every record once its fate is known, such as `winstonMirror(logger)`. @default none */
+  readonly mirror?: AuditMirror;
+  /** Records that may wait for the store, 1 to 1,000,000. @default 10_000 */
+  readonly maxPending?: number;
+  /** Bytes of one entry; a larger one loses its change and data. 1 KiB to 1 MiB. @default 64 KiB */
+  readonly maxEntryBytes?: number;
+  /** How long a failing store is left alone, 10 ms to 10 min. @default '1s' */
+  readonly retryEvery?: Duration;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly events?: Events;
+}
+
+export interface AuditStatus extends WriterStatus {
+  /** What the log in its present form can and cannot show. */
+  readonly guarantee: 'append-only';
+}
+
+export interface Audit {
+  /**
+   * Resolves when the record is durable: in the store, or fsynced in the spool.
+   * Records of many callers share one INSERT.
+   * @throws E_AUDIT_UNAVAILABLE if that is not possible and the action's class is `block`
+   * @throws TypeError for a record that is not well-formed
+   */
+  record(record: AuditRecord): Promise<Receipt>;
+  /**
+   * Records within the caller's transaction: action and record become durable together, or neither does.
+   * @throws SqlError, which fails the transaction
+   */
+  tx(tx: SqlTransaction): { record(record: AuditRecord): Promise<{ readonly id: string }> };
+  /** Middleware, stage observe: one record per request, when the response is closed, aborted ones included. */
+  accessLog(options?: AccessLogOptions): Middleware;
+  /**
+   * Entries, newest first.
+   * @throws E_AUDIT_QUERY_INVALID | SqlError
+   */
+  query(query: AuditQuery): Promise<AuditPage>;
+  readonly status: AuditStatus;
+  /** Waits for what is on its way; records that come later are refused or dropped by class. */
+  close(): Promise<void>;
+}
+
+const OWNER = 'createAudit';
+const POLICIES = ['block', 'drop-and-count'] as const;
+
+/**
+ * The record of who did what, to what, from where, and how it ended, with secrets removed.
+ * Shows what happened as long as nobody with write access to the database tampers with it: entries cannot be changed
+ * or deleted through SQL, but there is no cryptographic evidence of tampering yet.
+ * @throws OptionError
+ * @see OWASP ASVS 5.0 V16; OWASP Logging Cheat Sheet
+ */
+export function createAudit(options: AuditOptions): Audit {
+  const given = readOptions(OWNER, options, {
+    store: option.port<AuditStore>(['append', 'query']),
+    redactor: option.optional(option.port<Pick<Redactor, 'redact'>>(['redact'])),
+    onStoreDown: option.oneOf(POLICIES, 'block'),
+    classes: classesOption,
+    spool: option.optional(
+      option.group({
+        directory: option.string({ max: 4096 }),
+        maxBytes: option.integer({ min: 65_536, max: 2 ** 34, default: 64 << 20 }),
+      }),
+    ),
+    mirror: option.optional(option.port<AuditMirror>(['write'])),
+    maxPending: option.integer({ min: 1, max: 1_000_000, default: 10_000 }),
+    maxEntryBytes: option.integer({ min: 1024, max: 1 << 20, default: 64 << 10 }),
+    retryEvery: option.duration({ minMs: 10, maxMs: 600_000, default: '1s' }),
+    clock: option.port<Clock>(['now', 'monotonic'], systemClock),
+    random: option.port<Random>(['bytes', 'uuid'], systemRandom),
+    events: option.port<Events>(['emit'], noEvents),
+  });
+  const { store, clock, random, events, mirror } = given;
+  const deps: RecordDeps = {
+    clock,
+    random,
+    maxEntryBytes: given.maxEntryBytes,
+    redactor: given.redactor ?? createRedactor({ limits: { depth: 12, nodes: 2_000, string: 4_096 } }),
+  };
+  const writer = new Writer({
+    store,
+    spool: given.spool && Spool.claim(given.spool, random),
+    clock,
+    events,
+    maxPending: given.maxPending,
+    retryMs: given.retryEvery,
+    policyOf: policyOf(given.classes, given.onStoreDown),
+    settled: show,
+  });
+
+  function show(entry: PreparedEntry, durable: boolean): void {
+    if (!mirror) return;
+    try {
+      const { seq: _seq, body: _body, ...copy } = fromBody(entry.body, '');
+      mirror.write(copy, durable);
+    } catch (error) {
+      const { code } = (error ?? {}) as { code?: unknown };
+      events.emit({ type: 'audit.mirror-failed', code: typeof code === 'string' ? code : 'unknown' });
+    }
+  }
+
+  return Object.freeze<Audit>({
+    // Async, so that a mistake in the record is a rejection like every other failure.
+    async record(record) {
+      return writer.write(prepareRecord(record, deps));
+    },
+    tx(tx) {
+      const append = store.appendIn?.bind(store);
+      if (!append) throw new TypeError('This audit store has no transactions; use postgresAudit().');
+      return {
+        async record(record) {
+          const entry = prepareRecord(record, deps);
+          await append(tx, [entry.body]);
+          tx.onCommit(() => show(entry, true));
+          return { id: entry.id };
+        },
+      };
+    },
+    accessLog: (accessOptions) =>
+      accessLog(accessOptions, { ...deps, events, write: (entry) => writer.write(entry) }),
+    async query(query) {
+      return store.query(checkQuery(query));
+    },
+    get status() {
+      return { ...writer.status, guarantee: 'append-only' as const };
+    },
+    close: () => writer.close(),
+  });
+}
+
+type Classes = ReadonlyMap<string, LossPolicy>;
+
+const classesOption: OptionReader<Classes> = (value, owner, path) => {
+  if (value === undefined) return new Map();
+  if (typeof value !== 'object' || value === null) {
+    throw new OptionError('E_OPTION_TYPE', owner, path, `${path} must be an object of actions and policies`);
+  }
+  const classes = new Map<string, LossPolicy>();
+  for (const [action, policy] of Object.entries(value)) {
+    if (!/^[a-z][a-z0-9.-]{0,199}(?:\.\*)?$/.test(action)) {
+      throw new OptionError(
+        'E_OPTION_VALUE',
+        owner,
+        path,
+        `${path}: "${action}" is no action such as 'book.created' or 'book.*'`,
+      );
+    }
+    classes.set(action, option.oneOf(POLICIES)(policy, owner, `${path}.${action}`));
+  }
+  return classes;
+};
+
+function policyOf(classes: Classes, otherwise: LossPolicy): (entry: PreparedEntry) => LossPolicy {
+  return ({ kind, action }) => {
+    if (kind === 'request') return 'drop-and-count';
+    const exact = classes.get(action);
+    if (exact) return exact;
+    for (let dot = action.lastIndexOf('.'); dot > 0; dot = action.lastIndexOf('.', dot - 1)) {
+      const policy = classes.get(`${action.slice(0, dot)}.*`);
+      if (policy) return policy;
+    }
+    return otherwise;
+  };
+}

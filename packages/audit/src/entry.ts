@@ -1,0 +1,93 @@
+/** How it ended. `denied`: by a guard (401, 403, 429). `aborted`: the client went away before the answer was sent. */
+export const OUTCOMES = ['success', 'failure', 'denied', 'error', 'aborted'] as const;
+export type AuditOutcome = (typeof OUTCOMES)[number];
+
+export const KINDS = ['action', 'request'] as const;
+/** `action`: the app said what happened (`record`). `request`: one per request (`accessLog`). */
+export type AuditKind = (typeof KINDS)[number];
+
+export interface AuditActor {
+  readonly kind: 'user' | 'service' | 'api-key' | 'anonymous' | 'system';
+  readonly id?: string;
+  readonly tenant?: string;
+  /** Who really acted, when one acts for another (RFC 8693 `act`). */
+  readonly by?: string;
+}
+
+export interface AuditTarget {
+  /** Such as `book`. */
+  readonly type: string;
+  readonly id?: string;
+}
+
+/** What changed. Secrets are removed; keep both small: the changed fields, not the whole object. */
+export interface AuditChange {
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
+/** The request in whose course it happened. */
+export interface AuditRequestContext {
+  readonly requestId?: string;
+  /** Trace id of a W3C `traceparent`. */
+  readonly trace?: string;
+  /** SHA-256 of the session's id, shortened: tells sessions apart without letting anybody in. */
+  readonly session?: string;
+  readonly method?: string;
+  /** Without its query. */
+  readonly path?: string;
+  /** The route's pattern, such as `/books/:id`. */
+  readonly route?: string;
+  /** Absent if no status line was sent. */
+  readonly status?: number;
+  readonly durationMs?: number;
+  readonly address?: string;
+  readonly agent?: string;
+}
+
+/** One entry, as it was stored. */
+export interface AuditEntry {
+  readonly id: string;
+  /** ISO 8601, UTC, milliseconds. */
+  readonly time: string;
+  readonly kind: AuditKind;
+  readonly action: string;
+  readonly outcome: AuditOutcome;
+  readonly actor: AuditActor;
+  readonly target?: AuditTarget;
+  readonly reason?: string;
+  readonly change?: AuditChange;
+  /** The caller's own facts. Nothing in here can replace a field above. */
+  readonly data?: unknown;
+  readonly context: AuditRequestContext;
+}
+
+/** An entry with its place in the log and the bytes that hold it. */
+export interface StoredEntry extends AuditEntry {
+  /** Grows with every entry of the store; gaps are normal. A decimal integer. */
+  readonly seq: string;
+  /** Canonical JSON (RFC 8785), exactly as stored. */
+  readonly body: string;
+}
+
+/** The stored form: short names, because every entry carries them. */
+interface Body {
+  readonly v: 1;
+  readonly id: string;
+  readonly t: string;
+  readonly k: AuditKind;
+  readonly e: Omit<AuditEntry, 'id' | 'time' | 'kind' | 'context' | 'action'> & { readonly type: string };
+  readonly c: AuditRequestContext;
+}
+
+export function toBody(entry: AuditEntry): Body {
+  const { id, time, kind, context, action, ...event } = entry;
+  return { v: 1, id, t: time, k: kind, e: { type: action, ...event }, c: context };
+}
+
+/** @throws if the text is no body of an entry */
+export function fromBody(body: string, seq: string): StoredEntry {
+  const { id, t, k, e, c } = JSON.parse(body) as Body;
+  const { type, ...event } = e;
+  return { seq, id, time: t, kind: k, action: type, ...event, context: c, body };
+}

@@ -1,0 +1,63 @@
+import { fromBody, type StoredEntry } from './entry.js';
+import type { AuditPage, CheckedQuery } from './query.js';
+import type { AuditStore } from './store.js';
+
+export interface MemoryAudit extends AuditStore {
+  /** Everything that was stored, oldest first. */
+  readonly entries: readonly StoredEntry[];
+}
+
+/** Keeps entries in this process, for tests and trials; nothing survives its end. The oldest go when it is full. */
+export function memoryAudit(options: { readonly maxEntries?: number } = {}): MemoryAudit {
+  const { maxEntries = 100_000 } = options;
+  const entries: StoredEntry[] = [];
+  const ids = new Set<string>();
+  let seq = 0;
+
+  return {
+    entries,
+    append(bodies) {
+      for (const body of bodies) {
+        const entry = Object.freeze(fromBody(body, String(seq + 1)));
+        if (ids.has(entry.id)) continue;
+        seq++;
+        ids.add(entry.id);
+        entries.push(entry);
+        if (entries.length > maxEntries) ids.delete(entries.shift()!.id);
+      }
+      return Promise.resolve();
+    },
+    query(query): Promise<AuditPage> {
+      const found: StoredEntry[] = [];
+      for (let i = entries.length - 1; i >= 0 && found.length <= query.limit; i--) {
+        if (matches(entries[i]!, query)) found.push(entries[i]!);
+      }
+      return Promise.resolve(pageOf(found, query.limit));
+    },
+  };
+}
+
+/** One more than the limit was asked for: if it came, there is another page. */
+export function pageOf(found: readonly StoredEntry[], limit: number): AuditPage {
+  if (found.length <= limit) return { entries: found };
+  const entries = found.slice(0, limit);
+  return { entries, next: entries.at(-1)!.seq };
+}
+
+function matches(entry: StoredEntry, query: CheckedQuery): boolean {
+  const { visibleTo, kind, actor, action, outcome, target, requestId, from, to, before } = query;
+  return (
+    (visibleTo === undefined || entry.actor.id === visibleTo) &&
+    (before === undefined || BigInt(entry.seq) < BigInt(before)) &&
+    (kind === undefined || entry.kind === kind) &&
+    (actor === undefined || entry.actor.id === actor) &&
+    (action === undefined ||
+      (action.prefix ? entry.action.startsWith(action.name) : entry.action === action.name)) &&
+    (outcome === undefined || entry.outcome === outcome) &&
+    (target === undefined ||
+      (entry.target?.type === target.type && (target.id === undefined || entry.target.id === target.id))) &&
+    (requestId === undefined || entry.context.requestId === requestId) &&
+    (from === undefined || entry.time >= from) &&
+    (to === undefined || entry.time < to)
+  );
+}

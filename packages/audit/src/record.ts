@@ -1,0 +1,209 @@
+import { createHash } from 'node:crypto';
+import {
+  isAuthenticated,
+  type AnonymousPrincipal,
+  type Clock,
+  type Principal,
+  type Random,
+  type SecurityRequest,
+} from '@portcullis/core';
+import type { Redactor } from '@portcullis/redact';
+import { canonicalJson } from './canonical-json.js';
+import {
+  OUTCOMES,
+  toBody,
+  type AuditActor,
+  type AuditChange,
+  type AuditEntry,
+  type AuditKind,
+  type AuditOutcome,
+  type AuditRequestContext,
+  type AuditTarget,
+} from './entry.js';
+import { pathOf, traceOf } from './request-facts.js';
+
+/** What the app says about an action. */
+export interface AuditRecord {
+  /** What happened, such as `book.created`: words of lower-case letters, digits and `-`, joined by dots. */
+  readonly action: string;
+  readonly outcome: AuditOutcome;
+  /** Who did it. @default the principal of `request`, else the system */
+  readonly actor?: Principal | AnonymousPrincipal | 'system';
+  /** What it was done to. */
+  readonly target?: AuditTarget;
+  /** Why it was done, or refused. */
+  readonly reason?: string;
+  readonly change?: AuditChange;
+  /** Facts of your own. They are kept under `data` and cannot replace any other field. */
+  readonly data?: Readonly<Record<string, unknown>>;
+  /** The request in whose course it happens: id, address, method, path, trace and session are taken from it. */
+  readonly request?: SecurityRequest;
+}
+
+/** An entry on its way to the store. */
+export interface PreparedEntry {
+  readonly id: string;
+  readonly kind: AuditKind;
+  readonly action: string;
+  /** Canonical JSON: what is stored, byte for byte. */
+  readonly body: string;
+}
+
+export interface RecordDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly redactor: Pick<Redactor, 'redact'>;
+  readonly maxEntryBytes: number;
+}
+
+const ACTION = /^[a-z][a-z0-9-]{0,31}(?:\.[a-z0-9][a-z0-9-]{0,31}){1,5}$/;
+const TYPE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
+const MAX_ID = 512;
+const KNOWN = new Set(['action', 'outcome', 'actor', 'target', 'reason', 'change', 'data', 'request']);
+
+/**
+ * Checks what the app says, removes secrets and makes the canonical text.
+ * @throws TypeError for a record that is not well-formed: a mistake of the program
+ */
+export function prepareRecord(record: AuditRecord, deps: RecordDeps): PreparedEntry {
+  for (const name of Object.keys(record)) {
+    if (!KNOWN.has(name)) throw new TypeError(`An audit record has no field "${name}". Put it under data.`);
+  }
+  const { action, outcome, actor, target, reason, change, data, request } = record;
+  if (typeof action !== 'string' || !ACTION.test(action)) {
+    throw new TypeError("An audit record needs an action such as 'book.created'.");
+  }
+  if (!OUTCOMES.includes(outcome)) throw new TypeError(`outcome must be one of ${OUTCOMES.join(', ')}.`);
+  if (target !== undefined && !TYPE.test(target.type)) {
+    throw new TypeError("target.type must be a name such as 'book'.");
+  }
+  if (target?.id !== undefined && typeof target.id !== 'string') {
+    throw new TypeError('target.id must be a string.');
+  }
+  const principal = actor ?? request?.security?.principal ?? 'system';
+  return prepare(
+    {
+      kind: 'action',
+      action,
+      outcome,
+      actor: actorOf(principal),
+      target: target && { type: target.type, id: target.id },
+      reason,
+      change: change && { before: change.before, after: change.after },
+      data,
+      context: request ? contextOf(request, principal) : {},
+    },
+    deps,
+  );
+}
+
+/** What an entry is made of before secrets are removed; `undefined` means absent. */
+export type EntryDraft = Pick<AuditEntry, 'kind' | 'action' | 'outcome' | 'actor'> & {
+  readonly target?: { readonly type: string; readonly id: string | undefined } | undefined;
+  readonly reason?: string | undefined;
+  readonly change?: AuditChange | undefined;
+  readonly data?: unknown;
+  readonly context: { readonly [K in keyof AuditRequestContext]: AuditRequestContext[K] | undefined };
+};
+
+export function prepare(draft: EntryDraft, deps: RecordDeps): PreparedEntry {
+  const { kind, action, outcome, actor, target, reason, change, data, context } = draft;
+  // Reserved fields are written by us and not redacted; everything that callers and clients can fill is, in one go, so
+  // that a secret seen in one place is masked in all.
+  const { path, agent, ...facts } = context;
+  const open = deps.redactor.redact({
+    targetId: target?.id === undefined ? undefined : target.id.slice(0, MAX_ID),
+    reason,
+    change,
+    data,
+    path,
+    agent,
+  }) as {
+    targetId?: string;
+    reason?: string;
+    change?: AuditChange;
+    data?: unknown;
+    path?: string;
+    agent?: string;
+  };
+
+  const entry = {
+    id: deps.random.uuid(),
+    time: new Date(deps.clock.now()).toISOString(),
+    kind,
+    action,
+    outcome,
+    actor: storable(actor),
+    target: target && { type: target.type, id: storable(open.targetId) },
+    reason: storable(open.reason),
+    change: storable(open.change),
+    data: storable(open.data),
+    context: storable({ ...facts, path: open.path, agent: open.agent }),
+  } as unknown as AuditEntry;
+  return fitted(entry, deps.maxEntryBytes);
+}
+
+/** An entry that is too large loses its change and data, and says so, rather than being refused. */
+function fitted(entry: AuditEntry, maxBytes: number): PreparedEntry {
+  const { id, kind, action } = entry;
+  const body = canonicalJson(toBody(entry));
+  const bytes = Buffer.byteLength(body);
+  if (bytes <= maxBytes) return { id, kind, action, body };
+  const { change, data, ...rest } = entry;
+  const mark = `[Truncated:${bytes} bytes]`;
+  const shorter: AuditEntry = {
+    ...rest,
+    ...(change === undefined ? {} : { change: { after: mark } }),
+    ...(data === undefined ? {} : { data: { truncated: mark } }),
+  };
+  return { id, kind, action, body: canonicalJson(toBody(shorter)) };
+}
+
+export function actorOf(principal: Principal | AnonymousPrincipal | 'system'): AuditActor {
+  if (principal === 'system') return { kind: 'system' };
+  if (!isAuthenticated(principal)) return { kind: 'anonymous' };
+  const { id, kind, tenant, actor } = principal;
+  return {
+    kind,
+    id: id.slice(0, MAX_ID),
+    ...(tenant === undefined ? {} : { tenant: tenant.slice(0, MAX_ID) }),
+    ...(actor === undefined ? {} : { by: actor.id.slice(0, MAX_ID) }),
+  };
+}
+
+export function contextOf(
+  request: SecurityRequest,
+  principal: Principal | AnonymousPrincipal | 'system',
+): EntryDraft['context'] {
+  const security = request.security;
+  return {
+    requestId: security?.requestId,
+    trace: traceOf(request),
+    session: principal === 'system' ? undefined : sessionOf(principal),
+    method: request.method,
+    path: pathOf(request),
+    address: addressOf(request),
+  };
+}
+
+/** Without `context()` there is no trustworthy address, and none is better than a wrong one. */
+export function addressOf(request: SecurityRequest): string | undefined {
+  try {
+    return request.security?.address.ip;
+  } catch {
+    return undefined;
+  }
+}
+
+export function sessionOf(principal: Principal | AnonymousPrincipal): string | undefined {
+  if (!isAuthenticated(principal) || principal.sessionId === undefined) return undefined;
+  return createHash('sha256').update(principal.sessionId).digest('base64url').slice(0, 22);
+}
+
+/** PostgreSQL's text and jsonb hold neither NUL nor lone surrogates; an attacker must not be able to block a record. */
+function storable<T>(value: T): T {
+  if (typeof value === 'string') return value.replaceAll('\0', '\u2400').toWellFormed() as T;
+  if (Array.isArray(value)) return value.map((item: unknown) => storable(item)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [storable(key), storable(item)])) as T;
+}

@@ -1,0 +1,60 @@
+import { option, readOptions } from '@portcullis/core';
+import { escapeControls } from '@portcullis/redact';
+import type { AuditEntry } from './entry.js';
+import type { AuditMirror } from './mirror.js';
+
+/** What is used of a winston logger. */
+export interface WinstonLike {
+  log(entry: { level: string; message: string; [key: string]: unknown }): unknown;
+}
+
+export interface WinstonMirrorOptions {
+  /** Level of entries that ended well. @default 'info' */
+  readonly level?: string;
+  /** Level of the other ones, and of entries that the store lost. @default 'warn' */
+  readonly problemLevel?: string;
+}
+
+/**
+ * Shows every record to people and SIEMs through a winston logger: the entry, already without secrets, under `audit`.
+ * winston loses lines when the process ends and is never the store.
+ * Control and bidirectional characters are escaped, so that no entry can forge a line in a text format.
+ */
+export function winstonMirror(logger: WinstonLike, options: WinstonMirrorOptions = {}): AuditMirror {
+  option.port<WinstonLike>(['log'])(logger, 'winstonMirror', 'logger');
+  const { level, problemLevel } = readOptions('winstonMirror', options, {
+    level: option.string({ max: 32, default: 'info' }),
+    problemLevel: option.string({ max: 32, default: 'warn' }),
+  });
+  return Object.freeze<AuditMirror>({
+    write(entry: AuditEntry, durable: boolean) {
+      const fine = durable && entry.outcome === 'success';
+      logger.log({
+        level: fine ? level : problemLevel,
+        message: escapeControls(sentence(entry)),
+        audit: escapeAll(entry),
+        durable,
+      });
+    },
+  });
+}
+
+function sentence(entry: AuditEntry): string {
+  const { actor, action, outcome, target, context } = entry;
+  const who = actor.id === undefined ? actor.kind : `${actor.kind} ${JSON.stringify(actor.id)}`;
+  const what = target ? ` ${target.type} ${JSON.stringify(target.id ?? null)}` : '';
+  const where =
+    context.method === undefined
+      ? ''
+      : ` ${context.method} ${context.path ?? ''} ${context.status ?? ''}`.trimEnd();
+  return `${action} ${outcome} by ${who}${what}${where}`;
+}
+
+function escapeAll(value: unknown): unknown {
+  if (typeof value === 'string') return escapeControls(value);
+  if (Array.isArray(value)) return value.map((item) => escapeAll(item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [escapeControls(key), escapeAll(item)]),
+  );
+}
