@@ -1,2 +1,2 @@
-export { auditMigrations, auditRoleMigration, type AuditMigration } from './postgres/migrations.js';
+export { auditMigrations, auditRoleMigration } from './postgres/migrations.js';
 export { postgresAudit, type PostgresAuditOptions } from './postgres/store.js';

@@ -1,11 +1,5 @@
 import { sql } from '@portcullis/core';
-
-/** As `Migration` of `@portcullis/core/postgres`, whose `migrate()` applies it. */
-export interface AuditMigration {
-  readonly concern: string;
-  readonly id: string;
-  readonly up: string;
-}
+import type { Migration } from '@portcullis/core/postgres';
 
 /**
  * The log. `body` is what was said, byte for byte; every other column is generated from it and can say nothing else.
@@ -14,7 +8,7 @@ export interface AuditMigration {
  * - Row-level security, forced on the owner too: a reader sees the entries whose actor is the setting `app.user_id`;
  *   with the setting `app.is_staff` = `true`, all. Superusers and roles with BYPASSRLS see everything.
  */
-export const auditMigrations: readonly AuditMigration[] = Object.freeze([
+export const auditMigrations: readonly Migration[] = Object.freeze([
   {
     concern: 'audit',
     id: '001-entry',
@@ -67,7 +61,7 @@ const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
  * for connections of your own. The user that applies the migration becomes a member and needs CREATEROLE if the role
  * is not there yet. Roles belong to the whole database server: choose a name per application.
  */
-export function auditRoleMigration(role: string): AuditMigration {
+export function auditRoleMigration(role: string): Migration {
   if (!ROLE.test(role) || role === 'none' || role === 'public' || role.startsWith('pg_')) {
     throw new TypeError('A role of the audit log has 1 to 63 lower-case letters, digits and _.');
   }
