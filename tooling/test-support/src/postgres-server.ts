@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -63,7 +63,7 @@ export async function startPostgres(options: { readonly durable?: boolean } = {}
   let child: ChildProcess;
 
   async function start(): Promise<void> {
-    // Its own process group, so that pausing and killing reach the connections' processes too.
+    // Its own process group; the processes of connections make sessions of their own and are looked up.
     child = spawn(server!, ['-D', folder, '-p', String(port), '-h', '127.0.0.1', ...settings], {
       ...identity,
       cwd: folder,
@@ -73,7 +73,15 @@ export async function startPostgres(options: { readonly durable?: boolean } = {}
     await eventually(() => query(`postgres://postgres@127.0.0.1:${port}/postgres`, 'select 1'));
   }
   const signal = (name: NodeJS.Signals): void => {
-    process.kill(-child.pid!, name);
+    const parent = child.pid!;
+    // The parent first, so that it starts no more children when all are to stop or to end.
+    for (const pid of [parent, ...childrenOf(parent)]) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It ended by itself meanwhile.
+      }
+    }
   };
   async function end(name: NodeJS.Signals): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -111,6 +119,33 @@ async function query(url: string, text: string): Promise<void> {
     await client.query(text);
   } finally {
     await client.end();
+  }
+}
+
+function childrenOf(parent: number): number[] {
+  return processTable()
+    .filter(([, ppid]) => ppid === parent)
+    .map(([pid]) => pid);
+}
+
+/** [pid, parent's pid] of every process; small images have no `ps`, macOS has no /proc. */
+function processTable(): [number, number][] {
+  if (!existsSync('/proc/self/stat')) {
+    const table = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+    return table.split('\n').map((line) => line.trim().split(/\s+/).map(Number) as [number, number]);
+  }
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => [Number(pid), parentOf(pid)]);
+}
+
+function parentOf(pid: string): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold spaces; state and parent follow it.
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return -1;
   }
 }
 
