@@ -4,7 +4,7 @@ import { recordedEvents } from '@portcullis/core/testing';
 import { eventually, onBothExpress } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
 import { once } from 'node:events';
-import { createServer, request as httpRequest, Agent, type Server } from 'node:http';
+import { createServer, request as httpRequest, Agent, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { createAudit, memoryAudit, type AuditStore } from '../src/index.js';
 
@@ -112,7 +112,7 @@ onBothExpress((express) => {
     ] as const) {
       const req = httpRequest({ port, host: '127.0.0.1', method, path, agent });
       req.end();
-      const [res] = (await once(req, 'response')) as [import('node:http').IncomingMessage];
+      const [res] = (await once(req, 'response')) as [IncomingMessage];
       res.resume();
       await once(res, 'end');
     }

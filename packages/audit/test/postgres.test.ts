@@ -81,7 +81,7 @@ function storeClaims(connect: () => Sql): void {
       }
       cursor = page.next;
     } while (cursor !== undefined);
-    expect(ids).toEqual(receipts.map((receipt) => receipt.id).reverse());
+    expect(ids).toEqual(receipts.map((receipt) => receipt.id).toReversed());
     expect(seqs.every((seq, i) => i === 0 || seq < seqs[i - 1]!)).toBe(true);
   });
 
@@ -294,9 +294,9 @@ describeWithPostgres('PostgreSQL', () => {
     const audit = createAudit({ store: postgresAudit({ sql: connect() }), events, retryEvery: '50ms' });
     const acknowledged: string[] = [];
     let refused = 0;
-    let stop = false;
+    const load = { on: true };
     const callers = Array.from({ length: 16 }, async () => {
-      while (!stop) {
+      while (load.on) {
         try {
           const { id } = await audit.record({ ...created, actor: { id: 'survivor', kind: 'user' } });
           acknowledged.push(id);
@@ -313,7 +313,7 @@ describeWithPostgres('PostgreSQL', () => {
     const atOutage = acknowledged.length;
     await server.restart();
     await eventually(() => expect(acknowledged.length).toBeGreaterThan(atOutage + 50));
-    stop = true;
+    load.on = false;
     await Promise.all(callers);
 
     const stored = new Set<string>();

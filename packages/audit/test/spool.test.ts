@@ -195,16 +195,16 @@ describeWithPostgres('the disk spool before PostgreSQL', () => {
       retryEvery: '50ms',
     });
     const ids: string[] = [];
-    let stop = false;
+    const load = { on: true };
     const callers = Array.from({ length: 8 }, async () => {
-      while (!stop) ids.push((await audit.record(created)).id);
+      while (load.on) ids.push((await audit.record(created)).id);
     });
     await eventually(() => expect(ids.length).toBeGreaterThan(100));
     await server.kill();
     const atOutage = ids.length;
     await eventually(() => expect(ids.length).toBeGreaterThan(atOutage + 200));
     await server.restart();
-    stop = true;
+    load.on = false;
     await Promise.all(callers);
     await eventually(() => expect(audit.status).toMatchObject({ store: 'up', spooledBytes: 0 }));
     await audit.close();

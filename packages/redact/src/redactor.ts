@@ -43,7 +43,7 @@ export interface RedactorOptions {
 export interface Redactor {
   /**
    * A plain copy (objects, arrays, strings, numbers, booleans, null) without secrets. Never throws, never changes its
-   * input, takes time linear in it; what the limits cut off is marked `[Truncated:…]`.
+   * input, takes time linear in it; what the limits cut off is marked `[Truncated:...]`.
    * Property accessors, `toJSON` and proxy traps of the input are called once each; their faults become `[Unreadable]`.
    */
   redact(value: unknown): unknown;

@@ -12,7 +12,7 @@ import { cover, MASK } from './text/spans.js';
 export interface Finding {
   /** Such as `body.users[0].password`. */
   readonly path: string;
-  /** `key:<word>`, `pair:<word>`, `jwt`, `url`, `card`, …, `taint`, `known` or `limit:<which>`. */
+  /** `key:<word>`, `pair:<word>`, `jwt`, `url`, `card`, and so on, `taint`, `known` or `limit:<which>`. */
   readonly rule: string;
 }
 
@@ -244,7 +244,7 @@ export function compileWalk(rules: WalkRules): Walk {
   function list(values: readonly unknown[], run: Run, depth: number): unknown {
     const copy: unknown[] = [];
     const { length } = values;
-    // Flat headers, [name, value, name, value, …], and single [name, value] entries.
+    // Flat headers, [name, value, name, value, ...], and single [name, value] entries.
     const pairs = length >= 2 && length % 2 === 0 && typeof values[0] === 'string';
     for (let i = 0; i < length; i++) {
       if (run.nodes >= limits.nodes) {

@@ -26,7 +26,7 @@ export function findPairs(text: string, classify: NameClassifier, found: Span[])
   }
 }
 
-/** `--password hunter2`, `--token=…` is a pair already. */
+/** `--password hunter2`, `--token=...` is a pair already. */
 export function findFlags(text: string, classify: NameClassifier, found: Span[]): void {
   for (let at = text.indexOf('--'); at !== -1; at = text.indexOf('--', at + 2)) {
     let end = at + 2;
@@ -69,7 +69,7 @@ function nameBefore(text: string, separator: number): Name | undefined {
 function ruleOf(name: Name, text: string, classify: NameClassifier, separator: number): NameRule | undefined {
   const rule = classify(name.text);
   if (rule && (!rule.weak || separator !== COLON || name.quoted)) return rule;
-  // `api key: …`: the word before belongs to the name.
+  // `api key: ...`: the word before belongs to the name.
   if (!SECOND_WORD.test(name.text) || text[name.start - 1] !== ' ') return undefined;
   const end = name.start - 1;
   let start = end;

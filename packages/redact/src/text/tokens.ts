@@ -33,7 +33,7 @@ export function compileTokens(wanted: { readonly jwt: boolean; readonly vendor: 
 const LOWER_E = 101;
 const DOT = 46;
 
-/** `eyJ…` (base64url of `{"`) with at least one dot. */
+/** `eyJ...` (base64url of `{"`) with at least one dot. */
 function jwtEnd(text: string, start: number): number {
   if (text.charCodeAt(start + 1) !== 121 || text.charCodeAt(start + 2) !== 74) return -1;
   let dots = 0;
