@@ -41,10 +41,18 @@ export function createAftermath({ logger, events, report, reportIf, logLevel }: 
 } {
   // A failing hook is logged and counted but never reported: that could be the same hook again.
   function hookFailed(hook: ErrorHook, error: unknown): void {
-    events.emit({ type: 'errors.hook-failed', hook });
+    emit({ type: 'errors.hook-failed', hook });
     if (hook === 'logger') return;
     log('error', `The ${hook} hook of errorHandler() failed.`, { error: describeError(error) });
   }
+
+  const emit: Events['emit'] = (event) => {
+    try {
+      events.emit(event);
+    } catch {
+      // core's own never throws; somebody else's must not undo the answer.
+    }
+  };
 
   function log(level: LogLevel, message: string, meta: object): void {
     if (level === 'silent') return;
@@ -65,7 +73,7 @@ export function createAftermath({ logger, events, report, reportIf, logLevel }: 
     hookFailed,
     tell(error, facts) {
       const { requestId, status, code, outcome, method, path } = facts;
-      events.emit({ type: 'errors.handled', requestId, status, code, outcome });
+      emit({ type: 'errors.handled', requestId, status, code, outcome });
       const info: ErrorReport = Object.freeze({
         ...facts,
         tags: Object.freeze({ requestId, code, status: String(status) }),

@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { createServer, request as httpRequest } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import { types } from 'node:util';
 import { runInNewContext } from 'node:vm';
@@ -709,6 +710,37 @@ onBothExpress((express, major) => {
       expect(await send('a=1&b=2&c=3', form)).toEqual([413, 'E_BODY_TOO_MANY_PARAMETERS']);
       const deep = `a${'[a]'.repeat(60)}=1`;
       expect(await send(deep, form)).toEqual([400, 'E_BODY_TOO_DEEP']);
+    });
+
+    test('of sendFile(), static files and http-errors itself name no path, although they are marked as exposed', async () => {
+      const app = express();
+      app.get('/file', (_req, res) => res.sendFile(`/nowhere/${CANARY}/file.txt`));
+      app.use('/static', express.static(`/nowhere/${CANARY}`, { fallthrough: false }));
+      // The copy that Express itself uses.
+      const createError = createRequire(import.meta.resolve('express'))('http-errors') as (
+        status: number,
+        ...rest: unknown[]
+      ) => Error;
+      app.get('/made', (_req, _res, next) => next(createError(402, 'Please pay first.')));
+      app.get('/wrapped', (_req, _res, next) => next(createError(404, new RangeError(secret))));
+      app.get('/headers', (_req, _res, next) =>
+        next(createError(503, secret, { headers: { 'Retry-After': '9' } })),
+      );
+      app.use(notFound(), errorHandler({ logger: false }));
+      const port = await start(app);
+      for (const [path, status] of [
+        ['/file', 404],
+        ['/static/x', 404],
+        ['/static/..%2fx', 403],
+        ['/static/%00', 400],
+        ['/wrapped', 404],
+        ['/headers', 503],
+      ] as const) {
+        const answer = await fetchRaw(port, path, '*/*');
+        expect([path, answer.status, leaks(answer.raw)]).toEqual([path, status, false]);
+      }
+      expect((await fetchRaw(port, '/made', '*/*')).text).toContain('Please pay first.');
+      expect((await fetchRaw(port, '/headers', '*/*')).headers['retry-after']).toBe('9');
     });
 
     test('of the router for addresses that cannot be decoded are 400', async () => {
