@@ -53,7 +53,9 @@ export function createRouter(deps: RouterDeps): Middleware {
   }
 
   return guard('authRouter', { stage: 'public', detail: 'sign-in routes', events }, async (req, res) => {
-    const path = (req.url ?? '').split('?', 1)[0]!;
+    const path = pathOf(req.url);
+    // Express 4 swallows the second slash of `/auth//sign-in` when it takes off the mount path.
+    if (pathOf(req.originalUrl ?? req.url).includes('//')) return ALLOW;
     const [, collection, id = ''] = /^(\/sessions)\/([^/]+)$/.exec(path) ?? [];
     const methods = paths.get(collection === undefined ? path : `${collection}/:id`);
     if (!methods) return ALLOW;
@@ -63,6 +65,10 @@ export function createRouter(deps: RouterDeps): Middleware {
     await route({ req, res, id });
     return undefined;
   });
+}
+
+function pathOf(url: string | undefined): string {
+  return (url ?? '').split('?', 1)[0]!;
 }
 
 function routesOf(deps: RouterDeps): Record<string, Route> {
