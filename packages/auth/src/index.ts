@@ -59,5 +59,6 @@ export {
   type PolicyReason,
 } from './passwords/policy.js';
 export type { SessionEnd, SignInFault } from './events.js';
+export { context, createMemoryStore } from '@portcullis/core';
 export { errors as authErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -370,12 +370,13 @@ onBothExpress((express: ExpressLike) => {
       (req: Request, res: Response) => void res.json({ id: (req.security.principal as Principal).id }),
     );
     app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
-      if (!isSecurityError(error))
-        return void res.status(500).json({ code: 'UNEXPECTED', message: String(error) });
+      const { status, headers, problem, code, message } = isSecurityError(error)
+        ? error
+        : { status: 500, headers: {}, problem: {}, code: 'UNEXPECTED', message: String(error) };
       res
-        .status(error.status)
-        .set(error.headers)
-        .json({ code: error.code, message: error.message, ...error.problem });
+        .status(status)
+        .set(headers)
+        .json({ code, message, ...problem });
     });
     return { ...kit, app };
   }
@@ -403,7 +404,7 @@ onBothExpress((express: ExpressLike) => {
       const other = await api.post('/auth/sign-in').send(ada);
       const listed = await api.get('/auth/sessions').set(mine);
       const { sessions } = listed.body as { sessions: { id: string; current: boolean; address: string }[] };
-      expect(sessions.map((session) => session.current).sort()).toEqual([false, true]);
+      expect(sessions.filter((session) => session.current)).toHaveLength(1);
       expect(sessions[0]!.address).toBe('127.0.0.1');
 
       const id = sessions.find((session) => !session.current)!.id;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { systemClock } from '@portcullis/core';
 import type { TestGlobals } from '@portcullis/core/testing';
 import type { SessionRecord, SessionRotation, SessionStore } from '../sessions/session-store.js';
 import { globalsOf } from './globals.js';
@@ -131,7 +132,7 @@ export function sessionStoreSuite(
 }
 
 function sessionOf(userId: string, ageMs = 0): SessionRecord {
-  const now = Date.now() - ageMs;
+  const now = systemClock.now() - ageMs;
   return {
     id: randomUUID(),
     userId,
