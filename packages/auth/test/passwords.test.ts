@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import engine from 'bcrypt';
 import { vectorsDirectory } from '@portcullis/test-support';
 import {
@@ -11,6 +11,8 @@ import {
   type PasswordHasher,
   type PasswordsOptions,
 } from '../src/index.js';
+
+jest.setTimeout(60_000); // Real hashes on a busy machine.
 
 // The lowest costs that the engines take: what is shown here does not depend on the cost.
 const cheapArgon = argon2id({ memoryKib: 7_168, passes: 1 });
@@ -125,19 +127,22 @@ describe('raw bcrypt hashes of other systems', () => {
     const { valid } = JSON.parse(readFileSync(join(folder!, 'django_hashes.json'), 'utf8')) as {
       valid: { scheme: string; password: string; hash: string }[];
     };
-    let seen = 0;
+    const seen: Record<string, number> = { argon2: 0, bcrypt: 0 };
     for (const { scheme, password, hash } of valid) {
       const stored = /^(?:argon2|bcrypt\$)(\$.*)$/.exec(hash)?.[1];
       if (!stored || (scheme !== 'argon2' && scheme !== 'bcrypt')) continue;
+      if (seen[scheme] === 4) continue;
       const hasher = scheme === 'argon2' ? argon2id() : bcrypt();
+      // Each costs a third of a second: those where something can go wrong are enough.
+      if (scheme === 'bcrypt' && /^[ -~]{0,71}$/.test(password)) continue;
       const tooLong = scheme === 'bcrypt' && (Buffer.byteLength(password) > 72 || password.includes('\0'));
       // Its argon2 hashes are over the text as typed; ours over its NFKC form.
       if (scheme === 'argon2' && password !== password.normalize('NFKC')) continue;
       expect(hasher.accepts(stored)).toBe(true);
       expect([password, await hasher.verify(forms(password), stored)]).toEqual([password, !tooLong]);
-      seen++;
+      seen[scheme]!++;
     }
-    expect(seen).toBeGreaterThan(10);
+    expect(seen).toEqual({ argon2: 4, bcrypt: 4 });
   });
 });
 
