@@ -236,11 +236,8 @@ class LeasedFreshness implements Freshness {
     const sentAt = clock.monotonic();
     try {
       // An answer later than the lease would be worth nothing.
-      const read = await within(
-        feed.readSince(this.#applied.position, { deadlineMs: leaseMs }),
-        leaseMs,
-        () => errors.E_STORE_TIMEOUT(),
-      );
+      const reading = feed.readSince(this.#applied.position, { deadlineMs: leaseMs });
+      const read = await within(reading, leaseMs, () => errors.E_STORE_TIMEOUT(), { background: true });
       this.#applied.apply(read);
     } catch (error) {
       if (!this.current() && this.#lostAt === undefined && !this.#stopped) {

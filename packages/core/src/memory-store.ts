@@ -284,6 +284,6 @@ function bucketOf(time: number): number {
 
 function parseCount(text: string): number {
   const count = Number(text);
-  if (!/^-?\d{1,16}$/.test(text) || !Number.isSafeInteger(count)) throw errors.E_STORE_TYPE();
+  if (String(count) !== text || !Number.isSafeInteger(count)) throw errors.E_STORE_TYPE();
   return count;
 }

@@ -1,3 +1,9 @@
+export interface WithinOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** For work that nobody waits for: its timer does not keep the process alive. */
+  readonly background?: boolean;
+}
+
 /**
  * Settles as `promise` does, or rejects with what `late` makes once `ms` milliseconds of real time have passed.
  * A late answer is dropped, a late rejection never becomes an unhandled one.
@@ -6,8 +12,9 @@ export function within<T>(
   promise: Promise<T>,
   ms: number,
   late: () => Error,
-  signal?: AbortSignal,
+  options: WithinOptions = {},
 ): Promise<T> {
+  const { signal, background } = options;
   return new Promise<T>((resolve, reject) => {
     let grace: NodeJS.Immediate | undefined;
     const timer = setTimeout(
@@ -16,6 +23,7 @@ export function within<T>(
       () => (grace = setImmediate(() => end(() => reject(late())))),
       Math.min(ms, MAX_TIMER_MS),
     );
+    if (background) timer.unref();
     const abort = (): void => end(() => reject(late()));
     signal?.addEventListener('abort', abort, { once: true });
     function end(settle: () => void): void {

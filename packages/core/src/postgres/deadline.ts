@@ -26,7 +26,7 @@ export class Deadline {
 
   /** The answer of `work` if it comes in time. @throws SqlError of kind `timeout` */
   bound<T>(work: Promise<T>, doing: string): Promise<T> {
-    return within(work, this.leftMs, () => this.#late(doing), this.signal);
+    return within(work, this.leftMs, () => this.#late(doing), { signal: this.signal });
   }
 
   /** @throws SqlError of kind `timeout` if the caller does not want an answer any more */

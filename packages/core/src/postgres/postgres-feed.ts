@@ -75,7 +75,7 @@ class PostgresFeed implements ChangeFeed {
     const published = () => {
       const delivered = checked.map((change) => Object.freeze({ ...change, revision }));
       if (this.synchronous) this.#listeners.deliver({ revision, changes: delivered, reset: false });
-      this.#hints.deliver(); // This process need not wait for the notification.
+      this.#hint(); // This process need not wait for the notification.
     };
     if (tx) tx.onCommit(published);
     else published();
@@ -117,7 +117,7 @@ class PostgresFeed implements ChangeFeed {
 
   onHint(fn: () => void): () => void {
     if (this.#sql.listen && this.#sql.shared) {
-      this.#listening ??= this.#sql.listen(this.#channel, () => this.#hints.deliver());
+      this.#listening ??= this.#sql.listen(this.#channel, () => this.#hint());
       this.#listening.catch(() => (this.#listening = undefined));
     }
     return this.#hints.add(fn);
@@ -172,6 +172,14 @@ class PostgresFeed implements ChangeFeed {
       limits,
     );
     return { revision: revisionOf(rows[0]?.revision), changes: [], reset: true };
+  }
+
+  #hint(): void {
+    try {
+      this.#hints.deliver();
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
   }
 
   #checkDatabase(tx: SqlTransaction): void {
