@@ -20,18 +20,19 @@ import type { Engine } from './rbac.js';
 import { isRoleName } from './records.js';
 import type { RoleDefinitions } from './role-definition.js';
 
+/** `req` may be declared as Express's own `Request`. */
 export interface GuardRuleOptions<T = unknown> {
   /**
    * Loads the object that is asked for. Nothing found (`undefined`, `null`) is a 404. What it gives is judged, and
    * the handler receives that very object as `req.security.resource`. It is not called for those whom no owner
    * could make allowed.
    */
-  readonly object?: (req: SecurityRequest) => T | undefined | null | Promise<T | undefined | null>;
+  object?(req: SecurityRequest): T | undefined | null | Promise<T | undefined | null>;
   /**
    * Id of the object's owner (without `object`, of what the request is about); for permissions of one's own. Only a
    * string that is exactly the principal's id counts.
    */
-  readonly owner?: (object: T, req: SecurityRequest) => unknown;
+  owner?(object: T, req: SecurityRequest): unknown;
   /** Answer 404 instead of 403, the same as for what does not exist. @default false */
   readonly hide?: boolean;
   /** Read the user's grants from the store for every request of this route. @default false */

@@ -48,8 +48,9 @@ export interface RbacOptions<Name extends string, Role extends string = string> 
    * @default a new one on the store's feed, stopped by `close()`
    */
   readonly freshness?: Freshness;
-  /** Who asks, where it is not `authenticate()` that says so. @default what is on `req.security.principal` */
-  readonly principal?: PrincipalOf;
+  /** Who asks, where it is not `authenticate()` that says so; `req` may be
+   * declared as Express's own `Request`. @default what is on `req.security.principal` */
+  principal?(req: SecurityRequest): ReturnType<PrincipalOf>;
   /**
    * `'store'`: live grants, with the promise of freshness. `'principal'`: the roles that the credential carries; its user's
    * grants and denials in the store are not read, and a revoke counts when the credential ends. @default 'store'
