@@ -133,9 +133,9 @@ interface Deps {
   readonly clock: Clock;
   readonly events: Events;
   readonly declared: RoleDefinitions | undefined;
+  readonly writeDeadlineMs: number;
 }
 
-const WRITE_DEADLINE_MS = 10_000;
 const ATTEMPTS = 8;
 /** The end of the year 9999: what every database and ISO 8601 can write. */
 const MAX_TIME = 253_402_300_799_999;
@@ -145,7 +145,10 @@ type Draft = Pick<RoleBatch, 'writes' | 'changes' | 'changesPolicy'>;
 export function createAdministration<Name extends string, Role extends string>(
   deps: Deps,
 ): Administration<Name, Role> {
-  const { store, catalogue, facts, freshness, clock, events, declared } = deps;
+  const { store, catalogue, facts, freshness, clock, events, declared, writeDeadlineMs } = deps;
+
+  const timely = <T>(call: () => Promise<T>): Promise<T> =>
+    within(Promise.resolve(call()), writeDeadlineMs, () => errors.E_ROLES_TIMEOUT());
 
   /**
    * Reads the policy, lets `plan` validate and draft against it, and commits only if it is still the same: two
@@ -156,7 +159,7 @@ export function createAdministration<Name extends string, Role extends string>(
       const { policy, policyRevision } = await read({ kind: 'policy' });
       const draft = plan(checkPolicyRecord(policy));
       const result = await timely(() =>
-        store.commit({ ...draft, ifPolicyRevision: policyRevision }, { deadlineMs: WRITE_DEADLINE_MS }),
+        store.commit({ ...draft, ifPolicyRevision: policyRevision }, { deadlineMs: writeDeadlineMs }),
       );
       if ('conflict' in result) continue;
       for (const { topic, subject } of draft.changes) {
@@ -169,8 +172,7 @@ export function createAdministration<Name extends string, Role extends string>(
     throw errors.E_ROLES_CONFLICT();
   }
 
-  const read: RoleStore['load'] = (scope) =>
-    timely(() => store.load(scope, { deadlineMs: WRITE_DEADLINE_MS }));
+  const read: RoleStore['load'] = (scope) => timely(() => store.load(scope, { deadlineMs: writeDeadlineMs }));
 
   const settle = async (options: ChangeOptions | undefined): Promise<void> => {
     if (options?.strict) await freshness.settled();
@@ -408,10 +410,6 @@ export function createAdministration<Name extends string, Role extends string>(
 /** Refusals of malformed input reject; nothing throws past the promise. */
 async function settleSync<T>(fn: () => Promise<T>): Promise<T> {
   return fn();
-}
-
-async function timely<T>(call: () => Promise<T>): Promise<T> {
-  return within(Promise.resolve(call()), WRITE_DEADLINE_MS, () => errors.E_ROLES_TIMEOUT());
 }
 
 function actorId(actor: Actor): string {

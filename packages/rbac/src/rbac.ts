@@ -63,6 +63,8 @@ export interface RbacOptions<Name extends string, Role extends string = string> 
   readonly onStoreDown?: 'deny' | { readonly graceMs: Duration };
   /** For one decision, reads included; then 503. 10 ms to 60 s. @default 1_000 */
   readonly deadlineMs?: Duration;
+  /** For one administrative write, or an administrative read; then 503. 10 ms to 10 minutes. @default 5_000 */
+  readonly writeDeadlineMs?: Duration;
   /** Users kept in memory; beyond it the oldest entry makes room. @default 100_000 */
   readonly maxUsers?: number;
   /** `WWW-Authenticate` of a 401 (RFC 9110 section 11.6.1). @default 'Bearer' */
@@ -136,6 +138,7 @@ export function createRbac<Name extends string, const Role extends string = stri
     rolesFrom: option.oneOf(['store', 'principal'], 'store'),
     onStoreDown: readOnStoreDown,
     deadlineMs: option.duration({ minMs: 10, maxMs: 60_000, default: 1_000 }),
+    writeDeadlineMs: option.duration({ minMs: 10, maxMs: 600_000, default: 5_000 }),
     maxUsers: option.integer({ min: 1, max: 10_000_000, default: 100_000 }),
     challenge: option.string({ max: 200, pattern: /^[\x20-\x7e]+$/, default: 'Bearer' }),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
@@ -249,6 +252,7 @@ export function createRbac<Name extends string, const Role extends string = stri
       clock,
       events,
       declared: given.roles,
+      writeDeadlineMs: given.writeDeadlineMs,
     }),
     decide,
     async can(subject, permission, ask) {

@@ -4,14 +4,11 @@ import { createRbac, memoryRoles, type RoleStore } from '../src/index.js';
 import { roleStoreSuite } from '../src/testing.js';
 import { database, permissions, roles } from './support.js';
 
-roleStoreSuite('memory', { create: () => memoryRoles() });
-{
-  let db = database();
-  roleStoreSuite('three functions of your own', {
-    create: () => (db = database()).connect(),
-    another: () => db.connect(),
-  });
-}
+roleStoreSuite('memory', () => ({ store: memoryRoles() }));
+roleStoreSuite('three functions of your own', () => {
+  const db = database();
+  return { store: db.connect(), another: db.connect() };
+});
 
 async function setup(store: RoleStore = memoryRoles()) {
   const clock = manualClock();

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Principal } from '@portcullis/core';
-import { asPrincipal, recordedEvents, startTestServer } from '@portcullis/core/testing';
+import type { Middleware, Principal } from '@portcullis/core';
+import { recordedEvents } from '@portcullis/core/testing';
 import { onBothExpress } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
 import { connect } from 'node:net';
 import request from 'supertest';
 import { createRbac, memoryRoles, type Decision, type RoleStore } from '../src/index.js';
-import { deferred, permissions, roles } from './support.js';
+import { asUser, deferred, listen, permissions, roles } from './support.js';
 
 interface Loan {
   readonly id: string;
@@ -37,10 +37,8 @@ function errors(error: Error & { status?: number; code?: string; headers?: Recor
   res.status(error.status ?? 500).set(error.headers ?? {}).json({ code: error.code, message: error.message });
 } // prettier-ignore
 
-const as = (id: string | undefined, rest: Partial<Principal> = {}) =>
-  id === undefined
-    ? (_req: unknown, _res: unknown, next: () => void) => next()
-    : asPrincipal({ id, ...rest });
+const as = (id: string | undefined): Middleware =>
+  id === undefined ? (_req, _res, next) => next() : asUser(id);
 
 onBothExpress((express) => {
   test('requirePermission: 401 for nobody, 403 for others, and the handler for who may', async () => {
@@ -48,7 +46,7 @@ onBothExpress((express) => {
     for (const [who, status] of [[undefined, 401], ['ann', 403], ['eve', 403], ['sam', 200]] as const) {
       const app = express();
       let seen: Decision | undefined;
-      app.post('/books', as(who) as never, rbac.requirePermission('book:create'), (req, res) => {
+      app.post('/books', as(who), rbac.requirePermission('book:create'), (req, res) => {
         seen = req.security.decision;
         res.send('created');
       });
@@ -68,9 +66,9 @@ onBothExpress((express) => {
   test('requireRole, requireAnyPermission, requireAllPermissions and public', async () => {
     const { rbac } = await setup();
     await rbac.grantPermission('root', 'ann', 'book:update');
-    const outcome = async (who: string, guard: Parameters<ReturnType<typeof express>['use']>[0]) => {
+    const outcome = async (who: string, guard: Middleware) => {
       const app = express();
-      app.get('/', as(who) as never, guard, (req, res) => void res.json(req.security.decision));
+      app.get('/', as(who), guard, (req, res) => void res.json(req.security.decision));
       app.use(errors);
       const { status, body } = await request(app).get('/');
       return [status, (body as Decision).permission ?? (body as Decision).asked] as const;
@@ -90,7 +88,7 @@ onBothExpress((express) => {
     expect((await outcome('eve', rbac.public('liveness probe')))[0]).toBe(200);
 
     const app = express();
-    app.get('/scoped', asPrincipal({ id: 'sam', scopes: ['book:read'] }), rbac.requireRole('staff'), (_req, res) => void res.send()); // prettier-ignore
+    app.get('/scoped', asUser('sam', { scopes: ['book:read'] }), rbac.requireRole('staff'), (_req, res) => void res.send()); // prettier-ignore
     app.use(errors);
     await request(app).get('/scoped').expect(403); // Some permissions are not a role.
   });
@@ -104,7 +102,7 @@ onBothExpress((express) => {
       bodies.push({ url: req.originalUrl, method: req.method, decision: req.security?.decision });
       res.send('SECRET');
     };
-    app.use(as('ann') as never);
+    app.use(as('ann'));
     app.all('/admin/users', guard, handler);
     app.route('/admin/users/:id').all(guard, handler);
     const router = express.Router();
@@ -112,7 +110,7 @@ onBothExpress((express) => {
     router.use('/raw', guard, handler);
     app.use('/nested', router);
     app.use(errors);
-    const server = await startTestServer(app);
+    const server = await listen(app);
     open.push(server);
     const paths = [
       '/admin/users', '/admin/users/', '/ADMIN/users', '/Admin/Users', '//admin/users', '/admin//users',
@@ -216,7 +214,7 @@ onBothExpress((express) => {
       const { rbac } = await setup();
       const outcome = async (object: () => unknown, owner: (o: never) => unknown): Promise<number> => {
         const app = express();
-        app.use(as('ann') as never);
+        app.use(as('ann'));
         app.get('/', rbac.requirePermission('loan:read', { object, owner: owner as never }), (_req, res) => void res.send('SECRET')); // prettier-ignore
         app.use(errors);
         return (await request(app).get('/')).status;
@@ -237,7 +235,7 @@ onBothExpress((express) => {
     test('without an object, owner says whose things the request is about', async () => {
       const { rbac } = await setup();
       const app = express();
-      app.use(as('ann') as never);
+      app.use(as('ann'));
       app.get('/users/:id/loans', rbac.requirePermission('loan:read', { owner: (_none, req: Request<{ id: string }>) => req.params.id }), (_req, res) => void res.send('ok')); // prettier-ignore
       app.use(errors);
       await request(app).get('/users/ann/loans').expect(200);
@@ -259,7 +257,7 @@ onBothExpress((express) => {
     const app = express();
     app.use(as('zoe') as never);
     app.get('/', rbac.requirePermission('book:read'), (_req, res) => void res.send('SECRET'));
-    app.get('/fresh', as('sam') as never, rbac.requirePermission('book:read', { fresh: true }), (_req, res) => void res.send('ok')); // prettier-ignore
+    app.get('/fresh', as('sam'), rbac.requirePermission('book:read', { fresh: true }), (_req, res) => void res.send('ok')); // prettier-ignore
     app.use(errors);
     const failures = [() => { throw 0; }, () => Promise.reject(new Error('x')), () => new Promise(() => undefined)]; // prettier-ignore
     for (fail of failures) {
@@ -323,7 +321,7 @@ describe('guards that make no sense are not built', () => {
     ['a role that is no name', (rbac) => rbac.requireRole('' as never), /1 to 100 characters/],
     ['a permission of one\'s own without owner', (rbac) => rbac.requirePermission('loan:read:own'), /say whose/],
     ['public without reason', (rbac) => rbac.public(' '), /say why/],
-    ['a misspelt option', (rbac) => rbac.requirePermission('book:read', { onwer: () => '' } as never), /Did you mean "owner"/],
+    ['a misspelt option', (rbac) => rbac.requirePermission('book:read', { ownr: () => '' } as never), /Did you mean "owner"/],
     ['undefined', (rbac) => rbac.requirePermission(undefined as never), /no permission/],
   ])('%s', async (_what, build, message) => {
     const { rbac } = await setup();

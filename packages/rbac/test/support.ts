@@ -1,5 +1,13 @@
-import { createFreshness, type Freshness } from '@portcullis/core';
+import {
+  createFreshness,
+  ensureContext,
+  type Freshness,
+  type Middleware,
+  type Principal,
+} from '@portcullis/core';
 import { manualClock, type ManualClock } from '@portcullis/core/testing';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { definePermissions, memoryRoles, roleStoreFrom, type RoleStore } from '../src/index.js';
 
 export const permissions = definePermissions({
@@ -70,4 +78,25 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve: (value: T)
   let resolve!: (value: T) => void;
   const promise = new Promise<T>((done) => (resolve = done));
   return { promise, resolve };
+}
+
+/** Stands in for authentication. */
+export function asUser(id: string, rest: Partial<Principal> = {}): Middleware {
+  return (req, _res, next) => {
+    ensureContext(req).principal = Object.freeze({ id, kind: 'user', ...rest });
+    next();
+  };
+}
+
+export async function listen(app: RequestListener): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
 }

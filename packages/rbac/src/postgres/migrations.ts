@@ -1,9 +1,4 @@
-/** A step of `migrate()` of `@portcullis/core/postgres`. */
-interface Migration {
-  readonly concern: string;
-  readonly id: string;
-  readonly up: string;
-}
+import type { Migration } from '@portcullis/core/postgres';
 
 /** The tables of `postgresRoles()`; apply them after `feedMigrations`. */
 export const rbacMigrations: readonly Migration[] = Object.freeze([

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { TestGlobals } from '@portcullis/core/testing';
 import {
   POLICY_TOPIC,
   USER_TOPIC,
@@ -9,27 +10,30 @@ import {
 } from '../role-store.js';
 
 export interface RoleStoreSuiteOptions {
-  /** A store with nothing in it, of a database of its own. Called once for every test. */
-  readonly create: () => RoleStore | Promise<RoleStore>;
-  /**
-   * Another store on the same data, as a second process would have. Omit it for stores that no other process can share.
-   */
-  readonly another?: (store: RoleStore) => RoleStore | Promise<RoleStore>;
+  /** @default the global `describe` and `test` (or `it`) of the test runner */
+  readonly globals?: TestGlobals;
 }
 
-interface Runner {
-  readonly describe: (title: string, fn: () => void) => void;
-  readonly test: (title: string, fn: () => Promise<void>) => void;
+/** An empty store, and the same data as a second process would see it; leave that out where there can be none. */
+export interface RoleStorePair {
+  readonly store: RoleStore;
+  readonly another?: RoleStore;
 }
 
-/** What every {@link RoleStore} must do. Uses the `describe` and `test` (or `it`) of the test runner that is there. */
-export function roleStoreSuite(name: string, options: RoleStoreSuiteOptions): void {
-  const { describe, test } = runner();
-  const { another } = options;
+/** Every claim of {@link RoleStore}, for any implementation. `makeStores` is called once for each. */
+export function roleStoreSuite(
+  name: string,
+  makeStores: () => RoleStorePair | Promise<RoleStorePair>,
+  options: RoleStoreSuiteOptions = {},
+): void {
+  const { describe, test } = testGlobals(options.globals);
 
-  describe(`role store: ${name}`, () => {
-    const claim = (title: string, check: (store: RoleStore) => Promise<void>): void => {
-      test(title, async () => check(await options.create()));
+  describe(`RoleStore: ${name}`, () => {
+    const claim = (title: string, check: (store: RoleStore, another: RoleStore) => Promise<void>): void => {
+      test(title, async () => {
+        const { store, another = store } = await makeStores();
+        await check(store, another);
+      });
     };
 
     claim('an empty store knows no roles, and every user as active without grants', async (store) => {
@@ -197,8 +201,7 @@ export function roleStoreSuite(name: string, options: RoleStoreSuiteOptions): vo
       },
     );
 
-    claim('of batches that change the policy at the same time, exactly one wins', async (store) => {
-      const other = another ? await another(store) : store;
+    claim('of batches that change the policy at the same time, exactly one wins', async (store, other) => {
       const { policyRevision } = await store.load({ kind: 'policy' });
       const results = await Promise.all(
         [store, other, store, other].map((each, i) =>
@@ -256,25 +259,22 @@ export function roleStoreSuite(name: string, options: RoleStoreSuiteOptions): vo
       await assert.rejects(async () => store.load({ kind: 'everything' } as never));
     });
 
-    if (another) {
-      claim('another process reads what was committed here', async (store) => {
-        const other = await another(store);
-        const start = (await other.feed.readSince(undefined)).revision;
-        const revision = await put(store, [role('staff')]);
-        assert.deepEqual(await rolesOf(other), [role('staff')]);
-        const read = await other.feed.readSince(start);
-        assert.deepEqual(read.changes, [{ topic: POLICY_TOPIC, subject: '*', revision }]);
-      });
-    }
+    claim('another process reads what was committed here', async (store, another) => {
+      const start = (await another.feed.readSince(undefined)).revision;
+      const revision = await put(store, [role('staff')]);
+      assert.deepEqual(await rolesOf(another), [role('staff')]);
+      const read = await another.feed.readSince(start);
+      assert.deepEqual(read.changes, [{ topic: POLICY_TOPIC, subject: '*', revision }]);
+    });
   });
 }
 
-function runner(): Runner {
-  const given = globalThis as unknown as Partial<Runner> & { readonly it?: Runner['test'] };
-  const test = given.test ?? given.it;
-  if (!given.describe || !test)
-    throw new Error('roleStoreSuite() needs a test runner with describe and test.');
-  return { describe: given.describe, test };
+function testGlobals(given: TestGlobals | undefined): TestGlobals {
+  if (given) return given;
+  const { describe, test, it } = globalThis as unknown as Partial<TestGlobals & { it: TestGlobals['test'] }>;
+  const run = test ?? it;
+  if (!describe || !run) throw new TypeError('There are no global describe() and test(): pass { globals }.');
+  return { describe, test: run };
 }
 
 function role(name: string, rest: Partial<RoleRecord> = {}): RoleRecord {
