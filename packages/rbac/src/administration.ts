@@ -540,7 +540,7 @@ function checkRoles(catalogue: Catalogue, policy: PolicyRecord, changed: readonl
 }
 
 function showPath(cycle: readonly string[]): string {
-  const shown = cycle.length <= 12 ? cycle : [...cycle.slice(0, 6), '…', ...cycle.slice(-5)];
+  const shown = cycle.length <= 12 ? cycle : [...cycle.slice(0, 6), '...', ...cycle.slice(-5)];
   return shown.join(' -> ');
 }
 

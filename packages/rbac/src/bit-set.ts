@@ -22,10 +22,6 @@ export function unite(into: BitSet, from: BitSet): void {
   for (let i = 0; i < into.length; i++) into[i]! |= from[i]!;
 }
 
-export function subtract(from: BitSet, what: BitSet): void {
-  for (let i = 0; i < from.length; i++) from[i]! &= ~what[i]!;
-}
-
 export function isEmpty(bits: BitSet): boolean {
   return bits.every((word) => word === 0);
 }

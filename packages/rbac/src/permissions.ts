@@ -3,7 +3,7 @@ import { nearest, OptionError } from '@portcullis/core';
 /** What the app can protect: resource to actions, an action with an optional scope, such as `'read:own'`. */
 export type PermissionDefinitions = Readonly<Record<string, readonly string[]>>;
 
-/** `'book:create' | 'loan:read:own' | …` of a {@link PermissionDefinitions}. */
+/** `'book:create' | 'loan:read:own' | ...` of a {@link PermissionDefinitions}. */
 export type PermissionNames<D extends PermissionDefinitions> = {
   [R in keyof D & string]: `${R}:${D[R][number]}`;
 }[keyof D & string];

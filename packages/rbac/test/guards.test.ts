@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Middleware, Principal } from '@portcullis/core';
+import type { Middleware } from '@portcullis/core';
 import { recordedEvents } from '@portcullis/core/testing';
 import { onBothExpress } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';

@@ -73,7 +73,7 @@ describeWithPostgres('PostgreSQL', () => {
     server = await startPostgres();
   }, 60_000);
   afterEach(async () => {
-    for (const close of open.splice(0).reverse()) await close();
+    for (const close of open.splice(0).toReversed()) await close();
   });
   afterAll(() => server.stop());
 

@@ -45,7 +45,11 @@ export function roleStoreSuite(
     });
 
     claim('everything that was written is read back as it was', async (store) => {
-      const staff = role('staff', { description: 'Æ, "quotes", \\ and ✓', active: false, deny: ['b:x'] });
+      const staff = role('staff', {
+        description: '\u00c6, "quotes", \\ and \u2713',
+        active: false,
+        deny: ['b:x'],
+      });
       const lead = role('lead', { inherits: ['staff'], allow: ['**', 'a:*'] });
       // The parent comes after the child: the order within a batch must not matter.
       await put(store, [lead, staff]);
@@ -132,7 +136,7 @@ export function roleStoreSuite(
       const ids = [
         'u',
         'U',
-        'ü',
+        '\u00fc',
         'u\u0308',
         'u ',
         ' u',
@@ -143,7 +147,7 @@ export function roleStoreSuite(
         'u\n',
         '__proto__',
         'constructor',
-        '𝕦',
+        '\u{1d566}',
       ];
       await put(store, [role('staff')]);
       for (const [i, userId] of ids.entries()) {
