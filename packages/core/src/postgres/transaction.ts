@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { SqlError } from '../sql-error.js';
 import type { QueryOptions, QueryResult, SqlRow, SqlStatement, SqlTransaction } from '../sql.js';
 
@@ -12,8 +13,6 @@ export interface Connection {
 
 /** Which database a transaction belongs to, so that a feed of another one can refuse it. */
 export const DATABASE = Symbol.for('portcullis.sql.database');
-
-let cursors = 0;
 
 /** Statement and parameters of either calling form. */
 export function textOf(
@@ -92,7 +91,8 @@ export async function* fetchAll<Row>(
 ): AsyncGenerator<readonly Row[], void, void> {
   if (!Number.isInteger(batch) || batch < 1)
     throw new TypeError(`batch must be a positive integer, not ${batch}.`);
-  const name = `portcullis_${++cursors}`;
+  // Not counted: a second copy of this module in the process would count the same numbers.
+  const name = `portcullis_${randomUUID().replaceAll('-', '')}`;
   await query(`declare ${name} no scroll cursor ${hold} for ${statement.text}`, statement.values);
   try {
     for (;;) {
