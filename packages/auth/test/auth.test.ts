@@ -69,7 +69,7 @@ describe('signing in', () => {
       'auth.registered',
       'auth.signed-in',
       'auth.refreshed',
-      'auth.session-revoked',
+      'auth.signed-out',
     ]);
     expect(JSON.stringify(events.all)).not.toMatch(/kestrel|ada@/);
   });

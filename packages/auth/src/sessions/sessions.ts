@@ -271,7 +271,8 @@ class StoredSessions implements Sessions {
     if (!isUuid(sessionId)) return false;
     const found = await store.end(sessionId, userId);
     this.#cache.forget(userId);
-    if (found) events.emit({ type: 'auth.session-revoked', userId, sessionIds: [sessionId], reason });
+    if (found && reason === 'signed-out') events.emit({ type: 'auth.signed-out', userId, sessionId });
+    else if (found) events.emit({ type: 'auth.session-revoked', userId, sessionIds: [sessionId], reason });
     return found;
   }
 

@@ -4,7 +4,6 @@ import {
   createPublicKey,
   createSecretKey,
   generateKeyPairSync,
-  hkdfSync,
   KeyObject,
   randomBytes,
   type JsonWebKey,
@@ -111,15 +110,6 @@ export function generateKeys(alg: Algorithm = 'EdDSA'): { readonly keys: readonl
       ? { kty: 'oct', k: randomBytes(row.minKeyBytes!).toString('base64url') }
       : (generatePair(row).export({ format: 'jwk' }) as JwkInput);
   return { keys: [{ ...jwk, alg, use: 'sig', kid: thumbprint(jwk) }] };
-}
-
-/** A secret for one other purpose, from the private part of the signing key (RFC 5869). */
-export function deriveSecret(key: VerifiedKey, purpose: string): Buffer {
-  const source = key.signWith;
-  if (!source) throw new TypeError('Only a private key can be derived from.');
-  const material =
-    source.type === 'secret' ? source.export() : source.export({ format: 'der', type: 'pkcs8' });
-  return Buffer.from(hkdfSync('sha256', material, 'portcullis auth', purpose, 32));
 }
 
 function generatePair(row: AlgorithmRow): KeyObject {

@@ -12,7 +12,7 @@ import {
   type Random,
 } from '@portcullis/core';
 import { errors } from '../error-codes.js';
-import { deriveSecret, readKeys, type KeysInput, type VerifiedKey } from './keys.js';
+import { readKeys, type KeysInput, type VerifiedKey } from './keys.js';
 import { parseObject } from './parse.js';
 import { verifyJws, type TokenFault } from './verify-jws.js';
 
@@ -68,8 +68,6 @@ export interface Tokens extends Verifier {
   issue(subject: { readonly userId: string; readonly sessionId: string }, extra?: object): IssuedToken;
   /** The public keys as a JWK Set (RFC 7517 section 5); empty for HMAC keys. */
   jwks(): { readonly keys: readonly Readonly<Record<string, unknown>>[] };
-  /** 32 bytes for one other purpose, derived from the signing key. */
-  derive(purpose: string): Buffer;
 }
 
 export interface IssuedToken {
@@ -164,7 +162,6 @@ export function createTokens(options: TokensOptions): Tokens {
       return { token: signToken(claims, signer), expiresAt: exp * 1000 };
     },
     jwks: () => ({ keys: keys.all.flatMap((key) => (key.publicJwk ? [key.publicJwk] : [])) }),
-    derive: (purpose) => deriveSecret(signer, purpose),
   };
 }
 
