@@ -3,7 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createFreshness, createMemoryFeed, createMemoryStore, type Sql } from '@portcullis/core';
 import { feedMigrations, fromPg, fromPglite, migrate, postgresFeed } from '@portcullis/core/postgres';
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
-import { describeWithPostgres, startPostgres, type PostgresServer } from '@portcullis/test-support';
+import { redisStore } from '@portcullis/core/redis';
+import {
+  describeWithPostgres,
+  describeWithRedis,
+  startPostgres,
+  startRedis,
+  type PostgresServer,
+  type RedisServer,
+} from '@portcullis/test-support';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import {
   createSessions,
@@ -237,6 +246,9 @@ describe('memory', () => {
     const claims = here.tokens.verify(pair.accessToken);
     for (let i = 0; i < 20; i++) expect((await there.sessions.check(claims)).id).toBe('ada');
     expect(reads).toBe(1);
+    there.clock.advance('30s');
+    await there.sessions.check(claims);
+    expect(reads).toBe(2); // What is remembered has an end of its own.
     await here.sessions.revoke('ada', pair.sessionId);
     await expect(there.sessions.check(claims)).rejects.toEqual(refused('E_SESSION_ENDED'));
   });
@@ -287,5 +299,32 @@ describeWithPostgres('PostgreSQL', () => {
     expect(await sessions.list(userId)).toHaveLength(1);
     expect(await postgresSessions({ sql }).sweep(clock.now() + 86_400_000)).toBeGreaterThan(0);
     expect(await sessions.list(userId)).toHaveLength(0);
+  });
+});
+
+describeWithRedis('Redis', () => {
+  let server: RedisServer;
+  let client: Redis;
+  beforeAll(async () => {
+    server = await startRedis();
+    client = new Redis(server.url, { autoResendUnfulfilledCommands: false });
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.stop();
+  });
+
+  const store = () => keyValueSessions({ store: redisStore(client, { timeoutMs: 5_000 }) });
+  sessionStoreSuite('keyValueSessions on Redis', store);
+  rotationClaims('Redis', store);
+
+  test('nothing stays for ever: every key of a session has an end', async () => {
+    const { sessions, signIn } = kit(store());
+    await sessions.revokeAll((await signIn()).userId);
+    await sessions.refresh((await signIn()).refreshToken);
+    const keys = await client.keys('*');
+    expect(keys.length).toBeGreaterThan(2);
+    const ends = await Promise.all(keys.map((key) => client.pttl(key)));
+    expect(ends.filter((ttl) => ttl <= 0)).toEqual([]);
   });
 });

@@ -169,7 +169,7 @@ class StoredSessions implements Sessions {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#cache = createSessionCache(settings.store, settings.freshness, toPrincipal);
+    this.#cache = createSessionCache(settings.store, settings.freshness, toPrincipal, settings.clock);
   }
 
   epoch(userId: string): Promise<number> {
