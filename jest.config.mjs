@@ -9,4 +9,6 @@ export default {
   projects: ['packages', 'examples', 'tooling']
     .flatMap((group) => readdirSync(join(root, group)).map((folder) => join(root, group, folder)))
     .filter((folder) => existsSync(join(folder, 'jest.config.mjs'))),
+  // Generous on purpose: no claim may fail because the machine is busy.
+  testTimeout: 60_000,
 };

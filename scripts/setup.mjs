@@ -27,6 +27,9 @@ const args = [
   'install',
   '--frozen-lockfile',
   '--config.confirmModulesPurge=false',
+  // Only the long proofs need these (scripts/prove.mjs).
+  '--filter=!@portcullis/benchmarks',
+  '--filter=!@portcullis/proofs',
   // The lockfile pins every hash already; the age policy is for maintainers who update it.
   '--config.minimumReleaseAge=0',
 ];

@@ -1,1 +1,24 @@
-export {};
+// npm start: opens the library. Every setting has a default for trying it out; production needs PUBLIC_ORIGIN and SIGNING_KEYS.
+import { guardProcess } from '@portcullis/errors';
+import { secureServer } from '@portcullis/errors/server';
+import { createApp } from './app.js';
+import { openHouse } from './house.js';
+import { loadSettings } from './settings.js';
+
+const config = loadSettings();
+const house = await openHouse(config.values, { production: config.production });
+const server = secureServer(createApp(house));
+guardProcess({
+  logger: console,
+  drain: [() => server.close(), () => house.close()],
+});
+
+const { HOST, PORT } = config.values;
+const { port } = await server.listen({ host: HOST, port: PORT });
+if (house.firstStaff) {
+  console.log(
+    `Staff account, shown once: ${house.firstStaff.email} with password ${house.firstStaff.password}`,
+  );
+}
+const host = HOST.includes(':') ? `[${HOST}]` : HOST;
+console.log(`Digital Library is open at http://${host}:${port}`);

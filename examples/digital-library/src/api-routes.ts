@@ -1,0 +1,141 @@
+import type { Middleware } from '@portcullis/core';
+import { validOf, type Schemas } from '@portcullis/validation';
+import type { Request } from 'express';
+import { acting, idOf } from './acting.js';
+import { addBook, findBook, searchBooks } from './books.js';
+import type { House, LibraryRbac } from './house.js';
+import { lend, takeBack } from './lending.js';
+import { loansOf, openLoans } from './loans.js';
+import { BookUnknown } from './problems.js';
+import { auditSchema, bookIdSchema, bookSchema, loanSchema, searchSchema, uuidSchema } from './schemas.js';
+
+export interface ApiRoute {
+  readonly method: 'get' | 'post';
+  /** As Express writes it, below `/api`. */
+  readonly path: string;
+  readonly summary: string;
+  /** For the document: the permission that is asked for, or undefined for what is open to everybody. */
+  readonly permission: string | undefined;
+  readonly success: 200 | 201;
+  readonly input?: Schemas;
+  guard(rbac: LibraryRbac): Middleware;
+  answer(house: House, req: Request): Promise<unknown>;
+}
+
+const search = { query: searchSchema } as const;
+const oneBook = { params: bookIdSchema } as const;
+const newBook = { body: bookSchema } as const;
+const newLoan = { body: loanSchema } as const;
+const oneLoan = { params: uuidSchema } as const;
+const log = { query: auditSchema } as const;
+const self = (_object: unknown, req: Parameters<typeof idOf>[0]): string => idOf(req);
+
+export const apiRoutes: readonly ApiRoute[] = [
+  {
+    method: 'get',
+    path: '/books',
+    summary: 'Search books by title, author or ISBN',
+    permission: undefined,
+    success: 200,
+    input: search,
+    guard: (rbac) => rbac.public('the catalogue is open to everybody'),
+    async answer(house, req) {
+      const { q, page } = validOf(search, req).query;
+      return acting(house, req, (tx) => searchBooks(tx, q ?? '', page ?? 1));
+    },
+  },
+  {
+    method: 'get',
+    path: '/books/:id',
+    summary: 'One book',
+    permission: undefined,
+    success: 200,
+    input: oneBook,
+    guard: (rbac) => rbac.public('the catalogue is open to everybody'),
+    async answer(house, req) {
+      const book = await acting(house, req, (tx) => findBook(tx, validOf(oneBook, req).params.id));
+      if (!book) throw new BookUnknown();
+      return book;
+    },
+  },
+  {
+    method: 'post',
+    path: '/books',
+    summary: 'Add a book',
+    permission: 'book:create',
+    success: 201,
+    input: newBook,
+    guard: (rbac) => rbac.requirePermission('book:create'),
+    async answer(house, req) {
+      const { body } = validOf(newBook, req);
+      return acting(house, req, async (tx) => {
+        const book = await addBook(tx, { ...body, year: body.year ?? null }, idOf(req));
+        await house.audit.tx(tx).record({
+          action: 'book.added',
+          outcome: 'success',
+          target: { type: 'book', id: book.id },
+          change: { after: body },
+          request: req,
+        });
+        return book;
+      });
+    },
+  },
+  {
+    method: 'get',
+    path: '/loans',
+    summary: 'Your loans',
+    permission: 'loan:read:own',
+    success: 200,
+    guard: (rbac) => rbac.requirePermission('loan:read', { owner: self }),
+    answer: (house, req) => acting(house, req, async (tx) => ({ loans: await loansOf(tx, idOf(req)) })),
+  },
+  {
+    method: 'get',
+    path: '/loans/open',
+    summary: 'All open loans',
+    permission: 'loan:read:any',
+    success: 200,
+    guard: (rbac) => rbac.requirePermission('loan:read:any'),
+    answer: (house, req) => acting(house, req, async (tx) => ({ loans: await openLoans(tx) })),
+  },
+  {
+    method: 'post',
+    path: '/loans',
+    summary: 'Borrow a book for three weeks',
+    permission: 'loan:create',
+    success: 201,
+    input: newLoan,
+    guard: (rbac) => rbac.requirePermission('loan:create'),
+    answer: (house, req) => lend(house, req, validOf(newLoan, req).body.bookId, idOf(req)),
+  },
+  {
+    method: 'post',
+    path: '/loans/:id/return',
+    summary: 'Return a book',
+    permission: 'loan:return:own',
+    success: 200,
+    input: oneLoan,
+    guard: (rbac) => rbac.requireAnyPermission(['loan:return:own', 'loan:return:any'], { owner: self }),
+    answer: (house, req) => takeBack(house, req, validOf(oneLoan, req).params.id),
+  },
+  {
+    method: 'get',
+    path: '/audit',
+    summary: 'What happened: your own entries, all of them for staff',
+    permission: 'audit:read:own',
+    success: 200,
+    input: log,
+    guard: (rbac) => rbac.requirePermission('audit:read', { owner: self }),
+    async answer({ audit, rbac }, req) {
+      const { action, cursor } = validOf(log, req).query;
+      const id = idOf(req);
+      return audit.query({
+        viewer: { id, staff: await rbac.can(id, 'audit:read:any') },
+        kind: 'action',
+        ...(action ? { action } : {}),
+        ...(cursor ? { cursor } : {}),
+      });
+    },
+  },
+];

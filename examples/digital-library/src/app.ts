@@ -1,0 +1,75 @@
+import { errorHandler, notFound } from '@portcullis/errors';
+import { liveness, readiness } from '@portcullis/errors/server';
+import { csrf } from '@portcullis/csrf';
+import { httpsOnly, noStore, securityHeaders } from '@portcullis/headers';
+import { context, rateLimit } from '@portcullis/rate-limit';
+import express, { type Express } from 'express';
+import { fileURLToPath } from 'node:url';
+import type { House } from './house.js';
+import { openApiDocument } from './openapi.js';
+import { accountPages } from './routes/account-pages.js';
+import { api } from './routes/api.js';
+import { bookPages } from './routes/book-pages.js';
+import { loanPages } from './routes/loan-pages.js';
+import { staffPages } from './routes/staff-pages.js';
+import { toProblem } from './problems.js';
+import { errorPage } from './views/error-page.js';
+
+/** The whole posture of the library, from top to bottom: what a request passes, in this order. */
+export function createApp(house: House): Express {
+  const { auth, audit, rbac, events, windows, origin, trustProxy } = house;
+  const app = express();
+  app.set('trust proxy', trustProxy);
+  app.set('query parser', 'simple');
+
+  // Who connects, what is written down about it, what the browser may do.
+  app.use(securityHeaders({ profile: 'web', events }));
+  app.use(context({ trustProxy, events }));
+  app.use(audit.accessLog());
+  app.use(
+    origin?.protocol === 'https:'
+      ? httpsOnly({ hosts: [origin.host], events })
+      : httpsOnly({ allowLoopback: true, events }),
+  );
+  app.use(csrf({ events, ...(origin ? { trustedOrigins: [origin.origin] } : {}) }));
+
+  // For whoever looks after the process: never counted, never signed in.
+  app.get('/health/live', rbac.public('says that the process runs'), liveness());
+  app.get(
+    '/health/ready',
+    rbac.public('says whether requests can be served'),
+    readiness({ database: house.check }),
+  );
+
+  // How often, how much, and who.
+  app.use(rateLimit({ name: 'address', limit: 600, window: '1m', store: windows, events }));
+  app.use(
+    '/assets',
+    rbac.public('style sheet and icon'),
+    express.static(assets, { index: false, maxAge: '1h' }),
+  );
+  app.use(express.json({ limit: '100kb' }), express.urlencoded({ extended: false, limit: '20kb' }));
+  app.use(auth.authenticate());
+  app.use(noStore());
+  app.use(rateLimit({ name: 'person', by: 'principal', limit: 1200, window: '1m', store: windows, events }));
+
+  // What can be done. Every route says who may; a route that says nothing is reported by the walker (see the tests).
+  app.get(
+    '/openapi.json',
+    rbac.public('describes the API'),
+    (_req, res) => void res.json(openApiDocument(issuerOf(house))),
+  );
+  app.use('/api', api(house));
+  app.use(accountPages(house), bookPages(house), loanPages(house));
+  app.use('/staff', staffPages(house));
+
+  app.use(notFound());
+  app.use(errorHandler({ html: errorPage, map: toProblem, events }));
+  return app;
+}
+
+const assets = fileURLToPath(new URL('../public/', import.meta.url));
+
+function issuerOf(house: House): string {
+  return house.origin?.origin ?? 'http://localhost:3000';
+}

@@ -1,0 +1,187 @@
+import { createAudit, type Audit } from '@portcullis/audit';
+import { auditMigrations, auditRoleMigration, postgresAudit } from '@portcullis/audit/postgres';
+import { argon2id, createAuth, type Auth } from '@portcullis/auth';
+import { authMigrations, postgresSessions } from '@portcullis/auth/postgres';
+import { createEvents, createFreshness, createMemoryStore, type Events, type Sql } from '@portcullis/core';
+import { feedMigrations, migrate, postgresFeed } from '@portcullis/core/postgres';
+import { redisStore } from '@portcullis/core/redis';
+import { memoryWindows } from '@portcullis/rate-limit';
+import { redisWindows } from '@portcullis/rate-limit/redis';
+import { createRbac, type PermissionOf, type Rbac } from '@portcullis/rbac';
+import { postgresRoles, rbacMigrations } from '@portcullis/rbac/postgres';
+import { Redis } from 'ioredis';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { addMissingBooks, type NewBook } from './books.js';
+import { connectPostgres, openEmbedded, type Database } from './database.js';
+import { loadOrGenerateKeys } from './keys.js';
+import { APP_ROLE, libraryMigrations } from './migrations.js';
+import { createPeople, type People } from './people.js';
+import { permissions, roles } from './permissions.js';
+import type { Settings } from './settings.js';
+
+export type LibraryRbac = Rbac<PermissionOf<typeof permissions>, keyof typeof roles>;
+
+/** Everything the library's routes need, wired once. */
+export interface House {
+  readonly sql: Sql;
+  readonly events: Events;
+  readonly auth: Auth;
+  readonly rbac: LibraryRbac;
+  readonly audit: Audit;
+  readonly people: People;
+  readonly windows: ReturnType<typeof memoryWindows>;
+  readonly origin: URL | undefined;
+  readonly trustProxy: false | readonly string[];
+  /** Made at the first start only; printed once and never stored in clear. */
+  readonly firstStaff: { readonly email: string; readonly password: string } | undefined;
+  /** Rejects while the database cannot be asked; for readiness. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const STAFF_EMAIL = 'staff@library.example';
+
+/**
+ * Opens database and Redis, brings the tables up to date and wires the packages together.
+ * Where each fact lives: people, loans, sessions, roles and the audit log in PostgreSQL (or PGlite); counts of requests and
+ * of password guesses in Redis, or in this process without it.
+ */
+export async function openHouse(
+  settings: Settings,
+  options: { readonly production: boolean },
+): Promise<House> {
+  const { DATABASE_URL, REDIS_URL, DATA_DIRECTORY, SIGNING_KEYS, TRUSTED_PROXIES, PUBLIC_ORIGIN } = settings;
+  const database = DATABASE_URL ? await connectPostgres(DATABASE_URL) : await openEmbedded(DATA_DIRECTORY);
+  const redis = REDIS_URL ? connectRedis(REDIS_URL.reveal()) : undefined;
+  const close = async (): Promise<void> => {
+    redis?.disconnect();
+    await database.close();
+  };
+  try {
+    return await wire(database, redis, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  async function wire(
+    { sql, securitySql }: Database,
+    client: Redis | undefined,
+    closeConnections: () => Promise<void>,
+  ): Promise<House> {
+    await migrate(sql, [
+      ...feedMigrations,
+      ...rbacMigrations,
+      ...authMigrations,
+      ...auditMigrations,
+      ...libraryMigrations,
+      auditRoleMigration(APP_ROLE),
+    ]);
+
+    const events = createEvents();
+    const feed = postgresFeed({ sql: securitySql });
+    const freshness = createFreshness({ feed, events });
+    const rbac = createRbac({
+      permissions,
+      roles,
+      store: postgresRoles({ sql: securitySql, feed }),
+      freshness,
+      events,
+    });
+    await rbac.seed();
+
+    const people = createPeople(
+      sql,
+      async (id) => void (await rbac.grantRole('system', id, 'patron', { reason: 'registered' })),
+    );
+    const origin = PUBLIC_ORIGIN === undefined ? undefined : new URL(PUBLIC_ORIGIN);
+    const issuer = origin?.origin ?? 'http://localhost';
+    const auth = createAuth({
+      issuer,
+      audience: issuer,
+      keys: loadOrGenerateKeys(SIGNING_KEYS, DATA_DIRECTORY),
+      users: people,
+      store: client ? redisStore(client) : createMemoryStore(),
+      sessions: { store: postgresSessions({ sql: securitySql, feed }), freshness, accessTtl: '60m' },
+      transport: {
+        bearer: true,
+        cookies: { profile: origin?.protocol === 'https:' ? 'host' : 'development' },
+      },
+      passwords: { hash: argon2id(), policy: { minLength: 12 } },
+      production: options.production,
+      events,
+    });
+    const audit = createAudit({ store: postgresAudit({ sql, role: APP_ROLE }), events });
+
+    await addStartingBooks(sql);
+    return {
+      sql,
+      events,
+      auth,
+      rbac,
+      audit,
+      people,
+      windows: client ? redisWindows(client) : memoryWindows(),
+      origin,
+      trustProxy: TRUSTED_PROXIES ?? false,
+      firstStaff: await makeFirstStaff(auth, rbac, sql),
+      check: async () => void (await sql.query('select 1', [], { timeoutMs: 1000 })),
+      async close() {
+        await audit.close();
+        await rbac.close();
+        await freshness.stop();
+        await feed.close();
+        await closeConnections();
+      },
+    };
+  }
+}
+
+/** Fails fast instead of queueing: every user of it has decided what happens while Redis is away. */
+function connectRedis(url: string): Redis {
+  const client = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 1000,
+    commandTimeout: 500,
+    retryStrategy: (times) => Math.min(100 * times, 1000),
+  });
+  client.on('error', () => undefined); // Told by the events rate-limit.degraded and store.failed.
+  return client;
+}
+
+/** The list that comes with the library; facts checked against a public catalogue. */
+async function addStartingBooks(sql: Sql): Promise<void> {
+  const { rowCount } = await sql.query('select 1 from library.book limit 1');
+  if (rowCount > 0) return;
+  const list = JSON.parse(readFileSync(new URL('../data/books.json', import.meta.url), 'utf8')) as readonly {
+    isbn13: string;
+    title: string;
+    author: string;
+    year: number;
+  }[];
+  const books: NewBook[] = list.map(({ isbn13, title, author, year }) => ({
+    isbn13,
+    title,
+    authors: author,
+    year,
+    copies: 2,
+  }));
+  await addMissingBooks(sql, books, 'system');
+}
+
+async function makeFirstStaff(auth: Auth, rbac: LibraryRbac, sql: Sql): Promise<House['firstStaff']> {
+  const { rowCount } = await sql.query('select 1 from library.person where email = $1', [STAFF_EMAIL]);
+  if (rowCount > 0) return undefined;
+  const password = randomBytes(18).toString('base64url');
+  try {
+    const { userId } = await auth.register({ login: STAFF_EMAIL, password }, { address: undefined });
+    await rbac.grantRole('system', userId, 'staff', { reason: 'first start' });
+  } catch (error) {
+    // Another process of the library started at the same moment and was first.
+    if ((error as { code?: string }).code === 'E_ACCOUNT_EXISTS') return undefined;
+    throw error;
+  }
+  return { email: STAFF_EMAIL, password };
+}

@@ -1,0 +1,65 @@
+import { isAuthenticated } from '@portcullis/core';
+import type { Finding } from '@portcullis/validation';
+import type { Request, Response } from 'express';
+import type { House } from './house.js';
+import type { FieldErrors } from './views/forms.js';
+import type { Html } from './views/html.js';
+import { layout, type Viewer } from './views/layout.js';
+
+/** What was just done, as said in the address after a redirect. Known words only. */
+const NOTICES: Readonly<Record<string, string>> = {
+  registered: 'Your account is ready. Sign in to borrow books.',
+  'signed-out': 'You are signed out.',
+  borrowed: 'Borrowed. Enjoy the book.',
+  returned: 'Returned. Thank you.',
+  saved: 'Saved.',
+  granted: 'The role is granted.',
+  revoked: 'The role is taken away.',
+};
+
+export async function viewerOf({ people, rbac }: House, req: Request): Promise<Viewer> {
+  const { principal } = req.security;
+  if (!isAuthenticated(principal)) return { name: undefined, isStaff: false };
+  const [person, isStaff] = await Promise.all([
+    people.find(principal.id),
+    rbac.can(principal, 'person:read'),
+  ]);
+  return { name: person?.email ?? principal.id, isStaff };
+}
+
+export interface PageParts {
+  readonly title: string;
+  readonly body: Html;
+  readonly status?: number;
+  readonly done?: string | undefined;
+}
+
+export async function sendPage(house: House, req: Request, res: Response, page: PageParts): Promise<void> {
+  const viewer = await viewerOf(house, req);
+  const notice = page.done === undefined ? undefined : NOTICES[page.done];
+  res
+    .status(page.status ?? 200)
+    .type('html')
+    .send(layout({ title: page.title, viewer, notice, body: page.body }));
+}
+
+/** Findings of the validation by field, in words that help. */
+export function fieldErrors(
+  findings: readonly Finding[],
+  hints: Readonly<Record<string, string>>,
+): FieldErrors {
+  const errors: Record<string, string> = {};
+  for (const { pointer, message } of findings) {
+    const name = pointer.split('/')[1] ?? '';
+    errors[name] ??= hints[name] ?? message;
+  }
+  return errors;
+}
+
+/** The texts of a form as typed, to show again what was refused. */
+export function typed(body: unknown): Readonly<Record<string, string | undefined>> {
+  if (typeof body !== 'object' || body === null) return {};
+  return Object.fromEntries(
+    Object.entries(body).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}

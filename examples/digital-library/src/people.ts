@@ -1,0 +1,77 @@
+import { isSqlError, sql, type Sql } from '@portcullis/core';
+import type { AuthUser, NewAccount, UserPort } from '@portcullis/auth';
+
+export interface Person {
+  readonly id: string;
+  readonly email: string;
+  readonly active: boolean;
+  readonly createdAt: Date;
+}
+
+export interface People extends Required<UserPort> {
+  list(limit: number): Promise<readonly Person[]>;
+  find(id: string): Promise<Person | undefined>;
+}
+
+interface AccountRow {
+  readonly id: string;
+  readonly login: string;
+  readonly passwordHash: string | null;
+  readonly active: boolean;
+  readonly enrolled: boolean;
+}
+
+const columns = sql`id::text as id, email as login, password_hash as "passwordHash", active, enrolled`;
+
+/**
+ * The library's people, in its own table: what `@portcullis/auth` needs of them are four functions.
+ * `enrol` makes a new person a patron. It runs after the account is stored; if that is interrupted, it runs again at
+ * the next sign-in, so that nobody is left without a role.
+ */
+export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): People {
+  async function enrolled(row: AccountRow): Promise<AuthUser> {
+    if (!row.enrolled) {
+      await enrol(row.id);
+      await db.query(sql`update library.person set enrolled = true where id = ${row.id}`);
+    }
+    return row;
+  }
+  const one = async (where: ReturnType<typeof sql>): Promise<AccountRow | undefined> => {
+    const found = await db.query<AccountRow>(sql`select ${columns} from library.person where ${where}`);
+    return found.rows[0];
+  };
+
+  return {
+    async findByLogin(login) {
+      const row = await one(sql`email = ${login}`);
+      return row && enrolled(row);
+    },
+    findById: (id) => one(sql`id::text = ${id}`),
+    async saveCredential(id, { passwordHash, replaces }) {
+      const saved = await db.query(sql`
+        update library.person set password_hash = ${passwordHash}
+        where id = ${id} and password_hash is not distinct from ${replaces}`);
+      return saved.rowCount === 1;
+    },
+    async create({ login, passwordHash }: NewAccount) {
+      try {
+        const added = await db.query<AccountRow>(sql`
+          insert into library.person (email, password_hash) values (${login}, ${passwordHash}) returning ${columns}`);
+        return await enrolled(added.rows[0]!);
+      } catch (error) {
+        if (isSqlError(error) && error.kind === 'unique') return undefined;
+        throw error;
+      }
+    },
+    async list(limit) {
+      const found = await db.query<Person>(sql`
+        select id::text as id, email, active, created_at as "createdAt" from library.person order by email limit ${limit}`);
+      return found.rows;
+    },
+    async find(id) {
+      const found = await db.query<Person>(sql`
+        select id::text as id, email, active, created_at as "createdAt" from library.person where id::text = ${id}`);
+      return found.rows[0];
+    },
+  };
+}

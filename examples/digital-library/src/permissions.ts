@@ -1,0 +1,25 @@
+import { definePermissions, type PermissionOf, type RoleDefinitions } from '@portcullis/rbac';
+
+/** Everything that can be done in the library. A typo in a route is a compile error. */
+export const permissions = definePermissions({
+  book: ['read', 'create', 'update'],
+  loan: ['create', 'read:own', 'read:any', 'return:own', 'return:any'],
+  person: ['read'],
+  role: ['grant'],
+  audit: ['read:own', 'read:any'],
+});
+
+type Name = PermissionOf<typeof permissions>;
+
+/** What the roles start with; staff can be changed later without a release. */
+export const roles = {
+  patron: {
+    description: 'Reads and borrows books',
+    allow: ['book:read', 'loan:create', 'loan:read:own', 'loan:return:own', 'audit:read:own'],
+  },
+  staff: {
+    description: 'Manages books, people and loans',
+    inherits: ['patron'],
+    allow: ['book:*', 'loan:read:any', 'loan:return:any', 'person:read', 'role:grant', 'audit:read:any'],
+  },
+} as const satisfies RoleDefinitions<Name, 'patron' | 'staff'>;

@@ -1,0 +1,113 @@
+import { hasCode, isSecurityError } from '@portcullis/core';
+import { rateLimit } from '@portcullis/rate-limit';
+import { createValidator, validate, validOf } from '@portcullis/validation';
+import { Router } from 'express';
+import type { House } from '../house.js';
+import { fieldErrors, sendPage, typed } from '../pages.js';
+import { accountSchema, noticeSchema } from '../schemas.js';
+import { registerPage, signInPage } from '../views/account-pages.js';
+import type { FieldErrors } from '../views/forms.js';
+
+const account = createValidator(accountSchema, { fromText: true });
+const HINTS = { email: 'Type an e-mail address.', password: 'Type a password.' };
+const notice = { query: noticeSchema } as const;
+
+/** Register, sign in, sign out: the flows of `@portcullis/auth` behind forms. */
+export function accountPages(house: House): Router {
+  const { auth, audit, rbac, windows, events } = house;
+  const router = Router();
+  const open = rbac.public('everybody may register and sign in');
+  const attempts = rateLimit({ name: 'account-forms', limit: 30, window: '1m', store: windows, events });
+
+  router.get('/register', open, async (req, res) =>
+    sendPage(house, req, res, { title: 'Register', body: registerPage() }),
+  );
+
+  router.post('/register', open, attempts, async (req, res) => {
+    const values = typed(req.body);
+    const refuse = (status: number, errors: FieldErrors) =>
+      sendPage(house, req, res, { title: 'Register', status, body: registerPage(values, errors) });
+    const given = account.check(req.body);
+    if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
+    try {
+      const { email, password } = given.value;
+      const { userId } = await auth.register({ login: email, password }, auth.metaOf(req));
+      await audit.record({
+        action: 'person.registered',
+        outcome: 'success',
+        target: { type: 'person', id: userId },
+        request: req,
+      });
+    } catch (error) {
+      const problem = registrationProblem(error);
+      if (!problem) throw error;
+      return refuse(problem.status, problem.errors);
+    }
+    res.redirect(303, '/sign-in?done=registered');
+  });
+
+  router.get('/sign-in', open, validate(notice), async (req, res) => {
+    const { done } = validOf(notice, req).query;
+    await sendPage(house, req, res, { title: 'Sign in', done, body: signInPage() });
+  });
+
+  router.post('/sign-in', open, attempts, async (req, res) => {
+    const values = typed(req.body);
+    const refuse = (status: number, errors: FieldErrors) =>
+      sendPage(house, req, res, { title: 'Sign in', status, body: signInPage(values, errors) });
+    const given = account.check(req.body);
+    if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
+    try {
+      const pair = await auth.signIn(
+        { login: given.value.email, password: given.value.password },
+        auth.metaOf(req),
+      );
+      await audit.record({
+        action: 'person.signed-in',
+        outcome: 'success',
+        actor: { kind: 'user', id: pair.userId },
+        target: { type: 'person', id: pair.userId },
+        request: req,
+      });
+      auth.cookies.write(res, pair);
+    } catch (error) {
+      if (!hasCode(error, 'E_SIGN_IN_FAILED') && !hasCode(error, 'E_INPUT_INVALID')) throw error;
+      await audit.record({ action: 'person.sign-in-refused', outcome: 'denied', request: req });
+      return refuse(401, { '': 'The e-mail address or the password is not right.' });
+    }
+    res.redirect(303, '/books');
+  });
+
+  router.post(
+    '/sign-out',
+    rbac.public('ends the session that the request brings, if any'),
+    async (req, res) => {
+      const { principal } = req.security;
+      if (principal.kind !== 'anonymous') {
+        await auth.signOut(principal);
+        await audit.record({ action: 'person.signed-out', outcome: 'success', request: req });
+      }
+      auth.cookies.clear(res);
+      res.redirect(303, '/sign-in?done=signed-out');
+    },
+  );
+  return router;
+}
+
+/** What the form can say about a refused registration; undefined for what is no fault of the form. */
+function registrationProblem(error: unknown): { status: number; errors: FieldErrors } | undefined {
+  if (!isSecurityError(error)) return undefined;
+  switch (error.code) {
+    case 'E_ACCOUNT_EXISTS':
+      return { status: 409, errors: { email: 'There is an account with this address already.' } };
+    case 'E_PASSWORD_POLICY': {
+      const reasons = (error.problem['errors'] ?? []) as readonly { detail?: string; message?: string }[];
+      const text = reasons.map(({ detail, message }) => detail ?? message ?? '').join(' ');
+      return { status: 400, errors: { password: text || error.message } };
+    }
+    case 'E_INPUT_INVALID':
+      return { status: 400, errors: { email: 'This is no e-mail address.' } };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,23 @@
+import { validate } from '@portcullis/validation';
+import { Router } from 'express';
+import type { House } from '../house.js';
+import { apiRoutes } from '../api-routes.js';
+
+/** The JSON API: one row per route (api-routes.ts), so that guards, schemas and the OpenAPI document cannot drift apart. */
+export function api(house: House): Router {
+  const router = Router();
+  router.use('/auth', house.auth.router());
+  for (const route of apiRoutes) {
+    router[route.method](
+      route.path,
+      route.guard(house.rbac),
+      ...(route.input ? [validate(route.input)] : []),
+      async (req, res) => {
+        const result = await route.answer(house, req);
+        if (result === undefined) res.status(204).end();
+        else res.status(route.success).json(result);
+      },
+    );
+  }
+  return router;
+}

@@ -1,0 +1,56 @@
+import { isAuthenticated } from '@portcullis/core';
+import { validate, validOf } from '@portcullis/validation';
+import { Router } from 'express';
+import { acting, idOf } from '../acting.js';
+import { findBook, searchBooks } from '../books.js';
+import type { House } from '../house.js';
+import { lend } from '../lending.js';
+import { hasOpenLoan } from '../loans.js';
+import { sendPage, viewerOf } from '../pages.js';
+import { BookUnknown } from '../problems.js';
+import { bookIdSchema, noticeSchema, searchSchema } from '../schemas.js';
+import { bookDetail, bookList } from '../views/book-pages.js';
+
+const search = { query: searchSchema } as const;
+const oneBook = { params: bookIdSchema, query: noticeSchema } as const;
+
+/** The catalogue: open to everybody to read, to patrons to borrow. */
+export function bookPages(house: House): Router {
+  const { rbac } = house;
+  const router = Router();
+  const open = rbac.public('the catalogue is open to everybody');
+
+  router.get('/', open, (_req, res) => res.redirect(302, '/books'));
+
+  router.get('/books', open, validate(search), async (req, res) => {
+    const { q, page, done } = validOf(search, req).query;
+    const found = await acting(house, req, (tx) => searchBooks(tx, q ?? '', page ?? 1));
+    await sendPage(house, req, res, { title: 'Books', done, body: bookList(found, q ?? '') });
+  });
+
+  router.get('/books/:id', open, validate(oneBook), async (req, res) => {
+    const { params, query } = validOf(oneBook, req);
+    const { principal } = req.security;
+    const { book, borrowed } = await acting(house, req, async (tx) => {
+      const found = await findBook(tx, params.id);
+      if (!found) throw new BookUnknown();
+      return {
+        book: found,
+        borrowed: isAuthenticated(principal) && (await hasOpenLoan(tx, found.id, principal.id)),
+      };
+    });
+    const body = bookDetail(book, await viewerOf(house, req), borrowed);
+    await sendPage(house, req, res, { title: book.title, done: query.done, body });
+  });
+
+  router.post(
+    '/books/:id/borrow',
+    rbac.requirePermission('loan:create'),
+    validate({ params: bookIdSchema }),
+    async (req, res) => {
+      await lend(house, req, validOf({ params: bookIdSchema }, req).params.id, idOf(req));
+      res.redirect(303, '/loans?done=borrowed');
+    },
+  );
+  return router;
+}

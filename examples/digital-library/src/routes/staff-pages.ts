@@ -1,0 +1,200 @@
+import { createValidator, validate, validOf } from '@portcullis/validation';
+import { Router, type Request, type Response } from 'express';
+import { acting, idOf } from '../acting.js';
+import { addBook, changeBook, findBook, type Book, type NewBook } from '../books.js';
+import type { House } from '../house.js';
+import { fieldErrors, sendPage, typed } from '../pages.js';
+import { BookUnknown, CopiesLent, IsbnTaken, OwnRole, PersonUnknown, toProblem } from '../problems.js';
+import { auditSchema, bookIdSchema, bookSchema, noticeSchema, roleSchema, uuidSchema } from '../schemas.js';
+import { auditLog, peopleList } from '../views/staff-pages.js';
+import { bookForm, type BookForm } from '../views/book-pages.js';
+import type { FieldErrors } from '../views/forms.js';
+
+const bookValidator = createValidator(bookSchema, { fromText: true });
+const HINTS = {
+  isbn13: 'An ISBN has 13 digits, the last of which checks the others.',
+  title: 'Type the title, in at most 300 characters.',
+  authors: 'Type the authors, in at most 1000 characters.',
+  year: 'Type a year as a whole number, or leave it out.',
+  copies: 'Type how many copies there are, 0 to 1000.',
+};
+const oneBook = { params: bookIdSchema } as const;
+const onePerson = { params: uuidSchema } as const;
+const notice = { query: noticeSchema } as const;
+const auditQuery = { query: auditSchema } as const;
+
+/** What staff do: books, people and their roles, the audit log. */
+export function staffPages(house: House): Router {
+  const { rbac, audit, people } = house;
+  const router = Router();
+
+  router.get('/books/new', rbac.requirePermission('book:create'), async (req, res) =>
+    showForm(req, res, '/staff/books', 'Add a book', {}),
+  );
+
+  router.post('/books', rbac.requirePermission('book:create'), async (req, res) => {
+    const book = await saveFrom(req, res, '/staff/books', 'Add a book', async (given) =>
+      acting(house, req, async (tx) => {
+        const added = await addBook(tx, given, idOf(req));
+        await audit.tx(tx).record({
+          action: 'book.added',
+          outcome: 'success',
+          target: { type: 'book', id: added.id },
+          change: { after: given },
+          request: req,
+        });
+        return added;
+      }),
+    );
+    if (book) res.redirect(303, `/books/${book.id}?done=saved`);
+  });
+
+  router.get(
+    '/books/:id/edit',
+    rbac.requirePermission('book:update'),
+    validate(oneBook),
+    async (req, res) => {
+      const { id } = validOf(oneBook, req).params;
+      const book = await acting(house, req, (tx) => findBook(tx, id));
+      if (!book) throw new BookUnknown();
+      const values = {
+        ...book,
+        year: book.year === null ? '' : String(book.year),
+        copies: String(book.copies),
+      };
+      await showForm(req, res, `/staff/books/${id}`, 'Edit a book', values);
+    },
+  );
+
+  router.post('/books/:id', rbac.requirePermission('book:update'), validate(oneBook), async (req, res) => {
+    const { id } = validOf(oneBook, req).params;
+    const book = await saveFrom(req, res, `/staff/books/${id}`, 'Edit a book', async (given) =>
+      acting(house, req, async (tx) => {
+        const before = await findBook(tx, id);
+        const changed = await changeBook(tx, id, given, idOf(req));
+        if (!changed || !before) throw new BookUnknown();
+        await audit.tx(tx).record({
+          action: 'book.changed',
+          outcome: 'success',
+          target: { type: 'book', id },
+          change: { before, after: changed },
+          request: req,
+        });
+        return changed;
+      }),
+    );
+    if (book) res.redirect(303, `/books/${book.id}?done=saved`);
+  });
+
+  router.get(
+    '/people',
+    rbac.requireAllPermissions('person:read', 'role:grant'),
+    validate(notice),
+    async (req, res) => {
+      const listed = await people.list(200);
+      const rows = await Promise.all(
+        listed.map(async (person) => ({
+          person,
+          roles: (await rbac.rolesOf(person.id)).map(({ role }) => role),
+        })),
+      );
+      await sendPage(house, req, res, {
+        title: 'People',
+        done: validOf(notice, req).query.done,
+        body: peopleList(rows, idOf(req)),
+      });
+    },
+  );
+
+  for (const [action, done] of [
+    ['grant', 'granted'],
+    ['revoke', 'revoked'],
+  ] as const) {
+    router.post(
+      `/people/:id/${action}`,
+      rbac.requirePermission('role:grant'),
+      validate({ ...onePerson, body: roleSchema }, { bodyTypes: ['application/x-www-form-urlencoded'] }),
+      async (req, res) => {
+        await changeRole(
+          req,
+          action,
+          String(req.params['id']),
+          (req.body as { role: 'staff' | 'patron' }).role,
+        );
+        res.redirect(303, `/staff/people?done=${done}`);
+      },
+    );
+  }
+
+  router.get('/audit', rbac.requirePermission('audit:read:any'), validate(auditQuery), async (req, res) => {
+    const { action, cursor } = validOf(auditQuery, req).query;
+    const page = await audit.query({
+      viewer: { id: idOf(req), staff: true },
+      kind: 'action',
+      limit: 50,
+      ...(action ? { action } : {}),
+      ...(cursor ? { cursor } : {}),
+    });
+    await sendPage(house, req, res, { title: 'Audit log', body: auditLog(page, action ?? '') });
+  });
+  return router;
+
+  async function changeRole(
+    req: Request,
+    action: 'grant' | 'revoke',
+    id: string,
+    role: 'staff' | 'patron',
+  ): Promise<void> {
+    if (!(await people.find(id))) throw new PersonUnknown();
+    if (action === 'revoke' && id === idOf(req) && role === 'staff') throw new OwnRole();
+    // Recorded before it is done: a role that nobody can account for is worse than a record of an attempt.
+    await audit.record({
+      action: action === 'grant' ? 'role.granted' : 'role.revoked',
+      outcome: 'success',
+      target: { type: 'person', id },
+      data: { role },
+      request: req,
+    });
+    const actor = idOf(req);
+    if (action === 'grant') await rbac.grantRole(actor, id, role);
+    else await rbac.revokeRole(actor, id, role, { strict: true });
+  }
+
+  async function showForm(
+    req: Request,
+    res: Response,
+    to: string,
+    title: string,
+    values: BookForm,
+    errors?: FieldErrors,
+    status = 200,
+  ) {
+    await sendPage(house, req, res, { title, status, body: bookForm(to, title, values, errors) });
+  }
+
+  /** The saved book, or undefined after the form has been shown again with what was wrong. */
+  async function saveFrom(
+    req: Request,
+    res: Response,
+    to: string,
+    title: string,
+    save: (book: NewBook) => Promise<Book>,
+  ): Promise<Book | undefined> {
+    const values = typed(req.body);
+    const { year: yearText, ...rest } = values;
+    const given = bookValidator.check(yearText === '' ? rest : req.body);
+    if (!given.valid) {
+      await showForm(req, res, to, title, values, fieldErrors(given.errors, HINTS), 400);
+      return undefined;
+    }
+    try {
+      return await save({ ...given.value, year: given.value.year ?? null });
+    } catch (error) {
+      const problem = toProblem(error);
+      if (!IsbnTaken.is(problem) && !CopiesLent.is(problem)) throw error;
+      const field = IsbnTaken.is(problem) ? 'isbn13' : 'copies';
+      await showForm(req, res, to, title, values, { [field]: problem.message }, 409);
+      return undefined;
+    }
+  }
+}

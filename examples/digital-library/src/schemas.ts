@@ -1,0 +1,75 @@
+/** What comes in, by form. JSON bodies are read as they are, forms and addresses by declared type. */
+
+const text = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength }) as const;
+
+export const bookSchema = {
+  type: 'object',
+  properties: {
+    isbn13: { type: 'string', format: 'isbn13' },
+    title: text(300),
+    authors: text(1000),
+    year: { type: 'integer', minimum: -3000, maximum: 2100 },
+    copies: { type: 'integer', minimum: 0, maximum: 1000 },
+  },
+  required: ['isbn13', 'title', 'authors', 'copies'],
+} as const;
+
+/** Letters, digits and the punctuation of titles; what else there is in a query is refused, not searched for. */
+export const searchSchema = {
+  type: 'object',
+  properties: {
+    q: { type: 'string', maxLength: 100, pattern: "^[\\p{L}\\p{M}\\p{N} .,:!?&'’-]*$", default: '' },
+    page: { type: 'integer', minimum: 1, maximum: 10_000, default: 1 },
+    done: {
+      type: 'string',
+      enum: ['registered', 'signed-out', 'borrowed', 'returned', 'saved', 'granted', 'revoked'],
+    },
+  },
+} as const;
+
+export const noticeSchema = {
+  type: 'object',
+  properties: { done: searchSchema.properties.done },
+} as const;
+
+export const bookIdSchema = {
+  type: 'object',
+  properties: { id: { type: 'string', pattern: '^[1-9][0-9]{0,17}$', maxLength: 18 } },
+  required: ['id'],
+} as const;
+
+export const uuidSchema = {
+  type: 'object',
+  properties: { id: { type: 'string', format: 'uuid' } },
+  required: ['id'],
+} as const;
+
+export const roleSchema = {
+  type: 'object',
+  properties: { role: { type: 'string', enum: ['staff', 'patron'] } },
+  required: ['role'],
+} as const;
+
+export const accountSchema = {
+  type: 'object',
+  properties: {
+    email: { type: 'string', minLength: 3, maxLength: 254 },
+    // Passwords may hold anything; the policy of @portcullis/auth judges them.
+    password: { type: 'string', format: 'raw', minLength: 1, maxLength: 1024 },
+  },
+  required: ['email', 'password'],
+} as const;
+
+export const loanSchema = {
+  type: 'object',
+  properties: { bookId: bookIdSchema.properties.id },
+  required: ['bookId'],
+} as const;
+
+export const auditSchema = {
+  type: 'object',
+  properties: {
+    action: { type: 'string', maxLength: 80, pattern: '^[a-z0-9.*-]*$' },
+    cursor: { type: 'string', maxLength: 200, pattern: '^[A-Za-z0-9_=.:-]*$' },
+  },
+} as const;

@@ -1,0 +1,48 @@
+import { loadConfig, setting, type LoadConfigOptions } from '@portcullis/config';
+
+/** Everything the library can be told from outside: environment, `.env`, or files named by `*_FILE`. */
+const declaration = {
+  HOST: setting.string({ default: '127.0.0.1', note: 'address to listen on' }),
+  PORT: setting.integer({
+    min: 0,
+    max: 65_535,
+    default: 3000,
+    note: 'port to listen on; 0 takes a free one',
+  }),
+  DATABASE_URL: setting.url({
+    protocols: ['postgres:', 'postgresql:'],
+    secret: true,
+    optional: true,
+    note: 'PostgreSQL; without it PGlite keeps the data in DATA_DIRECTORY',
+  }),
+  REDIS_URL: setting.url({
+    protocols: ['redis:', 'rediss:'],
+    secret: true,
+    optional: true,
+    note: 'Redis for limits and sessions; without it they live in this process',
+  }),
+  DATA_DIRECTORY: setting.string({
+    default: '.data',
+    note: 'folder of the embedded database and of generated keys',
+  }),
+  SIGNING_KEYS: setting.secret({
+    minBytes: 64,
+    requiredIn: 'production',
+    note: 'JSON Web Keys that sign access tokens; generated into DATA_DIRECTORY where it is not required',
+  }),
+  TRUSTED_PROXIES: setting.list(setting.string(), {
+    optional: true,
+    note: 'networks of the proxies in front, such as 10.0.0.0/8; none: clients connect directly',
+  }),
+  PUBLIC_ORIGIN: setting.url({
+    protocols: ['https:', 'http:'],
+    requiredIn: 'production',
+    note: 'how people reach the library, such as https://library.example.org',
+  }),
+} as const;
+
+export function loadSettings(options: LoadConfigOptions = {}) {
+  return loadConfig(declaration, options);
+}
+
+export type Settings = ReturnType<typeof loadSettings>['values'];

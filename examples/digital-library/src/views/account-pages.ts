@@ -1,0 +1,38 @@
+import { field, formError, type FieldErrors } from './forms.js';
+import { html, type Html } from './html.js';
+
+export interface AccountForm {
+  readonly email?: string | undefined;
+}
+
+export function registerPage(values: AccountForm = {}, errors: FieldErrors = {}): Html {
+  return html`<h1>Register</h1>
+    <form method="post" action="/register" class="stacked" novalidate>
+      ${formError(errors)}
+      ${field({ name: 'email', label: 'E-mail', type: 'email', value: values.email, autocomplete: 'username', maxLength: 254 }, errors)}
+      ${field(
+        {
+          name: 'password',
+          label: 'Password',
+          type: 'password',
+          autocomplete: 'new-password',
+          hint: 'At least 12 characters. A few unrelated words make a good one.',
+          maxLength: 256,
+        },
+        errors,
+      )}
+      <button type="submit">Register</button>
+    </form>
+    <p>Registered already? <a href="/sign-in">Sign in</a></p>`;
+}
+
+export function signInPage(values: AccountForm = {}, errors: FieldErrors = {}): Html {
+  return html`<h1>Sign in</h1>
+    <form method="post" action="/sign-in" class="stacked" novalidate>
+      ${formError(errors)}
+      ${field({ name: 'email', label: 'E-mail', type: 'email', value: values.email, autocomplete: 'username', maxLength: 254 }, errors)}
+      ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 256 }, errors)}
+      <button type="submit">Sign in</button>
+    </form>
+    <p>New here? <a href="/register">Register</a></p>`;
+}

@@ -1,0 +1,62 @@
+import { html, type Html } from './html.js';
+
+/** Who looks at the page, as far as the menu is concerned. */
+export interface Viewer {
+  /** Undefined for somebody who has not signed in. */
+  readonly name: string | undefined;
+  readonly isStaff: boolean;
+}
+
+export interface Page {
+  readonly title: string;
+  /** Undefined where the page does not know: it then offers only what everybody has. */
+  readonly viewer: Viewer | undefined;
+  /** One sentence after something was done, such as "Returned." */
+  readonly notice?: string | undefined;
+  readonly body: Html;
+}
+
+/** The frame of every page. */
+export function layout({ title, viewer, notice, body }: Page): string {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title} - Digital Library</title>
+        <link rel="stylesheet" href="/assets/style.css" />
+        <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to content</a>
+        <header class="top">
+          <a class="brand" href="/">Digital Library</a>
+          <nav aria-label="Main">${menu(viewer)}</nav>
+        </header>
+        <main id="main">${notice && html`<p class="notice" role="status">${notice}</p>`} ${body}</main>
+        <footer>
+          <p>
+            An example application of Portcullis. Every refusal you meet here is one of its packages at work.
+          </p>
+        </footer>
+      </body>
+    </html>`.toString();
+}
+
+function menu(viewer: Viewer | undefined): Html {
+  if (viewer === undefined) return html`<a href="/books">Books</a>`;
+  if (viewer.name === undefined) {
+    return html`<a href="/books">Books</a> <a href="/sign-in">Sign in</a> <a href="/register">Register</a>`;
+  }
+  return html`<a href="/books">Books</a>
+    <a href="/loans">My loans</a>
+    ${
+      viewer.isStaff &&
+      html`<a href="/staff/books/new">Add a book</a> <a href="/staff/people">People</a>
+        <a href="/staff/audit">Audit log</a>`
+    }
+    <form method="post" action="/sign-out" class="inline">
+      <span class="who">${viewer.name}</span>
+      <button type="submit" class="link">Sign out</button>
+    </form>`;
+}

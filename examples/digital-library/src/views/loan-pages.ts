@@ -1,0 +1,69 @@
+import type { Loan } from '../loans.js';
+import { html, type Html } from './html.js';
+
+export function loanList(loans: readonly Loan[]): Html {
+  const open = loans.filter((loan) => loan.returnedAt === null);
+  const past = loans.filter((loan) => loan.returnedAt !== null);
+  return html`<h1>My loans</h1>
+    ${open.length === 0 ? html`<p>You have no book at the moment. <a href="/books">Find one</a></p>` : openTable(open)}
+    ${
+      past.length > 0 &&
+      html`<h2>Returned</h2>
+        ${pastTable(past)}`
+    }`;
+}
+
+function openTable(loans: readonly Loan[]): Html {
+  return html`<table>
+    <caption>
+      Books you have
+    </caption>
+    <thead>
+      <tr>
+        <th scope="col">Book</th>
+        <th scope="col">Due</th>
+        <th scope="col">Action</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${loans.map(
+        (loan) =>
+          html`<tr>
+            <td><a href="/books/${loan.bookId}">${loan.title}</a></td>
+            <td>${day(loan.dueAt)}</td>
+            <td>
+              <form method="post" action="/loans/${loan.id}/return" class="inline">
+                <button type="submit" aria-label="Return ${loan.title}">Return</button>
+              </form>
+            </td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
+function pastTable(loans: readonly Loan[]): Html {
+  return html`<table>
+    <thead>
+      <tr>
+        <th scope="col">Book</th>
+        <th scope="col">Borrowed</th>
+        <th scope="col">Returned</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${loans.map(
+        (loan) =>
+          html`<tr>
+            <td><a href="/books/${loan.bookId}">${loan.title}</a></td>
+            <td>${day(loan.borrowedAt)}</td>
+            <td>${loan.returnedAt && day(loan.returnedAt)}</td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
+function day(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}

@@ -1,0 +1,85 @@
+import type { AuditPage } from '@portcullis/audit';
+import type { Person } from '../people.js';
+import { html, type Html } from './html.js';
+
+export interface PersonRow {
+  readonly person: Person;
+  readonly roles: readonly string[];
+}
+
+export function peopleList(rows: readonly PersonRow[], ownId: string): Html {
+  return html`<h1>People</h1>
+    <div class="wide">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">E-mail</th>
+            <th scope="col">Roles</th>
+            <th scope="col">Staff role</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            ({ person, roles }) =>
+              html`<tr>
+                <td>${person.email}</td>
+                <td>${roles.join(', ') || 'none'}</td>
+                <td>${person.id === ownId ? 'yourself' : staffRole(person, roles.includes('staff'))}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>`;
+}
+
+function staffRole(person: Person, isStaff: boolean): Html {
+  const action = isStaff ? 'revoke' : 'grant';
+  return html`<form method="post" action="/staff/people/${person.id}/${action}" class="inline">
+    <input type="hidden" name="role" value="staff" />
+    <button
+      type="submit"
+      aria-label="${isStaff ? 'Take the staff role from' : 'Make staff:'} ${person.email}"
+    >
+      ${isStaff ? 'Take away' : 'Make staff'}
+    </button>
+  </form>`;
+}
+
+export function auditLog(page: AuditPage, action: string): Html {
+  return html`<h1>Audit log</h1>
+    <form method="get" action="/staff/audit" class="search">
+      <label for="action">Action, such as book.added, or loan.*</label>
+      <div class="row">
+        <input id="action" name="action" value="${action}" maxlength="80" />
+        <button type="submit">Show</button>
+      </div>
+    </form>
+    <div class="wide">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Time (UTC)</th>
+            <th scope="col">Action</th>
+            <th scope="col">Outcome</th>
+            <th scope="col">Who</th>
+            <th scope="col">What</th>
+            <th scope="col">Address</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${page.entries.map(
+            (entry) =>
+              html`<tr>
+                <td>${entry.time.slice(0, 19).replace('T', ' ')}</td>
+                <td>${entry.action}</td>
+                <td>${entry.outcome}</td>
+                <td><code>${entry.actor.id ?? entry.actor.kind}</code></td>
+                <td>${entry.target && `${entry.target.type} ${entry.target.id ?? ''}`}</td>
+                <td>${entry.context.address}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+    ${page.next && html`<p><a href="/staff/audit?${new URLSearchParams({ action, cursor: page.next }).toString()}">Older</a></p>`}`;
+}

@@ -1,0 +1,39 @@
+// pnpm prove:<name> [--short] [options]: the long proofs. Installs first what only they need.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const proofs = {
+  benchmarks: { home: 'benchmarks', file: 'src/run.ts', built: true },
+  walk: { home: 'tooling/proofs', file: 'src/walk.ts' },
+  kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
+};
+
+const [name = '', ...options] = process.argv.slice(2);
+const proof = Object.hasOwn(proofs, name) ? proofs[name] : undefined;
+if (!proof) {
+  console.error(`Usage: node scripts/prove.mjs <${Object.keys(proofs).join(' | ')}> [--short]`);
+  process.exit(2);
+}
+if (!existsSync(join(root, proof.home, 'node_modules'))) {
+  const windows = process.platform === 'win32';
+  const pnpm = join(root, 'node_modules', '.bin', windows ? 'pnpm.cmd' : 'pnpm');
+  const flags = ['install', '--frozen-lockfile', '--prefer-offline', '--config.confirmModulesPurge=false'];
+  run(pnpm, [...flags, '--config.minimumReleaseAge=0'], windows);
+}
+// Source loaded through a TypeScript loader is not what users run: figures are taken from the built packages.
+if (proof.built) run(join(root, 'node_modules', '.bin', 'turbo'), ['run', 'build', '--output-logs=errors-only']);
+run(process.execPath, [
+  '--conditions=@portcullis/source',
+  '--import',
+  'tsx',
+  join(root, proof.home, proof.file),
+  ...options,
+]);
+
+function run(command, args, shell = false) {
+  const { status } = spawnSync(command, args, { cwd: root, shell, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}

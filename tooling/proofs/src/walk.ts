@@ -1,0 +1,182 @@
+// pnpm prove:walk [--screenshots <folder>]: a person's way through the digital library in a real browser.
+// Fails on any CSP violation, console error, failed request or axe violation of level serious or critical.
+import { AxeBuilder } from '@axe-core/playwright';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chromium, type Page } from 'playwright-core';
+import { startLibrary, temporaryFolder } from '@portcullis/digital-library/test-support';
+
+const { values: flags } = parseArgs({
+  options: { screenshots: { type: 'string' }, short: { type: 'boolean' } },
+});
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  (file) => existsSync(file),
+);
+if (!executablePath) {
+  const required = process.env['REQUIRE_SERVICES'] === '1';
+  console.log(
+    `SKIPPED: there is no Chromium on this machine${required ? ', and REQUIRE_SERVICES=1 asks for it' : ''}.`,
+  );
+  process.exit(required ? 1 : 0);
+}
+
+const problems: string[] = [];
+/** Pages that must be refused in this walk; the browser reports each as an error of its own. */
+const REFUSALS = 4;
+let [steps, shots, refused] = [0, 0, 0];
+const folder = temporaryFolder();
+const library = await startLibrary({ dataDirectory: folder.path });
+const browser = await chromium.launch({
+  executablePath,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+const context = await browser.newContext({ viewport: { width: 1100, height: 800 } });
+const page = await context.newPage();
+page.on('console', (message) => {
+  if (/^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text())) {
+    refused++;
+    return;
+  }
+  if (message.type() === 'error' || /Content Security Policy/i.test(message.text()))
+    problems.push(`console: ${message.text()}`);
+});
+page.on('pageerror', (error) => problems.push(`script error: ${error.message}`));
+page.on('requestfailed', (request) => problems.push(`request failed: ${request.url()}`));
+
+try {
+  const person = { email: `reader-${Date.now()}@example.org`, password: 'rusty kettle under the stairs' };
+  await visit('/');
+  await seen('start');
+
+  await page.getByRole('link', { name: 'Register' }).first().click();
+  await fillIn({ 'E-mail': person.email, Password: 'short' });
+  await page.getByRole('button', { name: 'Register' }).click();
+  await expectText(page, 'characters');
+  await seen('register-refused');
+  await fillIn({ 'E-mail': person.email, Password: person.password });
+  await page.getByRole('button', { name: 'Register' }).click();
+  await expectText(page, 'Sign in');
+  await seen('registered');
+
+  await signIn(person.email, 'not the password at all');
+  await expectText(page, 'not right');
+  await seen('sign-in-refused');
+  await signIn(person.email, person.password);
+  await expectText(page, 'Sign out');
+  await seen('signed-in');
+
+  await visit('/books');
+  await page.getByLabel('Search by title, author or ISBN').fill('garcia marquez');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await expectText(page, 'One Hundred Years of Solitude');
+  await seen('found');
+  await page.getByRole('link', { name: 'One Hundred Years of Solitude' }).click();
+  await seen('book');
+  await page.getByRole('button', { name: /Borrow/ }).click();
+  await expectText(page, 'Books you have');
+  await seen('borrowed');
+  await page.getByRole('button', { name: /Return/ }).click();
+  await expectText(page, 'Returned');
+  await seen('returned');
+
+  await page.goto(`${library.url}/staff/audit`);
+  await expectText(page, '403');
+  await seen('patron-refused');
+  await visit('/');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expectText(page, 'Sign in');
+  await seen('signed-out');
+
+  const staff = library.staff!;
+  await signIn(staff.email, staff.password);
+  await page.getByRole('link', { name: 'Add a book' }).click();
+  await fillIn({
+    'ISBN-13': '9780141439518',
+    Title: '',
+    Authors: 'Jane Austen',
+    'First published': '1813',
+    Copies: '2',
+  });
+  await page.getByRole('button', { name: 'Save' }).click();
+  await seen('book-refused');
+  await fillIn({
+    'ISBN-13': '9780000000002',
+    Title: 'A Book <b>from</b> the Walk',
+    Authors: 'Nobody Particular',
+    'First published': '2026',
+    Copies: '2',
+  });
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expectText(page, 'A Book <b>from</b> the Walk');
+  await seen('book-added');
+  await page.getByRole('link', { name: 'People' }).click();
+  await expectText(page, person.email);
+  await seen('people');
+  await page.getByRole('link', { name: 'Audit log' }).click();
+  await expectText(page, 'book.added');
+  await seen('audit-log');
+
+  await page.setViewportSize({ width: 390, height: 800 });
+  await visit('/books');
+  await seen('books-on-a-phone');
+  if (refused !== REFUSALS) problems.push(`${refused} pages were refused, not ${REFUSALS}`);
+} catch (error) {
+  problems.push(`the walk stopped: ${error instanceof Error ? error.message : String(error)}`);
+  await screenshot('stopped');
+} finally {
+  await browser.close();
+  await library.kill('SIGTERM');
+  folder.remove();
+}
+
+for (const problem of problems) console.log(`PROBLEM ${problem}`);
+console.log(`walk: ${steps} pages looked at, ${problems.length} problems`);
+process.exit(problems.length === 0 && steps > 15 ? 0 : 1);
+
+async function visit(path: string): Promise<void> {
+  const response = await page.goto(library.url + path);
+  if (!response || response.status() >= 400) problems.push(`${path} answers ${response?.status()}`);
+}
+
+async function signIn(email: string, password: string): Promise<void> {
+  await visit('/sign-in');
+  await fillIn({ 'E-mail': email, Password: password });
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+async function fillIn(fields: Readonly<Record<string, string>>): Promise<void> {
+  for (const [label, value] of Object.entries(fields))
+    await page.getByLabel(label, { exact: true }).fill(value);
+}
+
+async function expectText(on: Page, text: string): Promise<void> {
+  await on.getByText(text).first().waitFor({ timeout: 15_000 });
+}
+
+/** Looks at the page as a screen reader would, and takes a picture. */
+async function seen(name: string): Promise<void> {
+  steps++;
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  for (const { id, impact, nodes } of violations) {
+    if (impact === 'serious' || impact === 'critical')
+      problems.push(`axe on ${name}: ${id} (${nodes[0]?.html ?? ''})`);
+  }
+  await screenshot(name);
+}
+
+async function screenshot(name: string): Promise<void> {
+  if (flags.screenshots === undefined) return;
+  mkdirSync(flags.screenshots, { recursive: true });
+  await page.screenshot({
+    path: join(flags.screenshots, `${String(++shots).padStart(2, '0')}-${name}.png`),
+    fullPage: true,
+  });
+}
