@@ -24,7 +24,8 @@ if (!existsSync(join(root, proof.home, 'node_modules'))) {
   run(pnpm, [...flags, '--config.minimumReleaseAge=0'], windows);
 }
 // Source loaded through a TypeScript loader is not what users run: figures are taken from the built packages.
-if (proof.built) run(join(root, 'node_modules', '.bin', 'turbo'), ['run', 'build', '--output-logs=errors-only']);
+if (proof.built)
+  run(join(root, 'node_modules', '.bin', 'turbo'), ['run', 'build', '--output-logs=errors-only']);
 run(process.execPath, [
   '--conditions=@portcullis/source',
   '--import',
