@@ -12,6 +12,7 @@ import { bookIdSchema, noticeSchema, searchSchema } from '../schemas.js';
 import { bookDetail, bookList } from '../views/book-pages.js';
 
 const search = { query: searchSchema } as const;
+const borrowing = { params: bookIdSchema } as const;
 const oneBook = { params: bookIdSchema, query: noticeSchema } as const;
 
 /** The catalogue: open to everybody to read, to patrons to borrow. */
@@ -46,9 +47,9 @@ export function bookPages(house: House): Router {
   router.post(
     '/books/:id/borrow',
     rbac.requirePermission('loan:create'),
-    validate({ params: bookIdSchema }),
+    validate(borrowing),
     async (req, res) => {
-      await lend(house, req, validOf({ params: bookIdSchema }, req).params.id, idOf(req));
+      await lend(house, req, validOf(borrowing, req).params.id, idOf(req));
       res.redirect(303, '/loans?done=borrowed');
     },
   );

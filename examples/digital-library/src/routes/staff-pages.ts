@@ -19,7 +19,7 @@ const HINTS = {
   copies: 'Type how many copies there are, 0 to 1000.',
 };
 const oneBook = { params: bookIdSchema } as const;
-const onePerson = { params: uuidSchema } as const;
+const roleChange = { params: uuidSchema, body: roleSchema } as const;
 const notice = { query: noticeSchema } as const;
 const auditQuery = { query: auditSchema } as const;
 
@@ -113,14 +113,10 @@ export function staffPages(house: House): Router {
     router.post(
       `/people/:id/${action}`,
       rbac.requirePermission('role:grant'),
-      validate({ ...onePerson, body: roleSchema }, { bodyTypes: ['application/x-www-form-urlencoded'] }),
+      validate(roleChange, { bodyTypes: ['application/x-www-form-urlencoded'] }),
       async (req, res) => {
-        await changeRole(
-          req,
-          action,
-          String(req.params['id']),
-          (req.body as { role: 'staff' | 'patron' }).role,
-        );
+        const { params, body } = validOf(roleChange, req);
+        await changeRole(req, action, params.id, body.role);
         res.redirect(303, `/staff/people?done=${done}`);
       },
     );
