@@ -58,6 +58,15 @@ describeWithPostgres('PostgreSQL', () => {
       expect(performance.now() - started).toBeLessThan(2500);
       await eventually(async () => expect(await running('too long')).toBe(0));
       expect(sql.pool.idleCount).toBe(sql.pool.totalCount);
+
+      const narrow = connect(server.url, {}, { max: 1 });
+      const backend = async () => (await narrow.query('select pg_backend_pid() as pid')).rows[0]!['pid'];
+      const before = await backend();
+      expect(await backend()).toBe(before);
+      await expect(narrow.query('select pg_sleep(60)', [], { timeoutMs: 50 })).rejects.toMatchObject({
+        kind: 'timeout',
+      });
+      expect(await backend()).not.toBe(before);
     });
 
     test('an aborted signal cancels too, within a transaction as well', async () => {

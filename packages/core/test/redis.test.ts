@@ -11,7 +11,8 @@ describeWithRedis('Redis', () => {
   let subscriber: Redis;
   beforeAll(async () => {
     server = await startRedis();
-    client = new Redis(server.url, { retryStrategy: () => 20 });
+    // A client that queues for ever while it has no connection: the worst case for late effects.
+    client = new Redis(server.url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
     client.on('error', () => undefined);
     subscriber = client.duplicate();
     subscriber.on('error', () => undefined);
