@@ -148,6 +148,34 @@ export const hostileCases: readonly (readonly [string, unknown])[] = [
   ],
   ['XML', { body: `<login><user>a</user><password>${X}</password></login>` }],
   ['YAML and env files', { text: `DB_PASSWORD=${X}\nexport API_KEY='${X}'\nsecret: ${X}\n` }],
+  [
+    'a multipart form',
+    { body: `--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n${X}\r\n--b--` },
+  ],
+  [
+    'HTML inputs',
+    { body: `<input type="password" name="p" value="${X}"><input name='csrf_token' value='${X}'>` },
+  ],
+  ['name and value in broken JSON', { body: `[{"name":"password","value":"${X}"},` }],
+  [
+    'SQL statements',
+    { sql: `alter role app with password '${X}'; create user b identified by '${X}'; set secret = '${X}'` },
+  ],
+  ['a unique violation (PostgreSQL quotes the row)', { detail: `Key (token)=(${X}) already exists.` }],
+  [
+    'values on the next line',
+    { a: `{\n  "password" :\n    "${X}"\n} x`, b: `password: |\n  ${X}\n`, c: `secret:\n${X}` },
+  ],
+  [
+    'quotes behind a bare name',
+    { a: `Invalid password "${X}" for ann`, b: `unknown token '${X}'`, c: `api_key = """${X}"""` },
+  ],
+  [
+    'dumps of other languages',
+    { a: `["password"]=> string(17) "${X}"`, b: `User(password='${X}', n=1)`, c: `{Password:${X} User:a}` },
+  ],
+  ['curl with a user', { cmd: `curl -u ann:${X} https://h; wget --user ann:${X}` }],
+  ['fullwidth and distant separators', { a: `password\uff1d${X}`, b: `password     =     ${X}` }],
   ['Basic credentials (pitfall 12)', { message: `sent Basic ${base64(`ann:${X}`)} to h` }],
   ['Bearer tokens', { message: `with bearer ${X} refused` }],
   ['a JWT anywhere', { message: `got ${JWT}, expired`, list: [JWT] }],

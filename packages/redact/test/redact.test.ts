@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { Secret, type ErrorFactory } from '@portcullis/core';
 import * as fc from 'fast-check';
-import { serialize } from 'node:v8';
+import { isDeepStrictEqual } from 'node:util';
+import { deserialize, serialize } from 'node:v8';
 import { createRedactor, escapeControls, redactErrors } from '../src/index.js';
 import { hostileCases, JWT, vendorKey, X } from './hostile-cases.js';
 
@@ -87,6 +88,8 @@ describe('over-redaction', () => {
     'http://h:8080/p?email=a@b.example',
     'ISBN 978-0-306-40615-7, order 1234567890123',
     'The key: patience. A basic question, and a bearer of news.',
+    'the "Emma" edition, name="title" value="Emma"',
+    'docker run -u 1000:1000 image',
     'basic authentication required; Bearer token missing',
     '100% sure, 50%25 off',
     'SELECT * FROM books WHERE id = $1',
@@ -175,7 +178,7 @@ describe('total: never throws, never changes its input', () => {
     });
   });
 
-  test('fuzz: anything at all is copied without a throw, and the input is byte for byte the same', () => {
+  test('fuzz: anything at all is copied without a throw, and the input is the same afterwards', () => {
     const names = fc.oneof(
       fc.string(),
       fc.constantFrom('password', 'token', 'cookie', 'name', 'value', '__proto__'),
@@ -194,10 +197,10 @@ describe('total: never throws, never changes its input', () => {
     });
     fc.assert(
       fc.property(anything, (value) => {
-        serialize(value); // The first look at a typed array's buffer changes how V8 writes it down.
         const before = serialize(value);
         const copy = redact(value);
-        expect(serialize(value).equals(before)).toBe(true);
+        // Not the bytes: V8 writes one value down in several ways.
+        expect(isDeepStrictEqual(deserialize(serialize(value)), deserialize(before))).toBe(true);
         expect(() => JSON.stringify(copy)).not.toThrow();
         expect(() => JSON.parse(stringify(value)) as unknown).not.toThrow();
       }),
@@ -310,7 +313,7 @@ describe('linear: sixteen times the input costs no more than some sixteen times 
     '"', '\\', '\\"', '%3D', '%', '%25', '%2525', 'token%3D', '://', '://a:', '://a@', '://a:1@', 'a://b:c/@', '@', '-----BEGIN ',
     '-----BEGIN PRIVATE KEY-----', '-----END ', 'bearer ', 'basic ', 'Basic dXNlcjpw', '--', '--token ', '4', '4-', '4111 ', '4111111111111111',
     'ghp_', 'gh', 'sk-', 'xoxb-', 'SG.', 'AKIA', '1234567890:AA', 'a'.repeat(14) + '.atlasv1.', 'a1_', '<password>', '<', '>', ' key: ', 'api key ',
-    '{"a":', '[', '"{\\"', '\u200b', '\u0430=', ';a=', ', ', '=,', '=;', '\n', ' ', 'cookie: a; ', 'authorization: ', '\u202e',
+    '{"a":', '[', '"{\\"', '\u200b', '\u0430=', ';a=', ', ', '=,', '=;', '\n', ' ', 'cookie: a; ', 'authorization: ', 'password "', 'name="password" ', 'password:\n', ' -u ', ' -u a:', ' "', " '", 'a) ', '\uff1d', '\r\n\r\n', '\u202e',
   ];
   test.each(hostile)('%j again and again', (piece) => {
     // CPU time of this process, so that a busy machine counts less.

@@ -13,16 +13,73 @@ const SECOND_WORD = /^(?:keys?|codes?|number|phrase|id|token|hash)$/i;
 export function findPairs(text: string, classify: NameClassifier, found: Span[]): void {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code !== EQUALS && code !== COLON && code !== GREATER) continue;
+    if (code !== EQUALS && code !== COLON && code !== GREATER && !isWideSeparator(code)) continue;
     const name = nameBefore(text, i);
     if (name === undefined) continue;
     const rule = ruleOf(name, text, classify, code);
-    if (!rule) continue;
+    if (!rule) {
+      if (LABEL.test(name.text)) i = findLabelled(text, i, classify, found);
+      continue;
+    }
     const value =
       code === GREATER ? elementValue(text, i, name) : valueAfter(text, i + 1, name, rule, code === COLON);
     if (!value || value.end <= value.start) continue;
     found.push({ ...value, rule: `pair:${rule.word}`, taints: !rule.weak });
     i = value.end - 1;
+  }
+}
+
+/**
+ * `name="password" value="..."` in HTML, `"name":"password","value":"..."` in broken JSON, and the part of a form
+ * `name="password"`, empty line, value. Returns where the search goes on.
+ */
+function findLabelled(text: string, separator: number, classify: NameClassifier, found: Span[]): number {
+  let start = separator + 1;
+  while (
+    start - separator < 16 &&
+    (isBlank(text.charCodeAt(start)) || text.charCodeAt(start) === BACKSLASH)
+  ) {
+    start++;
+  }
+  const quote = text[start];
+  if (quote !== '"' && quote !== "'") return separator;
+  let end = start + 1;
+  while (end - start <= MAX_NAME && isNameCode(text.charCodeAt(end))) end++;
+  const rule = classify(text.slice(start + 1, end));
+  if (!rule || rule.weak) return separator;
+  const part = VALUE_PART.exec(text.slice(end, end + 240));
+  if (!part) return separator;
+  const from = end + part.index + part[0].length;
+  const to =
+    part[1] === undefined ? endOfPart(text, from) : endOfQuoted(text, from, part[2]!, part[1].length);
+  if (to <= from) return separator;
+  found.push({ start: from, end: to, rule: `pair:${rule.word}`, taints: true });
+  return to - 1;
+}
+
+const LABEL = /^(?:name|type|field|key|header|param|id|autocomplete)$/i;
+const VALUE_PART = /\bvalue\\{0,8}["']?\s{0,4}[:=]\s{0,4}(\\{0,8})(["'])|\r\n\r\n/;
+
+function endOfPart(text: string, from: number): number {
+  const boundary = text.indexOf('\r\n--', from);
+  return boundary === -1 ? text.length : boundary;
+}
+
+/** `password 'hunter2'`, `IDENTIFIED BY 'hunter2'`, `invalid token "..."`: the value in quotes behind the bare name. */
+export function findQuoted(text: string, classify: NameClassifier, found: Span[]): void {
+  for (let i = 1; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if ((code !== 34 && code !== 39) || text.charCodeAt(i - 1) !== 32) continue;
+    let start = i - 1;
+    while (start > 0 && i - start < MAX_NAME && isNameCode(text.charCodeAt(start - 1))) start--;
+    const word = text.slice(start, i - 1);
+    const identified = /^by$/i.test(word) && /identified $/i.test(text.slice(Math.max(0, start - 11), start));
+    const rule = word === '' ? undefined : classify(word);
+    if (!identified && (!rule || rule.weak)) continue;
+    const end = endOfQuoted(text, i + 1, text[i]!, 0);
+    if (end > i + 1)
+      found.push({ start: i + 1, end, rule: `pair:${rule?.word ?? 'password'}`, taints: true });
+    i = end;
   }
 }
 
@@ -32,12 +89,29 @@ export function findFlags(text: string, classify: NameClassifier, found: Span[])
     let end = at + 2;
     while (end < text.length && end - at < MAX_NAME && isNameCode(text.charCodeAt(end))) end++;
     if (text[end] !== ' ') continue;
-    const rule = classify(text.slice(at + 2, end));
-    if (!rule) continue;
+    const option = text.slice(at + 2, end);
     const start = end + 1;
+    if (option === 'user') userPassword(text, start, found);
+    const rule = classify(option);
+    if (!rule) continue;
     const stop = endOfWord(text, start);
     if (stop > start) found.push({ start, end: stop, rule: `pair:${rule.word}`, taints: !rule.weak });
   }
+}
+
+/** `curl -u ann:hunter2`. */
+export function findUserFlags(text: string, found: Span[]): void {
+  for (let at = text.indexOf(' -u '); at !== -1; at = text.indexOf(' -u ', at + 4)) {
+    userPassword(text, at + 4, found);
+  }
+}
+
+function userPassword(text: string, start: number, found: Span[]): void {
+  const end = endOfWord(text, start);
+  const colon = text.slice(start, end).indexOf(':');
+  // `-u 1000:1000` is a user and a group.
+  if (colon === -1 || start + colon + 1 >= end || /^\d{1,6}:\d{1,6}$/.test(text.slice(start, end))) return;
+  found.push({ start: start + colon + 1, end, rule: 'pair:user', taints: true });
 }
 
 const EQUALS = 61;
@@ -53,7 +127,7 @@ interface Name {
 
 function nameBefore(text: string, separator: number): Name | undefined {
   let end = separator;
-  for (let n = 0; n < 3 && end > 0 && isBlank(text.charCodeAt(end - 1)); n++) end--;
+  for (let n = 0; n < 16 && end > 0 && isBlank(text.charCodeAt(end - 1)); n++) end--;
   const beforeQuotes = end;
   for (let n = 0; n < 12 && end > 0 && isClosing(text.charCodeAt(end - 1)); n++) end--;
   let start = end;
@@ -68,7 +142,7 @@ function nameBefore(text: string, separator: number): Name | undefined {
 
 function ruleOf(name: Name, text: string, classify: NameClassifier, separator: number): NameRule | undefined {
   const rule = classify(name.text);
-  if (rule && (!rule.weak || separator !== COLON || name.quoted)) return rule;
+  if (rule && (!rule.weak || separator === EQUALS || name.quoted)) return rule;
   // `api key: ...`: the word before belongs to the name.
   if (!SECOND_WORD.test(name.text) || text[name.start - 1] !== ' ') return undefined;
   const end = name.start - 1;
@@ -101,7 +175,7 @@ function valueAfter(
 ): Value | undefined {
   let start = from;
   while (start < from + 2 && isSeparator(text.charCodeAt(start))) start++;
-  for (let n = 0; n < 8 && isBlank(text.charCodeAt(start)); n++) start++;
+  start = afterSpace(text, start, rule.header);
   if (text.startsWith(MASK, start)) return undefined;
 
   const opening = start;
@@ -112,7 +186,12 @@ function valueAfter(
   }
   const quote = text[start];
   if (quote === '"' || quote === "'" || quote === '`') {
-    return { start: start + 1, end: endOfQuoted(text, start + 1, quote, slashes) };
+    const triple = quote.repeat(3);
+    if (!text.startsWith(triple, start)) {
+      return { start: start + 1, end: endOfQuoted(text, start + 1, quote, slashes) };
+    }
+    const close = text.indexOf(triple, start + 3);
+    return { start: start + 3, end: close === -1 ? text.length : close };
   }
   start = opening;
   if (quote === '{' || quote === '[') return { start, end: endOfBrackets(text, start) };
@@ -124,6 +203,21 @@ function valueAfter(
   const first = scheme ? start + scheme[0].length : start;
   return { start, end: endOfBare(text, first, around) };
 }
+
+/** White space before a value; it may stand on the next line, behind a YAML block mark or a type of `var_dump()`. */
+function afterSpace(text: string, from: number, header: boolean): number {
+  let start = from;
+  while (
+    start - from < 64 &&
+    (isBlank(text.charCodeAt(start)) || (!header && isLineEnd(text.charCodeAt(start))))
+  ) {
+    start++;
+  }
+  BLOCK_MARK.lastIndex = start;
+  return start + (BLOCK_MARK.exec(text)?.[0].length ?? 0);
+}
+
+const BLOCK_MARK = /[|>][+-]?\r?\n[ \t]{1,64}|string\(\d{1,9}\) /y;
 
 /** The closing quote of the same escape level: inside a level, quotes carry more backslashes than its own. */
 function endOfQuoted(text: string, from: number, quote: string, slashes: number): number {
@@ -202,6 +296,15 @@ function isBlank(code: number): boolean {
   return code === 32 || code === 9;
 }
 
+function isLineEnd(code: number): boolean {
+  return code === 10 || code === 13;
+}
+
+/** The fullwidth forms of `=` and `:`. */
+function isWideSeparator(code: number): boolean {
+  return code === 0xff1d || code === 0xff1a;
+}
+
 function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;
 }
@@ -211,8 +314,8 @@ function isSeparator(code: number): boolean {
 }
 
 function isClosing(code: number): boolean {
-  // Quotes, backslashes and the end of `user[password]`.
-  return code === 34 || code === 39 || code === 96 || code === BACKSLASH || code === 93;
+  // Quotes, backslashes and the ends of `user[password]` and `(password)`.
+  return code === 34 || code === 39 || code === 96 || code === BACKSLASH || code === 93 || code === 41;
 }
 
 // Letters, digits, _ - . $ and everything beyond ASCII (look-alikes are folded later).

@@ -1,9 +1,9 @@
 import type { NameClassifier } from '../name-rules.js';
 import { findCards } from './cards.js';
-import { findFlags, findPairs } from './pairs.js';
+import { findFlags, findPairs, findQuoted, findUserFlags } from './pairs.js';
 import { findPem } from './pem.js';
 import { findSchemes } from './schemes.js';
-import { DASHES, DIGITS, LONG_RUN, PAIRS, SPACE, sniff } from './sniff.js';
+import { DASHES, DIGITS, LONG_RUN, PAIRS, QUOTES, SPACE, sniff } from './sniff.js';
 import { mergeSpans, type Span } from './spans.js';
 import { compileTokens } from './tokens.js';
 import { findUserInfo } from './urls.js';
@@ -47,9 +47,13 @@ export function compileText(wanted: ReadonlySet<ValueRule>, classify: NameClassi
       if (url) findUserInfo(text, found);
     }
     if ((bits & DASHES) !== 0) {
-      if (pairs && (bits & SPACE) !== 0) findFlags(text, classify, found);
+      if (pairs && (bits & SPACE) !== 0) {
+        findFlags(text, classify, found);
+        findUserFlags(text, found);
+      }
       if (pem) findPem(text, found);
     }
+    if (pairs && (bits & (QUOTES | SPACE)) === (QUOTES | SPACE)) findQuoted(text, classify, found);
     if (schemes) collectSchemes(text, found);
     if (tokens && (bits & LONG_RUN) !== 0) findTokens(text, found);
     if (card && (bits & DIGITS) !== 0) findCards(text, found);

@@ -5,6 +5,7 @@ export const LONG_RUN = 4;
 export const DIGITS = 8;
 export const SPACE = 16;
 export const DASHES = 32;
+export const QUOTES = 64;
 
 const SEPARATOR = 1;
 const PERCENT_SIGN = 2;
@@ -13,6 +14,7 @@ const DIGIT = 8;
 const BLANK = 16;
 const DASH = 32;
 const JOINS_DIGITS = 64;
+const QUOTE = 128;
 
 // One table look-up per character: this loop sees every string that is ever logged.
 function classTable(): Uint8Array {
@@ -29,6 +31,7 @@ function classTable(): Uint8Array {
   add('0123456789', DIGIT);
   add(' \t\n', BLANK | JOINS_DIGITS);
   add('-', DASH | JOINS_DIGITS);
+  add(`"'`, QUOTE);
   return table;
 }
 
@@ -43,7 +46,7 @@ export function sniff(text: string): number {
   let digits = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    const kind = code < 128 ? CLASSES[code]! : 0;
+    const kind = code < 128 ? CLASSES[code]! : code === 0xff1d || code === 0xff1a ? SEPARATOR : 0;
     seen |= kind;
     if ((kind & RUN) !== 0) {
       if (++run === RUN_LENGTH) bits |= LONG_RUN;
@@ -60,5 +63,6 @@ export function sniff(text: string): number {
   if ((seen & PERCENT_SIGN) !== 0) bits |= PERCENT;
   if ((seen & BLANK) !== 0) bits |= SPACE;
   if ((seen & DASH) !== 0) bits |= DASHES;
+  if ((seen & QUOTE) !== 0) bits |= QUOTES;
   return bits;
 }
