@@ -4,10 +4,11 @@ import { compileNames } from './name-rules.js';
 import { SecretIndex } from './secret-index.js';
 import { escapeControls } from './text/decode.js';
 import { compileText, VALUE_RULES, type ValueRule } from './text/scan.js';
-import { MASK } from './text/spans.js';
+import { cover, MASK } from './text/spans.js';
 import { sweep } from './sweep.js';
 import { UNSERIALISABLE } from './markers.js';
-import { compileWalk, type Finding, type Run } from './walk.js';
+import type { Finding, Run } from './run.js';
+import { compileWalk } from './walk.js';
 
 export interface RedactLimits {
   /** Levels of nesting. Integer 1 to 200. @default 32 */
@@ -93,12 +94,21 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
   function run(value: unknown, findings?: Finding[]): unknown {
     const state: Run = { nodes: 0, found: 0, json: 0, ancestors: [], taints: undefined, findings, path: [] };
     const copy = walk(value, state);
-    const taints = state.taints;
-    if (taints === undefined)
-      return knownSecrets.size === 0 ? copy : sweep(copy, knownSecrets, replace, state);
+    const secrets = secretsOf(state);
+    if (secrets.size === 0) return copy;
+    const swept = sweep(copy, secrets, replace, state);
+    // A path is made of names, and a name may hold what was found to be a secret only later.
+    findings?.forEach((finding, i) => {
+      findings[i] = { ...finding, path: cover(finding.path, secrets.find(finding.path), () => MASK) };
+    });
+    return swept;
+  }
+
+  function secretsOf(state: Run): SecretIndex {
+    if (state.taints === undefined) return knownSecrets;
     const all = new SecretIndex(knownSecrets);
-    for (const [secret, rule] of taints) all.add(secret, rule);
-    return all.size === 0 ? copy : sweep(copy, all, replace, state);
+    for (const [secret, rule] of state.taints) all.add(secret, rule);
+    return all;
   }
 
   const total = (value: unknown, findings?: Finding[]): unknown => {

@@ -4,6 +4,8 @@ const PREFIX = 4;
 const SHORTEST = 6;
 const LONGEST = 256;
 const CROWDED = 8;
+const FEW = 24;
+const NOTHING: readonly Span[] = Object.freeze([]);
 
 interface Entry {
   readonly text: string;
@@ -19,15 +21,25 @@ interface Entry {
 export class SecretIndex {
   readonly #buckets = new Map<number, Entry[]>();
   readonly #seen = new Set<string>();
+  /** All forms while they are few: the engine's own search is much faster than the table then. */
+  #few: string[] | undefined = [];
+  #shortest = Number.POSITIVE_INFINITY;
 
   constructor(parent?: SecretIndex) {
     if (!parent) return;
     for (const [hash, entries] of parent.#buckets) this.#buckets.set(hash, [...entries]);
     for (const text of parent.#seen) this.#seen.add(text);
+    this.#few = parent.#few && [...parent.#few];
+    this.#shortest = parent.#shortest;
   }
 
   get size(): number {
     return this.#seen.size;
+  }
+
+  /** No text shorter than this holds any of them. */
+  get shortest(): number {
+    return this.#shortest;
   }
 
   add(secret: string, rule: string): void {
@@ -38,7 +50,10 @@ export class SecretIndex {
     for (const form of new Set([text, ...otherForms(text)])) this.#insert({ text: form, rule, toEnd });
   }
 
-  find(text: string): Span[] {
+  find(text: string): readonly Span[] {
+    if (text.length < this.#shortest) return NOTHING;
+    const few = this.#few;
+    if (few !== undefined && !few.some((form) => text.includes(form))) return NOTHING;
     const found: Span[] = [];
     for (let i = 0; i + PREFIX <= text.length; i++) {
       const entries = this.#buckets.get(hashAt(text, i));
@@ -55,6 +70,8 @@ export class SecretIndex {
   }
 
   #insert(entry: Entry): void {
+    this.#shortest = Math.min(this.#shortest, entry.text.length);
+    if (this.#few !== undefined && this.#few.push(entry.text) > FEW) this.#few = undefined;
     const hash = hashAt(entry.text, 0);
     const bucket = this.#buckets.get(hash);
     if (!bucket) {
@@ -66,6 +83,8 @@ export class SecretIndex {
     } else {
       // Somebody makes secrets that begin alike to slow us down: from here on their beginning is the secret.
       this.#buckets.set(hash, [{ text: entry.text.slice(0, PREFIX), rule: entry.rule, toEnd: true }]);
+      this.#few = undefined;
+      this.#shortest = PREFIX;
     }
   }
 }

@@ -1,7 +1,7 @@
+import { setOwn, unusedName } from './own-property.js';
 import type { SecretIndex } from './secret-index.js';
 import { cover, MASK } from './text/spans.js';
-import { setOwn, unusedName } from './own-property.js';
-import { report, type Run } from './walk.js';
+import { report, type Run } from './run.js';
 
 /**
  * Masks known secrets everywhere in a copy that the walk made, property names included. Changes the copy in place: it
@@ -13,28 +13,42 @@ export function sweep(
   replace: (secret: string) => string,
   run: Run,
 ): unknown {
-  if (typeof copy === 'string') return text(copy);
-  if (typeof copy !== 'object' || copy === null) return copy;
-  const entries = Array.isArray(copy)
-    ? (copy as unknown as Record<string, unknown>)
-    : (copy as Record<string, unknown>);
-  let renamed = false;
-  for (const key of Object.keys(entries)) {
-    if (run.findings) run.path.push(key);
-    const value = entries[key];
-    const kind = typeof value;
-    if (kind === 'string' || (kind === 'object' && value !== null)) {
-      const clean = sweep(value, secrets, replace, run);
-      if (clean !== value) setOwn(entries, key, clean);
-    }
-    if (!Array.isArray(copy) && key.length >= 6 && secrets.find(key).length > 0) renamed = true;
-    if (run.findings) run.path.pop();
+  const { shortest } = secrets;
+  return visit(copy);
+
+  function visit(value: unknown): unknown {
+    if (typeof value === 'string') return text(value);
+    if (typeof value !== 'object' || value === null) return value;
+    return Array.isArray(value) ? list(value) : record(value as Record<string, unknown>);
   }
-  return renamed ? rename(entries) : copy;
+
+  function list(items: unknown[]): unknown {
+    for (let i = 0; i < items.length; i++) {
+      if (run.findings) run.path.push(String(i));
+      const value = items[i];
+      const clean = visit(value);
+      if (clean !== value) items[i] = clean;
+      if (run.findings) run.path.pop();
+    }
+    return items;
+  }
+
+  function record(entries: Record<string, unknown>): unknown {
+    let renamed = false;
+    for (const key of Object.keys(entries)) {
+      if (run.findings) run.path.push(key);
+      const value = entries[key];
+      const clean = visit(value);
+      if (clean !== value) setOwn(entries, key, clean);
+      if (key.length >= shortest && secrets.find(key).length > 0) renamed = true;
+      if (run.findings) run.path.pop();
+    }
+    return renamed ? rename(entries) : entries;
+  }
 
   function text(value: string): string {
     // Our own marks may contain a "secret" such as REDACTED.
-    if (value.length < 6 || value.startsWith('[REDACTED')) return value;
+    if (value.length < shortest || value.startsWith('[REDACTED')) return value;
     const spans = secrets.find(value);
     if (spans.length === 0) return value;
     report(run, spans[0]!.rule);

@@ -1,33 +1,14 @@
+import { compileTextCleaner } from './clean-text.js';
 import { CIRCULAR, truncated, UNREADABLE } from './markers.js';
+import { compileNameFacts } from './name-facts.js';
 import type { NameClassifier, NameRule } from './name-rules.js';
 import { describeObject } from './objects.js';
 import { setOwn, unusedName } from './own-property.js';
+import { report, taint, type Run } from './run.js';
 import { collectTaints } from './taints.js';
 import { isCardNumber } from './text/cards.js';
-import { decodePercent, escapeControls } from './text/decode.js';
 import type { TextScanner, ValueRule } from './text/scan.js';
-import { cover, MASK } from './text/spans.js';
-
-/** Where something was masked or cut, and why. */
-export interface Finding {
-  /** Such as `body.users[0].password`. */
-  readonly path: string;
-  /** `key:<word>`, `pair:<word>`, `jwt`, `url`, `card`, and so on, `taint`, `known` or `limit:<which>`. */
-  readonly rule: string;
-}
-
-/** The state of one call. */
-export interface Run {
-  nodes: number;
-  found: number;
-  /** How many JSON texts deep we are. */
-  json: number;
-  readonly ancestors: object[];
-  /** Secrets seen in this event, to be masked elsewhere too. */
-  taints: Map<string, string> | undefined;
-  readonly findings: Finding[] | undefined;
-  readonly path: string[];
-}
+import { MASK } from './text/spans.js';
 
 export interface WalkRules {
   readonly classify: NameClassifier;
@@ -40,61 +21,16 @@ export interface WalkRules {
 
 export type Walk = (value: unknown, run: Run) => unknown;
 
-const MAX_JSON = 4;
-const NAME_CACHE = 4096;
 const DROPPED = Symbol('dropped');
-
-export function report(run: Run, rule: string): void {
-  run.found++;
-  if (run.findings) run.findings.push({ path: pathOf(run.path), rule });
-}
-
-function pathOf(parts: readonly string[]): string {
-  return parts.reduce((path, part) => {
-    if (/^\d+$/.test(part)) return `${path}[${part}]`;
-    return path === '' ? part : `${path}.${part}`;
-  }, '');
-}
-
-/** What is known about a property's name. */
-interface NameFacts {
-  readonly rule: NameRule | undefined;
-  /** The name itself holds a secret. */
-  readonly dirty: boolean;
-  /** `{ name: 'password', value: 'x' }`: the name's, or the value's part. */
-  readonly part: 'label' | 'holder' | undefined;
-}
-
-const LABELS = new Set([
-  'name',
-  'key',
-  'header',
-  'field',
-  'param',
-  'parameter',
-  'property',
-  'attribute',
-  'label',
-  'headername',
-]);
-const HOLDERS = new Set([
-  'value',
-  'values',
-  'val',
-  'content',
-  'data',
-  'oldvalue',
-  'newvalue',
-  'before',
-  'after',
-  'default',
-]);
 
 export function compileWalk(rules: WalkRules): Walk {
   const { classify, scan, wanted, limits, replace, drop } = rules;
   const cards = wanted.has('card');
-  const json = wanted.has('json');
-  let names = new Map<string, NameFacts>();
+  const { text, flat } = compileTextCleaner(
+    { scan, json: wanted.has('json'), maxLength: limits.string, replace },
+    walk,
+  );
+  const factsOf = compileNameFacts(classify, scan);
 
   return (value, run) => walk(value, run, 0);
 
@@ -141,71 +77,6 @@ export function compileWalk(rules: WalkRules): Walk {
       name = '';
     }
     return typeof name === 'string' && name !== '' ? text(`[Function: ${name}]`, run, depth) : '[Function]';
-  }
-
-  // --- text -------------------------------------------------------------------------------------------------------
-
-  function text(value: string, run: Run, depth: number): string {
-    if (value.length < 5) return value;
-    if (value.length > limits.string) return longText(value, run);
-    if (json && value.length > 6 && run.json < MAX_JSON && looksLikeJson(value)) {
-      const clean = jsonText(value, run, depth);
-      if (clean !== undefined) return clean;
-    }
-    return flatText(value, run);
-  }
-
-  function flatText(value: string, run: Run): string {
-    let clean = covered(value, run) ?? value;
-    for (let round = 0; round < 3 && clean.includes('%'); round++) {
-      const decoded = decodePercent(clean);
-      if (decoded === clean) break;
-      const found = covered(decoded, run);
-      if (found !== undefined) return escapeControls(found);
-      // Nothing at this level: look one level deeper, but keep the text as it was.
-      const deeper = decoded.includes('%') ? decodePercent(decoded) : decoded;
-      if (deeper === decoded) break;
-      const foundDeeper = covered(deeper, run);
-      if (foundDeeper !== undefined) return escapeControls(foundDeeper);
-      break;
-    }
-    return clean;
-  }
-
-  function covered(value: string, run: Run): string | undefined {
-    const spans = scan(value);
-    if (spans.length === 0) return undefined;
-    for (const span of spans) {
-      report(run, span.rule);
-      if (span.taints) taint(run, value.slice(span.start, span.end));
-    }
-    return cover(value, spans, replace);
-  }
-
-  /** JSON in a string, also JSON in JSON: as a structure it shows what the text's escapes hide. */
-  function jsonText(value: string, run: Run, depth: number): string | undefined {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(value);
-    } catch {
-      return undefined;
-    }
-    const before = run.found;
-    run.json++;
-    const copy = walk(parsed, run, depth + 1);
-    run.json--;
-    return run.found === before ? undefined : (JSON.stringify(copy) ?? '');
-  }
-
-  /** Keeps the head, without a last word that the cut may have made unrecognisable. */
-  function longText(value: string, run: Run): string {
-    const { length } = value;
-    let end = limits.string;
-    while (end > 0 && isInsideWord(value.charCodeAt(end - 1))) end--;
-    report(run, 'limit:string');
-    // A copy of its own: slices keep the whole original in memory.
-    const head = flatText(Buffer.from(value.slice(0, end), 'utf16le').toString('utf16le'), run);
-    return `${head}${truncated(`${length} characters`)}`;
   }
 
   // --- objects ----------------------------------------------------------------------------------------------------
@@ -336,32 +207,9 @@ export function compileWalk(rules: WalkRules): Walk {
 
   // --- names ------------------------------------------------------------------------------------------------------
 
-  function factsOf(key: string): NameFacts {
-    const known = names.get(key);
-    if (known) return known;
-    const lower = key.length <= 16 ? key.toLowerCase() : '';
-    const part = LABELS.has(lower) ? 'label' : HOLDERS.has(lower) ? 'holder' : undefined;
-    const tooLong = key.length > 512;
-    const facts: NameFacts = {
-      rule: classify(key),
-      dirty: tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key))),
-      part,
-    };
-    // Names that hold secrets, and endless new ones, do not stay in memory.
-    if (!facts.dirty && key.length <= 64) {
-      if (names.size >= NAME_CACHE) names = new Map();
-      names.set(key, facts);
-    }
-    return facts;
-  }
-
-  function hasEncodedSecret(key: string): boolean {
-    return key.includes('%') && scan(decodePercent(key)).length > 0;
-  }
-
   function cleanName(key: string, run: Run): string {
     const head = key.length > 512 ? key.slice(0, 256) : key;
-    const clean = flatText(head, run);
+    const clean = flat(head, run);
     const name = key.length > 512 ? `${clean}${truncated(`${key.length} characters`)}` : clean;
     return name === '' || name === '__proto__' ? MASK : name;
   }
@@ -383,23 +231,4 @@ export function compileWalk(rules: WalkRules): Walk {
     if (drop) return DROPPED;
     return typeof value === 'string' || typeof value === 'number' ? replace(String(value)) : MASK;
   }
-
-  function taint(run: Run, found: string): void {
-    run.taints ??= new Map();
-    run.taints.set(found, 'taint');
-  }
-}
-
-function looksLikeJson(value: string): boolean {
-  const first = value.charCodeAt(0);
-  if (first > 32) return first === 123 || first === 91 || (first === 34 && value.includes('\\'));
-  const trimmed = value.trimStart();
-  return trimmed.startsWith('{') || trimmed.startsWith('[');
-}
-
-// Everything but white space and the usual delimiters of lists, forms and JSON.
-function isInsideWord(code: number): boolean {
-  return (
-    code > 32 && code !== 44 && code !== 59 && code !== 38 && code !== 34 && code !== 123 && code !== 125
-  );
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { Secret, type ErrorFactory } from '@portcullis/core';
 import * as fc from 'fast-check';
-import { isDeepStrictEqual } from 'node:util';
-import { deserialize, serialize } from 'node:v8';
+import { inspect } from 'node:util';
+import { serialize } from 'node:v8';
 import { createRedactor, escapeControls, redactErrors } from '../src/index.js';
 import { hostileCases, JWT, vendorKey, X } from './hostile-cases.js';
 
@@ -110,6 +110,11 @@ describe('over-redaction', () => {
   });
 });
 
+/** Everything there is to see of a value. */
+function shown(value: unknown): string {
+  return inspect(value, { depth: null, maxArrayLength: null, maxStringLength: null, showHidden: true });
+}
+
 describe('total: never throws, never changes its input', () => {
   test('a poisonous event changes neither later calls nor its own values (fast-redact 3.5.0: sticky failure, pitfall 2)', () => {
     const poison = Object.freeze(
@@ -197,14 +202,13 @@ describe('total: never throws, never changes its input', () => {
     });
     fc.assert(
       fc.property(anything, (value) => {
-        const before = serialize(value);
+        const before = shown(value);
         const copy = redact(value);
-        // Not the bytes: V8 writes one value down in several ways.
-        expect(isDeepStrictEqual(deserialize(serialize(value)), deserialize(before))).toBe(true);
+        expect(shown(value)).toBe(before);
         expect(() => JSON.stringify(copy)).not.toThrow();
         expect(() => JSON.parse(stringify(value)) as unknown).not.toThrow();
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -220,7 +224,7 @@ describe('total: never throws, never changes its input', () => {
           expect(stringify(planted)).not.toContain(X);
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 
@@ -328,7 +332,7 @@ describe('linear: sixteen times the input costs no more than some sixteen times 
     let best = Number.POSITIVE_INFINITY;
     // Quadratic is 256 times whenever one looks; noise is gone at another look. The floor is the clock's grain.
     for (let look = 0; look < 8 && best >= 40; look++)
-      best = Math.min(best, cost(128_000) / Math.max(cost(8_000), 200));
+      best = Math.min(best, cost(64_000) / Math.max(cost(4_000), 200));
     expect(best).toBeLessThan(80);
   });
 
@@ -405,6 +409,12 @@ describe('options', () => {
       { path: 'list[0].url', rule: 'url' },
       { path: 'note', rule: 'taint' },
     ]);
+  });
+
+  test('explain shows no secret that is part of a name', () => {
+    const found = explain({ [`a ${X}`]: { note: X }, user: { password: X }, z: { [X]: `token=${X}` } });
+    expect(found.length).toBeGreaterThanOrEqual(3);
+    expect(JSON.stringify(found)).not.toContain(X);
   });
 
   test('a misspelt option does not start', () => {

@@ -1,7 +1,21 @@
 import type { NameClassifier, NameRule } from '../name-rules.js';
+import {
+  BACKSLASH,
+  COLON,
+  EQUALS,
+  GREATER,
+  isBlank,
+  isClosing,
+  isDigit,
+  isNameCode,
+  isSeparator,
+  isWhite,
+  isWideSeparator,
+  MAX_NAME,
+} from './characters.js';
 import { MASK, type Span } from './spans.js';
+import { endOfBare, endOfBrackets, endOfLine, endOfQuoted } from './value-ends.js';
 
-const MAX_NAME = 64;
 const SCHEME = /(?:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)[ \t]{1,4}/iy;
 const SECOND_WORD = /^(?:keys?|codes?|number|phrase|id|token|hash)$/i;
 
@@ -64,60 +78,6 @@ function endOfPart(text: string, from: number): number {
   const boundary = text.indexOf('\r\n--', from);
   return boundary === -1 ? text.length : boundary;
 }
-
-/** `password 'hunter2'`, `IDENTIFIED BY 'hunter2'`, `invalid token "..."`: the value in quotes behind the bare name. */
-export function findQuoted(text: string, classify: NameClassifier, found: Span[]): void {
-  for (let i = 1; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if ((code !== 34 && code !== 39) || text.charCodeAt(i - 1) !== 32) continue;
-    let start = i - 1;
-    while (start > 0 && i - start < MAX_NAME && isNameCode(text.charCodeAt(start - 1))) start--;
-    const word = text.slice(start, i - 1);
-    const identified = /^by$/i.test(word) && /identified $/i.test(text.slice(Math.max(0, start - 11), start));
-    const rule = word === '' ? undefined : classify(word);
-    if (!identified && (!rule || rule.weak)) continue;
-    const end = endOfQuoted(text, i + 1, text[i]!, 0);
-    if (end > i + 1)
-      found.push({ start: i + 1, end, rule: `pair:${rule?.word ?? 'password'}`, taints: true });
-    i = end;
-  }
-}
-
-/** `--password hunter2`, `--token=...` is a pair already. */
-export function findFlags(text: string, classify: NameClassifier, found: Span[]): void {
-  for (let at = text.indexOf('--'); at !== -1; at = text.indexOf('--', at + 2)) {
-    let end = at + 2;
-    while (end < text.length && end - at < MAX_NAME && isNameCode(text.charCodeAt(end))) end++;
-    if (text[end] !== ' ') continue;
-    const option = text.slice(at + 2, end);
-    const start = end + 1;
-    if (option === 'user') userPassword(text, start, found);
-    const rule = classify(option);
-    if (!rule) continue;
-    const stop = endOfWord(text, start);
-    if (stop > start) found.push({ start, end: stop, rule: `pair:${rule.word}`, taints: !rule.weak });
-  }
-}
-
-/** `curl -u ann:hunter2`. */
-export function findUserFlags(text: string, found: Span[]): void {
-  for (let at = text.indexOf(' -u '); at !== -1; at = text.indexOf(' -u ', at + 4)) {
-    userPassword(text, at + 4, found);
-  }
-}
-
-function userPassword(text: string, start: number, found: Span[]): void {
-  const end = endOfWord(text, start);
-  const colon = text.slice(start, end).indexOf(':');
-  // `-u 1000:1000` is a user and a group.
-  if (colon === -1 || start + colon + 1 >= end || /^\d{1,6}:\d{1,6}$/.test(text.slice(start, end))) return;
-  found.push({ start: start + colon + 1, end, rule: 'pair:user', taints: true });
-}
-
-const EQUALS = 61;
-const COLON = 58;
-const GREATER = 62;
-const BACKSLASH = 92;
 
 interface Name {
   readonly text: string;
@@ -206,128 +166,17 @@ function valueAfter(
 
 /** White space before a value; it may stand on the next line, behind a YAML block mark or a type of `var_dump()`. */
 function afterSpace(text: string, from: number, header: boolean): number {
+  const isSpace = header ? isBlank : isWhite;
   let start = from;
-  while (
-    start - from < 64 &&
-    (isBlank(text.charCodeAt(start)) || (!header && isLineEnd(text.charCodeAt(start))))
-  ) {
-    start++;
-  }
+  while (start - from < 64 && isSpace(text.charCodeAt(start))) start++;
   BLOCK_MARK.lastIndex = start;
   return start + (BLOCK_MARK.exec(text)?.[0].length ?? 0);
 }
 
 const BLOCK_MARK = /[|>][+-]?\r?\n[ \t]{1,64}|string\(\d{1,9}\) /y;
 
-/** The closing quote of the same escape level: inside a level, quotes carry more backslashes than its own. */
-function endOfQuoted(text: string, from: number, quote: string, slashes: number): number {
-  for (let at = text.indexOf(quote, from); at !== -1; at = text.indexOf(quote, at + 1)) {
-    let before = 0;
-    while (at - before > from && text.charCodeAt(at - before - 1) === BACKSLASH) before++;
-    if (slashes === 0 ? before % 2 === 0 : before <= slashes) return at - Math.min(before, slashes);
-  }
-  return text.length;
-}
-
-function endOfBrackets(text: string, from: number): number {
-  let depth = 0;
-  for (let i = from; i < text.length; i++) {
-    const character = text[i];
-    if (character === '{' || character === '[') depth++;
-    else if ((character === '}' || character === ']') && --depth === 0) return i + 1;
-  }
-  return text.length;
-}
-
 function enclosingQuote(text: string, name: Name): string | undefined {
   if (name.quoted) return undefined;
   const before = text[name.start - 1];
   return before === '"' || before === "'" || before === '`' ? before : undefined;
-}
-
-function endOfLine(text: string, from: number, around: string | undefined): number {
-  for (let i = from; i < text.length; i++) {
-    const character = text[i];
-    if (character === '\r' || character === '\n' || character === around) return i;
-    // A header block inside JSON has its line ends escaped; quotes that close the JSON string end it too.
-    if (character === '\\' && (text[i + 1] === 'r' || text[i + 1] === 'n' || text[i + 1] === '"')) return i;
-  }
-  return text.length;
-}
-
-function endOfBare(text: string, from: number, around: string | undefined): number {
-  let i = from;
-  for (; i < text.length; i++) {
-    const character = text[i]!;
-    const next = text.charCodeAt(i + 1);
-    if (isBlank(text.charCodeAt(i)) || character === '&' || character === around) return i;
-    if (character === '\n' || character === '\r') return i;
-    if (character === '\\' && (next === 34 || next === 39)) return i;
-    if ((character === ';' || character === ',') && (isEnd(next) || startsPair(text, i + 1))) return i;
-    if ((character === '"' || character === "'") && (isEnd(next) || CLOSERS.includes(text[i + 1]!))) return i;
-    if ((character === '}' || character === ')') && isEnd(next)) return i;
-  }
-  return i;
-}
-
-function endOfWord(text: string, from: number): number {
-  let i = from;
-  const quote = text[i] === '"' || text[i] === "'" ? text[i]! : undefined;
-  if (quote !== undefined) return endOfQuoted(text, i + 1, quote, 0);
-  while (i < text.length && !isEnd(text.charCodeAt(i))) i++;
-  return i;
-}
-
-const CLOSERS = ',;)}]>';
-
-/** A new `word=` or `word:` begins here, so that what stood before was a delimiter and no part of the value. */
-function startsPair(text: string, from: number): boolean {
-  let i = from;
-  while (i - from < 32 && isNameCode(text.charCodeAt(i))) i++;
-  const code = text.charCodeAt(i);
-  return i > from && (code === EQUALS || code === COLON);
-}
-
-function isEnd(code: number): boolean {
-  return Number.isNaN(code) || isBlank(code) || code === 10 || code === 13;
-}
-
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9;
-}
-
-function isLineEnd(code: number): boolean {
-  return code === 10 || code === 13;
-}
-
-/** The fullwidth forms of `=` and `:`. */
-function isWideSeparator(code: number): boolean {
-  return code === 0xff1d || code === 0xff1a;
-}
-
-function isDigit(code: number): boolean {
-  return code >= 48 && code <= 57;
-}
-
-function isSeparator(code: number): boolean {
-  return code === EQUALS || code === GREATER || code === COLON;
-}
-
-function isClosing(code: number): boolean {
-  // Quotes, backslashes and the ends of `user[password]` and `(password)`.
-  return code === 34 || code === 39 || code === 96 || code === BACKSLASH || code === 93 || code === 41;
-}
-
-// Letters, digits, _ - . $ and everything beyond ASCII (look-alikes are folded later).
-function isNameCode(code: number): boolean {
-  return (
-    (code >= 97 && code <= 122) ||
-    (code >= 65 && code <= 90) ||
-    (code >= 48 && code <= 57) ||
-    code === 95 ||
-    code === 45 ||
-    code === 46 ||
-    code === 36 ||
-    code >= 128
-  );
 }

@@ -1,6 +1,7 @@
 import type { NameClassifier } from '../name-rules.js';
 import { findCards } from './cards.js';
-import { findFlags, findPairs, findQuoted, findUserFlags } from './pairs.js';
+import { findFlags, findQuoted, findUserFlags } from './bare-values.js';
+import { findPairs } from './pairs.js';
 import { findPem } from './pem.js';
 import { findSchemes } from './schemes.js';
 import { DASHES, DIGITS, LONG_RUN, PAIRS, QUOTES, SPACE, sniff } from './sniff.js';
