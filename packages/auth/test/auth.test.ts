@@ -202,6 +202,24 @@ describe('signing in', () => {
     await expect(auth.signIn(ada, from)).rejects.toMatchObject({ code: 'E_SIGN_IN_FAILED' });
   });
 
+  test('a session begun with the old password just before it is replaced ends with the others', async () => {
+    const users = memoryUsers();
+    let between: () => Promise<unknown> = async () => undefined;
+    const hooked: UserPort = {
+      ...users,
+      saveCredential: async (...args) => (await between(), users.saveCredential(...args)),
+    };
+    const { auth } = makeAuth({ users: hooked });
+    const { userId } = await auth.register(ada, from);
+    between = () => auth.signIn(ada, from);
+    await auth.changePassword(
+      { id: userId },
+      { currentPassword: password, newPassword: 'plover sings at nine' },
+      from,
+    );
+    expect(await auth.sessions.list(userId)).toEqual([]);
+  });
+
   test('CVE-2019-19844, CVE-2022-35924: twins, lists and homoglyphs of an address are one account or none', async () => {
     for (const twin of ['ADA@LIBRARY.EXAMPLE', ' ada@library.example\n', 'Ada@Library.Example'])
       expect(emailLogin(twin)).toBe(ada.login);
