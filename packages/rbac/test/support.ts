@@ -22,8 +22,8 @@ export const roles = {
 
 /** A store of three functions over one in-memory "database", that can be slowed, broken and counted. */
 export interface Database {
-  /** A process's own view of it, which learns of changes by polling only. */
-  connect(): RoleStore;
+  /** A process's own view of it; without hints it learns of changes by polling only, its own included. */
+  connect(options?: { readonly hints?: boolean }): RoleStore;
   /** Runs before every answer; throw, hang or wait in it. */
   onLoad: (what: string) => unknown;
   /** Runs after the data was read and before it is handed over: the slow network. */
@@ -39,8 +39,8 @@ export function database(): Database {
     onAnswer: () => undefined,
     onPoll: () => undefined,
     loads: [],
-    connect: () =>
-      roleStoreFrom({
+    connect({ hints = true } = {}) {
+      const store = roleStoreFrom({
         async load(scope, options) {
           const what = scope.kind === 'user' ? `user ${scope.id}` : scope.kind;
           db.loads.push(what);
@@ -54,7 +54,9 @@ export function database(): Database {
           await db.onPoll();
           return inner.feed.readSince(revision, options);
         },
-      }),
+      });
+      return hints ? store : { ...store, feed: { ...store.feed, onHint: () => () => undefined } };
+    },
   };
   return db;
 }
