@@ -1,6 +1,48 @@
-// What each package's README start must answer, once it is installed from its tarball. `/hello` is added by the check
-// behind the middleware of the start, and answers 200 with the request id of `req.security`.
+// What each package's README start must answer, once it is installed from its tarball.
+// `values`: the reader's own values, in the place of `declare const <name>` (the rest of the start is taken as it is).
+// `append`: an app, where the start shows none. `/hello` is added by the check behind the middleware of the start.
+// `start: 'own'`: consumers/starts/<name>.ts is used, because the start needs a server.
+const json = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' };
+const account = { login: 'reader@library.example', password: 'a long and winding pass phrase' };
+
 export const cases = {
+  audit: {
+    start: 'own',
+    requests: [
+      { path: '/hello', status: 200 },
+      { path: '/records', status: 200, text: 'app.started' },
+    ],
+  },
+  auth: {
+    values: {
+      keys: `import { generateKeys, type AuthUser } from '@portcullis/auth';
+const keys = JSON.stringify(generateKeys());`,
+      users: `const accounts = new Map<string, AuthUser>();
+const users: UserPort = {
+  findByLogin: async (login) => [...accounts.values()].find((user) => user.login === login),
+  findById: async (id) => accounts.get(id),
+  saveCredential: async () => true,
+  create: async (account) => {
+    const user: AuthUser = { id: String(accounts.size + 1), active: true, ...account };
+    accounts.set(user.id, user);
+    return user;
+  },
+};`,
+    },
+    requests: [
+      { path: '/hello', status: 200 },
+      { path: '/me', status: 401, header: { 'www-authenticate': 'Bearer' } },
+      { path: '/me', headers: { authorization: 'Bearer not.a.token' }, status: 401 },
+      { method: 'POST', path: '/auth/register', headers: json, body: account, status: 201 },
+      {
+        method: 'POST',
+        path: '/auth/sign-in',
+        headers: json,
+        body: { ...account, password: 'x'.repeat(20) },
+        status: 401,
+      },
+    ],
+  },
   config: { env: { DATABASE_URL: 'postgres://app@localhost/app' }, output: '3001 \\[secret\\]' },
   core: { requests: [{ path: '/hello', status: 200, text: '"requestId":"[\\w-]{8,}' }] },
   csrf: {
@@ -10,17 +52,37 @@ export const cases = {
       { method: 'POST', path: '/hello', headers: { 'sec-fetch-site': 'cross-site' }, status: 403 },
     ],
   },
+  errors: {
+    values: {
+      findBook: `const findBook = async (isbn: string): Promise<object | undefined> => (isbn === '1' ? { isbn } : undefined);`,
+    },
+    requests: [
+      { path: '/books/1', status: 200, text: '"isbn":"1"' },
+      {
+        path: '/books/2',
+        status: 404,
+        header: { 'content-type': 'application/problem\\+json' },
+        text: 'no book with this ISBN',
+      },
+    ],
+  },
   headers: {
     requests: [
       {
         path: '/hello',
-        headers: { host: 'library.example' },
+        headers: { host: 'library.example', accept: 'text/html' },
         status: 308,
-        header: { location: '^https://library\\.example/hello' },
+        header: { location: '^https://library\\.example/hello', 'x-content-type-options': 'nosniff' },
       },
+      { path: '/hello', headers: { host: 'library.example' }, status: 403 },
     ],
   },
   'rate-limit': { requests: [{ path: '/hello', status: 200, header: { ratelimit: 'api' } }] },
+  rbac: {
+    append: `const app = express();
+app.get('/books', rbac.requirePermission('book:read'), (_req, res) => void res.send('read'));`,
+    requests: [{ path: '/books', status: 401 }],
+  },
   redact: { output: 'REDACTED' },
   validation: {
     requests: [

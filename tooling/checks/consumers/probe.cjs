@@ -30,7 +30,7 @@ function send(port, { method = 'GET', path = '/', headers = {}, body, status, he
       response.setEncoding('utf8');
       response.on('data', (chunk) => (received += chunk));
       response.on('end', () => {
-        const got = `${method} ${path}: ${response.statusCode} ${JSON.stringify(response.headers)} ${received.slice(0, 300)}`;
+        const got = `${method} ${path}: ${response.statusCode} ${received.slice(0, 120)} ${JSON.stringify(response.headers)}`;
         if (response.statusCode !== status) return reject(new Error(`expected ${status}; ${got}`));
         for (const [name, pattern] of Object.entries(header)) {
           if (!new RegExp(pattern).test(response.headers[name] ?? '')) {

@@ -102,7 +102,8 @@ async function checkProject(title, project, major, { start, entries, optional, f
   if (start !== undefined) {
     for (const file of ['start.mts', 'start.cts']) {
       files.push(file);
-      writeFileSync(join(project, file), withProbe(start));
+      const code = withProbe(start);
+      writeFileSync(join(project, file), file.endsWith('.cts') ? forCommonJs(code) : code);
     }
     for (const file of ['probe.cjs', 'probe.d.cts']) cpSync(join(fixtures, file), join(project, file));
   }
@@ -199,16 +200,36 @@ function startOf(folder, directory, manifest) {
       `${folder}: the start imports ${owner}, which "npm install ${asked.join(' ')}" does not name`,
     );
   }
-  return existsSync(own) ? readFileSync(own, 'utf8') : block;
+  const { start, values = {}, append = '' } = cases[folder] ?? {};
+  checks.ok(cases[folder] !== undefined, `${folder}: tooling/checks/consumers/cases.mjs has no case for it`);
+  if (start === 'own') return readFileSync(own, 'utf8');
+  // Only what the reader has to bring is filled in; the rest is what they copy.
+  let code = block;
+  for (const [name, value] of Object.entries(values)) {
+    const placeholder = new RegExp(`^declare const ${name}\\b.*$`, 'm');
+    checks.ok(placeholder.test(code), `${folder}: the start has no \`declare const ${name}\``);
+    code = code.replace(placeholder, () => value);
+  }
+  return `${code}\n${append}`;
 }
 
 function withProbe(start) {
   if (!/\bconst app\b/.test(start)) return start;
   return `${start}
 import { probe } from './probe.cjs';
-app.all('/hello', (req, res) => void res.json({ requestId: req.security.requestId }));
+app.all('/hello', (req, res) => void res.json({ requestId: req.security?.requestId }));
 probe(app);
 `;
+}
+
+/** CommonJS has no await at the top: the same start inside a function, as a CommonJS user would write it. */
+function forCommonJs(code) {
+  if (!/^(?:const .*= )?await /m.test(code)) return code;
+  const imports = [];
+  const body = code
+    .replace(/^import [^;]*;$/gm, (line) => (imports.push(line), ''))
+    .replace(/^export /gm, '');
+  return `${imports.join('\n')}\nvoid (async () => {\n${body}\n})();\n`;
 }
 
 async function serve(title, project, file, folder) {
@@ -225,7 +246,7 @@ async function serve(title, project, file, folder) {
 async function bundle(title, project, folder) {
   try {
     await build({
-      entryPoints: [join(project, 'start.mts')],
+      entryPoints: [join(project, 'start.cts')],
       bundle: true,
       platform: 'node',
       target: 'node20',
@@ -303,10 +324,9 @@ function writeJson(path, value) {
 }
 
 function indent(text) {
-  return text
-    .trim()
-    .split('\n')
-    .slice(0, 25)
-    .map((line) => `    ${line}`)
-    .join('\n');
+  const written = text.trim().split('\n');
+  // What was asked and answered says more than the stack of the refusal.
+  const probe = written.filter((line) => line.startsWith('PROBE FAILED'));
+  const lines = probe.length > 0 ? probe : written.slice(0, 8);
+  return lines.map((line) => `    ${line.slice(0, 240)}`).join('\n');
 }
