@@ -7,4 +7,5 @@ export {
   type CsrfRefusalReason,
 } from './check.js';
 export { errors as csrfErrors } from './error-codes.js';
+export { context, type ContextOptions } from '@portcullis/core';
 export type { SecurityContext } from '@portcullis/core';

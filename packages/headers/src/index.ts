@@ -12,4 +12,5 @@ export { cors, type CorsOptions } from './cors.js';
 export { httpsOnly, type HttpsOnlyOptions } from './https-only.js';
 export { noStore, type NoStoreOptions } from './no-store.js';
 export { errors as headersErrors } from './error-codes.js';
+export { context, type ContextOptions } from '@portcullis/core';
 export type { SecurityContext } from '@portcullis/core';
