@@ -7,7 +7,7 @@ import {
   Visitor,
   type LibraryProcess,
 } from '@portcullis/digital-library/test-support';
-import { startPostgres } from '@portcullis/test-support';
+import { startPostgres } from '@portcullis/test-support/servers';
 
 const { values: flags } = parseArgs({
   options: { rounds: { type: 'string' }, short: { type: 'boolean' }, postgres: { type: 'boolean' } },
@@ -19,7 +19,7 @@ const server = flags.postgres ? await startPostgres({ durable: true }) : undefin
 const env: Record<string, string> = server ? { DATABASE_URL: server.url } : {};
 const acknowledged = new Map<string, 'open' | 'returned'>();
 const readers: Visitor[] = [];
-let [lost, half, attempts] = [0, 0, 0];
+let [lost, half, attempts, answers] = [0, 0, 0, 0];
 let staff: LibraryProcess['staff'];
 
 try {
@@ -29,8 +29,9 @@ try {
     if (round > 0) await check(library);
     readers.push(await Visitor.registered(library.url, `reader-${round}@example.org`));
     const writing = writeUntilItDies(library);
-    // At a different moment of the writing each time; the exact one does not matter.
-    await new Promise((resolve) => setTimeout(resolve, 150 + ((round * 97) % 400)));
+    // In the middle of writing, at a different distance from an answer each time.
+    await answered(4 + (round % 5));
+    await new Promise((resolve) => setTimeout(resolve, (round * 7) % 30));
     await library.kill('SIGKILL');
     await writing;
   }
@@ -44,7 +45,7 @@ try {
 console.log(
   `kill: ${rounds} x SIGKILL on ${server ? 'PostgreSQL' : 'PGlite'}, ${attempts} writes tried, ${acknowledged.size} loans acknowledged, ${lost} lost, ${half} half`,
 );
-process.exit(lost === 0 && half === 0 && acknowledged.size > 0 ? 0 : 1);
+process.exit(lost === 0 && half === 0 && acknowledged.size >= rounds ? 0 : 1);
 
 /** Borrows and returns as fast as it can; what was answered with success is written down. */
 async function writeUntilItDies(library: LibraryProcess): Promise<void> {
@@ -55,6 +56,7 @@ async function writeUntilItDies(library: LibraryProcess): Promise<void> {
       const loan = await reader.at(library.url).borrow(book);
       if (loan === undefined) continue;
       acknowledged.set(loan, 'open');
+      answers++;
       attempts++;
       if (await reader.giveBack(loan)) acknowledged.set(loan, 'returned');
       else acknowledged.delete(loan); // Not acknowledged as returned: either state is right.
@@ -62,6 +64,12 @@ async function writeUntilItDies(library: LibraryProcess): Promise<void> {
       return;
     }
   }
+}
+
+/** Resolves when so many more loans have been acknowledged. */
+async function answered(more: number): Promise<void> {
+  const goal = answers + more;
+  while (answers < goal) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 async function check(library: LibraryProcess): Promise<void> {

@@ -1,5 +1,6 @@
+export { describeWithPostgres, describeWithRedis } from './describe-with.js';
 export { onBothExpress, type ExpressLike } from './express-majors.js';
 export { eventually, freePort } from './services.js';
-export { describeWithRedis, startRedis, type RedisServer } from './redis-server.js';
-export { describeWithPostgres, startPostgres, type PostgresServer } from './postgres-server.js';
+export { startRedis, type RedisServer } from './redis-server.js';
+export { startPostgres, type PostgresServer } from './postgres-server.js';
 export { vectorsDirectory } from './vectors.js';

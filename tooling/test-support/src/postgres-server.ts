@@ -4,7 +4,7 @@ import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { describeIf, eventually, findProgram, freePort } from './services.js';
+import { eventually, findProgram, freePort } from './services.js';
 
 /** A real PostgreSQL cluster of its own, on a free port, that a test may kill, pause and restart. */
 export interface PostgresServer {
@@ -27,12 +27,10 @@ const versions = existsSync(installed) ? readdirSync(installed).sort((a, b) => N
 const folders = versions.map((version) => join(installed, version, 'bin'));
 const initdb = findProgram('initdb', folders);
 const server = findProgram('postgres', folders);
-const asRoot = process.getuid?.() === 0;
+/** Whether there is a PostgreSQL on this machine. */
+export const hasPostgres = initdb !== undefined && server !== undefined;
 
-/** Claims that need a real PostgreSQL; skipped visibly where there is none. */
-export function describeWithPostgres(title: string, suite: () => void): void {
-  describeIf(initdb !== undefined && server !== undefined, 'PostgreSQL (initdb, postgres)', title, suite);
-}
+const asRoot = process.getuid?.() === 0;
 
 /** `durable: false` switches fsync off: for tests whose subject is not durability. */
 export async function startPostgres(options: { readonly durable?: boolean } = {}): Promise<PostgresServer> {

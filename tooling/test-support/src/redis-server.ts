@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeIf, eventually, findProgram, freePort } from './services.js';
+import { eventually, findProgram, freePort } from './services.js';
 
 /** A real Redis of its own, on a free port, without persistence, that a test may kill, pause and restart. */
 export interface RedisServer {
@@ -22,10 +22,8 @@ export interface RedisServer {
 
 const program = findProgram('redis-server');
 
-/** Claims that need a real Redis; skipped visibly where there is none. */
-export function describeWithRedis(title: string, suite: () => void): void {
-  describeIf(program !== undefined, 'redis-server', title, suite);
-}
+/** Whether there is a redis-server on this machine. */
+export const hasRedis = program !== undefined;
 
 export async function startRedis(extraArguments: readonly string[] = []): Promise<RedisServer> {
   if (!program) throw new Error('There is no redis-server on this machine.');

@@ -1,4 +1,3 @@
-import { describe } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -20,21 +19,6 @@ export async function freePort(): Promise<number> {
 export function findProgram(name: string, folders: readonly string[] = []): string | undefined {
   const places = [...(process.env['PATH'] ?? '').split(delimiter), ...folders];
   return places.map((folder) => join(folder, name)).find((file) => existsSync(file));
-}
-
-/**
- * `describe`, or a visible skip where the server is not on this machine. `REQUIRE_SERVICES=1` turns the skip into a
- * failure, so that CI cannot be green without it.
- */
-export function describeIf(available: boolean, service: string, title: string, suite: () => void): void {
-  if (available) {
-    describe(title, suite);
-  } else if (process.env['REQUIRE_SERVICES'] === '1') {
-    throw new Error(`REQUIRE_SERVICES=1, but there is no ${service} for "${title}".`);
-  } else {
-    console.warn(`SKIPPED: ${title} (no ${service} on this machine).`);
-    describe.skip(title, suite);
-  }
 }
 
 /** Resolves when `check` stops throwing; rejects with its last error after `withinMs`. */
