@@ -7,7 +7,7 @@ import {
   Visitor,
   type LibraryProcess,
 } from '@portcullis/digital-library/test-support';
-import { startPostgres } from '@portcullis/test-support/servers';
+import { eventually, startPostgres } from '@portcullis/test-support/servers';
 
 const { values: flags } = parseArgs({
   options: { rounds: { type: 'string' }, short: { type: 'boolean' }, postgres: { type: 'boolean' } },
@@ -69,7 +69,9 @@ async function writeUntilItDies(library: LibraryProcess): Promise<void> {
 /** Resolves when so many more loans have been acknowledged. */
 async function answered(more: number): Promise<void> {
   const goal = answers + more;
-  while (answers < goal) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually(() => {
+    if (answers < goal) throw new Error(`Only ${answers} of ${goal} loans were acknowledged.`);
+  }, 60_000);
 }
 
 async function check(library: LibraryProcess): Promise<void> {
