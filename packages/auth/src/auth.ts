@@ -51,7 +51,7 @@ export interface AuthOptions {
     readonly freshness?: Freshness;
   };
   readonly transport?: {
-    /** `Authorization: Bearer …`. @default true */
+    /** `Authorization: Bearer ...`. @default true */
     readonly bearer?: boolean;
     /** @default false */
     readonly cookies?: false | CookieOptions;

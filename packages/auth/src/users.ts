@@ -33,7 +33,7 @@ export interface UserPort {
   findById(id: string): Promise<AuthUser | null | undefined>;
   /**
    * Stores a new password hash if the stored one is still `replaces`, in one statement
-   * (`update … where id = $1 and password_hash is not distinct from $2`). Returns whether it did.
+   * (`update ... where id = $1 and password_hash is not distinct from $2`). Returns whether it did.
    */
   saveCredential(id: string, credential: NewCredential): Promise<boolean>;
   /** Needed for registration: adds an account, or returns undefined if the login is taken. */

@@ -19,7 +19,7 @@ export function sessionStoreSuite(
 
   describe(`SessionStore: ${name}`, () => {
     function claim(title: string, body: (store: SessionStore, userId: string) => Promise<void>): void {
-      test(title, async () => body(await makeStore(), `user ${randomUUID()} {'"\\ü🔐`));
+      test(title, async () => body(await makeStore(), `user ${randomUUID()} {'"\\\u00fc\u{1f510}`));
     }
 
     claim('a created session is found as it was written', async (store, userId) => {
@@ -145,7 +145,12 @@ function sessionOf(userId: string, ageMs = 0): SessionRecord {
     previous: null,
     sealed: null,
     tagKey: randomUUID(),
-    details: { methods: [{ method: 'pwd', at: now }], aal: 1, authenticatedAt: now, userAgent: 'ü"\\\'🔐' },
+    details: {
+      methods: [{ method: 'pwd', at: now }],
+      aal: 1,
+      authenticatedAt: now,
+      userAgent: '\u00fc"\\\'\u{1f510}',
+    },
   };
 }
 

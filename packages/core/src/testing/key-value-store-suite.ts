@@ -47,7 +47,7 @@ export function keyValueStoreSuite(
     claim('what was set is read, replaced and deleted', async (store) => {
       const key = newKey();
       assert.equal(await store.get(key), undefined);
-      for (const value of ['first', '', 'ünï\u0000cødé 🔐', 'x'.repeat(1 << 20)]) {
+      for (const value of ['first', '', '\u00fcn\u00ef\u0000c\u00f8d\u00e9 \u{1f510}', 'x'.repeat(1 << 20)]) {
         assert.equal(await store.set(key, value), true);
         assert.equal(await store.get(key), value);
       }
