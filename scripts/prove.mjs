@@ -1,7 +1,7 @@
 // pnpm prove:<name> [--short] [options]: the long proofs. Installs first what only they need.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -35,6 +35,9 @@ run(process.execPath, [
 ]);
 
 function run(command, args, shell = false) {
-  const { status } = spawnSync(command, args, { cwd: root, shell, stdio: 'inherit' });
+  // turbo looks for pnpm in PATH.
+  const PATH = [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+  const env = { ...process.env, PATH, TURBO_TELEMETRY_DISABLED: '1' };
+  const { status } = spawnSync(command, args, { cwd: root, shell, stdio: 'inherit', env });
   if (status !== 0) process.exit(status ?? 1);
 }
