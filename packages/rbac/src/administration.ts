@@ -545,7 +545,8 @@ function showPath(cycle: readonly string[]): string {
 }
 
 function checkPattern(catalogue: Catalogue, pattern: unknown): void {
-  if (typeof pattern !== 'string' || !catalogue.expand(pattern)) throw unknownPattern(catalogue, pattern);
+  if (typeof pattern !== 'string' || catalogue.expand(pattern) === undefined)
+    throw unknownPattern(catalogue, pattern);
 }
 
 function unknownPattern(catalogue: Catalogue, pattern: unknown): Error {

@@ -1,4 +1,4 @@
-import { emptyBits, isEmpty, setBit, type BitSet } from './bit-set.js';
+import { emptyBits, hasBit, isEmpty, setBit, unite, type BitSet } from './bit-set.js';
 import { nearMiss, type Permissions } from './permissions.js';
 
 /** A question, resolved to permission ids once: any id of `always` answers it, `own` only for one's own object. */
@@ -9,6 +9,18 @@ export interface Check {
   readonly own: number;
 }
 
+/** What a grant covers: one permission by its id, or the set of a wildcard. */
+export type Coverage = number | BitSet;
+
+export function includesId(coverage: Coverage, id: number): boolean {
+  return typeof coverage === 'number' ? coverage === id : hasBit(coverage, id);
+}
+
+export function addCoverage(into: BitSet, coverage: Coverage): void {
+  if (typeof coverage === 'number') setBit(into, coverage);
+  else unite(into, coverage);
+}
+
 /** The declared names as numbers, and what questions and patterns mean in them. */
 export interface Catalogue {
   readonly size: number;
@@ -17,7 +29,7 @@ export interface Catalogue {
   /** Undefined for a name that was not declared. */
   check(name: string): Check | undefined;
   /** The declared permissions that a grant covers. Undefined if it is malformed or covers none. */
-  expand(pattern: string): BitSet | undefined;
+  expand(pattern: string): Coverage | undefined;
   nearMiss(name: string): string | undefined;
 }
 
@@ -28,7 +40,7 @@ export function createCatalogue(permissions: Permissions): Catalogue {
   const ids = new Map<string, number>(names.map((name, id) => [name, id]));
   const segments = names.map((name) => name.split(':'));
   const checks = new Map<string, Check>();
-  const patterns = new Map<string, BitSet>();
+  const wildcards = new Map<string, BitSet>();
 
   for (const name of names) checks.set(name, makeCheck(name));
   for (const [resource, action, scope] of segments) {
@@ -45,7 +57,7 @@ export function createCatalogue(permissions: Permissions): Catalogue {
     return { name, always, own: ids.get(`${name}:own`) ?? -1 };
   }
 
-  function expand(pattern: string): BitSet | undefined {
+  function expandWildcard(pattern: string): BitSet | undefined {
     const parts = parsePattern(pattern);
     if (!parts) return undefined;
     const bits = emptyBits(names.length);
@@ -59,9 +71,11 @@ export function createCatalogue(permissions: Permissions): Catalogue {
     idOf: (name) => ids.get(name),
     check: (name) => checks.get(name),
     expand(pattern) {
+      const id = ids.get(pattern);
+      if (id !== undefined || !pattern.includes('*')) return id;
       // Only what means something is kept, so that refused input cannot fill the memory.
-      let bits = patterns.get(pattern);
-      if (!bits && (bits = expand(pattern))) patterns.set(pattern, bits);
+      let bits = wildcards.get(pattern);
+      if (!bits && (bits = expandWildcard(pattern))) wildcards.set(pattern, bits);
       return bits;
     },
     nearMiss: (name) => nearMiss(name, [...checks.keys()]),

@@ -8,9 +8,9 @@ export interface Decision {
   readonly asked: string;
   readonly reason: Reason;
   /** The role, or the permission of the direct rule, that decided. */
-  readonly by?: string;
+  readonly by?: string | undefined;
   /** Of several that were asked for, the permission that decided. */
-  readonly permission?: string;
+  readonly permission?: string | undefined;
   /** Absent for anonymous requests. */
   readonly principalId?: string;
   /** The newest revision of the change feed that was known here. */

@@ -1,6 +1,6 @@
 import type { Principal } from '@portcullis/core';
 import { hasBit } from './bit-set.js';
-import type { Catalogue, Check } from './catalogue.js';
+import { includesId, type Catalogue, type Check } from './catalogue.js';
 import type { AskOptions, Decision, Subject } from './decision.js';
 import { inEffect, type Moment, type Relation } from './judge.js';
 import type { CompiledPolicy } from './policy.js';
@@ -79,30 +79,42 @@ function contributionsOf(
   moment: Moment,
 ): Contribution[] {
   const ids = [...check.always, ...(check.own >= 0 && relation === 'own' ? [check.own] : [])];
-  const covering = (patterns: readonly string[]): string | undefined =>
-    patterns.find((pattern) => {
-      const bits = catalogue.expand(pattern);
-      return bits !== undefined && ids.some((id) => hasBit(bits, id));
-    });
-  const stateOf = (bounds: Bounds, effect: Effect, inactiveRole = false): Contribution['state'] => {
+  /** The pattern that covers what is asked for; one that covers something active, if there is one. */
+  const covering = (patterns: readonly string[]): { pattern: string; active: boolean } | undefined => {
+    let inactive: { pattern: string; active: boolean } | undefined;
+    for (const pattern of patterns) {
+      const coverage = catalogue.expand(pattern);
+      const covered = coverage === undefined ? [] : ids.filter((id) => includesId(coverage, id));
+      if (covered.some((id) => hasBit(policy.active, id))) return { pattern, active: true };
+      if (covered.length > 0) inactive ??= { pattern, active: false };
+    }
+    return inactive;
+  };
+  const stateOf = (
+    bounds: Bounds,
+    effect: Effect,
+    activePermission: boolean,
+    inactiveRole = false,
+  ): Contribution['state'] => {
     if (!user.active) return 'user-inactive';
     if (inactiveRole) return 'role-inactive';
-    if (!inEffect(bounds, moment, effect))
+    if (!inEffect(bounds, moment, effect)) {
       return bounds.from !== undefined && moment.now < bounds.from ? 'not-yet' : 'ended';
-    if (effect === 'allow' && !ids.some((id) => hasBit(policy.active, id))) return 'permission-inactive';
-    return 'counts';
+    }
+    // Of a permission that is switched off a denial still counts.
+    return effect === 'deny' || activePermission ? 'counts' : 'permission-inactive';
   };
   const found: Contribution[] = [];
   for (const assignment of user.roles) {
     for (const { path, inactive, role } of ancestry(policy.record, assignment.role)) {
       for (const effect of ['deny', 'allow'] as const) {
-        const permission = covering(role[effect]);
-        if (permission === undefined) continue;
+        const covers = covering(role[effect]);
+        if (covers === undefined) continue;
         found.push({
           effect,
-          permission,
+          permission: covers.pattern,
           path,
-          state: stateOf(assignment, effect, inactive),
+          state: stateOf(assignment, effect, covers.active, inactive),
           grantedBy: assignment.grantedBy,
           ...(assignment.until === undefined ? {} : { until: assignment.until }),
         });
@@ -110,12 +122,13 @@ function contributionsOf(
     }
   }
   for (const rule of user.rules) {
-    if (covering([rule.permission]) === undefined) continue;
+    const covers = covering([rule.permission]);
+    if (covers === undefined) continue;
     found.push({
       effect: rule.effect,
       permission: rule.permission,
       path: [],
-      state: stateOf(rule, rule.effect),
+      state: stateOf(rule, rule.effect, covers.active),
       grantedBy: rule.grantedBy,
       ...(rule.until === undefined ? {} : { until: rule.until }),
     });

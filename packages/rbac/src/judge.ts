@@ -1,12 +1,12 @@
 import { hasBit, type BitSet } from './bit-set.js';
-import type { Catalogue, Check } from './catalogue.js';
+import { includesId, type Catalogue, type Check, type Coverage } from './catalogue.js';
 import type { CompiledPolicy, CompiledRole } from './policy.js';
 import type { Bounds, Effect, UserRecord } from './role-store.js';
 
 interface CompiledRule {
   readonly effect: Effect;
   readonly permission: string;
-  readonly bits: BitSet;
+  readonly coverage: Coverage;
   readonly bounds: Bounds | undefined;
 }
 
@@ -60,7 +60,7 @@ export interface Verdict {
   readonly allowed: boolean;
   readonly reason: Reason;
   /** Name of the role, or the rule's permission, that decided. */
-  readonly by?: string;
+  readonly by?: string | undefined;
 }
 
 const NOT_GRANTED: Verdict = Object.freeze({ allowed: false, reason: 'not-granted' });
@@ -74,9 +74,10 @@ export function makeEntry(
 ): UserEntry {
   const bounded = record.roles.some(isBounded);
   const rules = record.rules.flatMap((rule): CompiledRule[] => {
-    const bits = catalogue.expand(rule.permission);
+    const coverage = catalogue.expand(rule.permission);
     // A permission that this version of the app does not know grants nothing here.
-    return bits ? [{ effect: rule.effect, permission: rule.permission, bits, bounds: boundsOf(rule) }] : [];
+    if (coverage === undefined) return [];
+    return [{ effect: rule.effect, permission: rule.permission, coverage, bounds: boundsOf(rule) }];
   });
   return {
     policyRevision,
@@ -121,8 +122,9 @@ export function judge(
     for (const rule of entry.rules) {
       if (!inEffect(rule.bounds, moment, rule.effect)) continue;
       if (rule.effect === 'deny') {
-        if (touches(rule.bits, check, own)) return { allowed: false, reason: 'denied', by: rule.permission };
-      } else if (direct === undefined && touches(rule.bits, check, own, policy.active)) {
+        if (touches(rule.coverage, check, own))
+          return { allowed: false, reason: 'denied', by: rule.permission };
+      } else if (direct === undefined && touches(rule.coverage, check, own, policy.active)) {
         direct = rule.permission;
       }
     }
@@ -168,9 +170,9 @@ function rolesOf(policy: CompiledPolicy, entry: UserEntry): readonly (CompiledRo
   return entry.resolved;
 }
 
-function touches(bits: BitSet, check: Check, own: number, active?: BitSet): boolean {
-  for (const id of check.always) if (hasBit(bits, id) && (!active || hasBit(active, id))) return true;
-  return own >= 0 && hasBit(bits, own) && (!active || hasBit(active, own));
+function touches(coverage: Coverage, check: Check, own: number, active?: BitSet): boolean {
+  for (const id of check.always) if (includesId(coverage, id) && (!active || hasBit(active, id))) return true;
+  return own >= 0 && includesId(coverage, own) && (!active || hasBit(active, own));
 }
 
 function isBounded(bounds: Bounds): boolean {

@@ -1,5 +1,5 @@
 import { clearBit, emptyBits, setBit, unite, type BitSet } from './bit-set.js';
-import type { Catalogue } from './catalogue.js';
+import { addCoverage, type Catalogue } from './catalogue.js';
 import { errors } from './error-codes.js';
 import { findCycle } from './hierarchy.js';
 import type { PolicyRecord, RoleRecord } from './role-store.js';
@@ -70,8 +70,8 @@ function compileRole(
     [deny, role.deny],
   ] as const) {
     for (const pattern of patterns) {
-      const bits = catalogue.expand(pattern);
-      if (bits) unite(into, bits);
+      const coverage = catalogue.expand(pattern);
+      if (coverage !== undefined) addCoverage(into, coverage);
       else unresolved.push(pattern);
     }
   }

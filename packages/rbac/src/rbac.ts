@@ -183,7 +183,11 @@ export function createRbac<Name extends string, const Role extends string = stri
       const found = given.principal(req);
       return isThenable(found) ? Promise.resolve(found).then(usable) : usable(found);
     },
-    asPrincipal: (subject) => usable(typeof subject === 'string' ? { id: subject, kind: 'user' } : subject),
+    asPrincipal(subject) {
+      if (typeof subject !== 'string') return usable(subject);
+      if (!isUserId(subject)) throw errors.E_PRINCIPAL_INVALID();
+      return { id: subject, kind: 'user' };
+    },
     factsNow(principal) {
       if (given.rolesFrom === 'store') return facts.now(principal.id);
       const policy = facts.policyNow();
@@ -194,10 +198,23 @@ export function createRbac<Name extends string, const Role extends string = stri
       return fromPrincipal(catalogue, principal, await facts.policy(), 'store');
     },
     conclude(principal, { policy, entry, source }, question, relation) {
-      const found = answer(catalogue, policy, entry, question, relation, engine.moment(), principal.scopes);
+      const scopes = principal.scopes;
+      const moment = engine.moment();
+      const { allowed, reason, by, permission } = answer(
+        catalogue,
+        policy,
+        entry,
+        question,
+        relation,
+        moment,
+        scopes,
+      );
       return {
-        ...found,
+        allowed,
         asked: question.text,
+        reason,
+        by,
+        permission,
         principalId: principal.id,
         revision: freshness.revision,
         source: given.rolesFrom === 'principal' ? 'principal' : source,
@@ -228,8 +245,11 @@ export function createRbac<Name extends string, const Role extends string = stri
     },
   };
 
+  const questions = new Map<string, Question>();
+
   async function decide(subject: Subject, permission: string, ask: AskOptions = {}): Promise<Decision> {
-    const question = engine.questionOf([permission], 'all');
+    const question = questions.get(permission) ?? engine.questionOf([permission], 'all');
+    questions.set(permission, question); // As many as there are names: unknown ones have thrown.
     const principal = engine.asPrincipal(subject);
     if (!principal) return engine.refusal(question, 'anonymous');
     try {

@@ -344,11 +344,11 @@ describe('T26: time', () => {
 });
 
 describe('explain', () => {
-  test('tells the decision that is made, and each suggested role alone turns the denial around (300 random worlds)', async () => {
+  test('tells the decision that is made, and each suggested role alone turns the denial around (600 random worlds)', async () => {
     const random = mulberry32(7);
     let suggestions = 0;
     let denials = 0;
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 600; i++) {
       const world = randomWorld(random);
       const store = memoryRoles();
       const clock = { now: () => 2, monotonic: () => 0 };
