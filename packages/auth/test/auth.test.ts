@@ -649,6 +649,39 @@ onBothExpress((express: ExpressLike) => {
       ).toMatchObject({ code: 'E_AUTHENTICATION_REQUIRED' });
     });
 
+    test('web cache deception: an answer that carries the cookies of one person is never public, whoever says so', async () => {
+      const { auth, clock } = withCookies();
+      const app = express();
+      app.use(context({ trustProxy: false }), auth.authenticate());
+      app.use('/auth', auth.router());
+      const caching = 'public, max-age=300';
+      app.get('/set', (_req: Request, res: Response) => void res.set('Cache-Control', caching).send('page'));
+      app.get('/head', (_req: Request, res: Response) => {
+        res.writeHead(200, { 'cache-control': caching, 'X-Other': 'kept' }).end('page');
+      });
+      app.get('/reason', (_req: Request, res: Response) => {
+        res.writeHead(200, 'OK', ['Cache-Control', caching, 'X-Other', 'kept'] as never).end('page');
+      });
+      const { pair } = await asUser(auth, (await auth.register(ada, from)).userId);
+      const cookie = `__Host-access=${pair.accessToken}; __Host-refresh=${pair.refreshToken}`;
+      const paths = ['/set', '/head', '/reason', '/auth/jwks.json'];
+      for (const path of paths) {
+        const plain = await request(app).get(path).set({ cookie });
+        expect([path, plain.headers['cache-control'], plain.headers['set-cookie']]).toEqual([
+          path,
+          caching,
+          undefined,
+        ]);
+      }
+      clock.advance('11m');
+      for (const path of paths) {
+        const renewing = await request(app).get(path).set({ cookie });
+        expect([path, renewing.status, renewing.headers['cache-control']]).toEqual([path, 200, 'no-store']);
+        expect(jar(renewing)).toMatch(/^__Host-access=[\w.-]+; __Host-refresh=[\w-]+$/);
+        if (path === '/head' || path === '/reason') expect(renewing.headers['x-other']).toBe('kept');
+      }
+    });
+
     test('a dead cookie is a 401 once, and is cleared', async () => {
       const { app, auth } = withCookies();
       const { pair } = await asUser(auth, 'u1');
