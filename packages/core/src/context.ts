@@ -30,6 +30,8 @@ const MAX_CHAIN = 32;
  * The address is the right-most hop of `X-Forwarded-For` that is not one of the trusted proxies.
  * At the first request the app's own `trust proxy` setting is compared; if the two differ, every request is
  * refused, because `req.ip` and the limits would speak of different clients.
+ * A request without an address is refused with 400 (E_ADDRESS_UNKNOWN). Behind a proxy that connects over a Unix socket, say
+ * how many proxies there are: a socket's peer has no network to list.
  * @throws OptionError
  * @see RFC 7239 section 8.1 on why a forwarded address cannot be trusted from anybody else
  */
@@ -48,6 +50,8 @@ export function context(options: ContextOptions): Middleware {
     events: option.port<Events>(['emit'], noEvents),
   });
   const sameTrust = new WeakMap<object, boolean>();
+  // A Unix socket has no address to name; only who counts hops can mean the proxy at its other end.
+  const countsHops = typeof options.trustProxy === 'number';
 
   return guard('context', { stage: 'context', events }, (req, res) => {
     if (hasAddress(req)) return ALLOW; // Mounted twice, for instance in a sub-app: the first one counts.
@@ -61,7 +65,7 @@ export function context(options: ContextOptions): Middleware {
     const brought = req.headers['x-request-id'];
     const requestId =
       trustRequestId && typeof brought === 'string' && REQUEST_ID.test(brought) ? brought : random.uuid();
-    const { address, viaProxy } = clientOf(req, isProxy);
+    const { address, viaProxy } = clientOf(req, isProxy, countsHops);
     const secure =
       (req.socket as { encrypted?: boolean }).encrypted === true ||
       (viaProxy && forwardedProto(req) === 'https');
@@ -76,12 +80,14 @@ export function context(options: ContextOptions): Middleware {
 }
 
 /** The client of a connection: the socket's peer, or what trusted proxies say of it. */
-function clientOf(req: SecurityRequest, isProxy: ProxyTrust): { address: ClientAddress; viaProxy: boolean } {
+function clientOf(
+  req: SecurityRequest,
+  isProxy: ProxyTrust,
+  countsHops: boolean,
+): { address: ClientAddress; viaProxy: boolean } {
   const peer = parseAddress(req.socket.remoteAddress ?? '');
-  // No peer address: the connection is gone, or a Unix socket. Neither can be a trusted proxy by address.
-  if (!peer) return { address: parseAddress('0.0.0.0')!, viaProxy: false };
   let address = peer;
-  if (!isProxy(peer, 0)) return { address, viaProxy: false };
+  if (peer ? !isProxy(peer, 0) : !countsHops) return { address: known(address), viaProxy: false };
 
   const chain = headerOf(req, 'x-forwarded-for')
     .split(',')
@@ -95,7 +101,14 @@ function clientOf(req: SecurityRequest, isProxy: ProxyTrust): { address: ClientA
     address = hop;
     if (!isProxy(hop, i + 1)) break;
   }
-  return { address, viaProxy: true };
+  return { address: known(address), viaProxy: true };
+}
+
+// A client that resets the connection right after its request leaves no peer address either: an invented one would let it
+// act under nobody's name, in the audit log and out of its own limits.
+function known(address: ClientAddress | undefined): ClientAddress {
+  if (!address) throw errors.E_ADDRESS_UNKNOWN();
+  return address;
 }
 
 function forwardedProto(req: SecurityRequest): string {

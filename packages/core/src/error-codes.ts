@@ -7,6 +7,11 @@ export const errors = defineErrors('core', {
     title: 'Security context missing',
     message: 'A middleware needs the client address, but context() is not mounted before it.',
   },
+  E_ADDRESS_UNKNOWN: {
+    status: 400,
+    title: 'Client address unknown',
+    message: 'The request came without the address of a client.',
+  },
   E_FORWARDED_MALFORMED: {
     status: 400,
     title: 'Malformed forwarding header',

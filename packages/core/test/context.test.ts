@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { onBothExpress } from '@portcullis/test-support';
 import type { Response } from 'express';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import request from 'supertest';
 import { context, ensureContext, OptionError, type TrustProxy } from '../src/index.js';
 
@@ -68,6 +72,50 @@ onBothExpress((express) => {
   ])('a malformed forwarded chain is refused with 400: %s', async (chain) => {
     const response = await request(appWith(32)).get('/').set('X-Forwarded-For', chain);
     expect([response.status, response.body.code]).toEqual([400, 'E_FORWARDED_MALFORMED']);
+  });
+
+  describe('a peer without an address', () => {
+    async function overUnixSocket(trustProxy: TrustProxy, headers: Record<string, string>) {
+      const folder = mkdtempSync(join(tmpdir(), 'portcullis-context-'));
+      const socketPath = join(folder, 'http.sock');
+      const server = appWith(trustProxy).listen(socketPath);
+      try {
+        await new Promise((resolve) => server.once('listening', resolve));
+        const response = await new Promise<IncomingMessage>((resolve, reject) => {
+          get({ socketPath, headers, agent: false }, resolve).on('error', reject);
+        });
+        let text = '';
+        for await (const chunk of response) text += String(chunk);
+        return { status: response.statusCode, body: JSON.parse(text) as { ip?: string; code?: string } };
+      } finally {
+        await new Promise((resolve) => server.close(resolve));
+        rmSync(folder, { recursive: true });
+      }
+    }
+
+    test('a proxy on a Unix socket is one of the hops that are counted', async () => {
+      const headers = { 'X-Forwarded-For': '6.6.6.6, 203.0.113.9', 'X-Forwarded-Proto': 'https' };
+      const { body } = await overUnixSocket(1, headers);
+      expect(body).toMatchObject({ ip: '203.0.113.9', secure: true });
+    });
+
+    test.each<[string, TrustProxy, Record<string, string>]>([
+      ['no proxy is trusted', false, { 'X-Forwarded-For': '203.0.113.9' }],
+      ['only networks are', ['loopback'], { 'X-Forwarded-For': '203.0.113.9' }],
+      ['the proxy says nothing', 1, {}],
+    ])('otherwise nobody is invented: 400 where %s', async (_where, trustProxy, headers) => {
+      const { status, body } = await overUnixSocket(trustProxy, headers);
+      expect([status, body.code]).toEqual([400, 'E_ADDRESS_UNKNOWN']);
+    });
+
+    test('who sends a request and resets the connection does not act under an address that is not theirs', () => {
+      const gone = { headers: {}, socket: { remoteAddress: undefined, destroyed: true } };
+      const ends: unknown[] = [];
+      context({ trustProxy: false })(gone as never, { setHeader: () => undefined } as never, (end) =>
+        ends.push(end),
+      );
+      expect(ends).toEqual([expect.objectContaining({ code: 'E_ADDRESS_UNKNOWN', status: 400 })]);
+    });
   });
 
   test("every request is refused while the app's own 'trust proxy' says something else", async () => {
