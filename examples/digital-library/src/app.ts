@@ -1,5 +1,6 @@
 import { errorHandler, notFound } from '@portcullis/errors';
 import { liveness, readiness } from '@portcullis/errors/server';
+import type { SecurityRequest } from '@portcullis/core';
 import { csrf } from '@portcullis/csrf';
 import { httpsOnly, noStore, securityHeaders } from '@portcullis/headers';
 import { context, rateLimit } from '@portcullis/rate-limit';
@@ -59,6 +60,10 @@ export function createApp(house: House): Express {
     rbac.public('describes the API'),
     (_req, res) => void res.json(openApiDocument(issuerOf(house))),
   );
+  app.use(
+    ['/sign-in', '/register', '/api/auth/sign-in', '/api/auth/register', '/api/auth/password'],
+    rateLimit({ name: 'attempts', limit: 30, window: '1m', skip: isReading, store: windows, events }),
+  );
   app.use('/api', api(house));
   app.use(accountPages(house), bookPages(house), loanPages(house));
   app.use('/staff', staffPages(house));
@@ -69,6 +74,10 @@ export function createApp(house: House): Express {
 }
 
 const assets = fileURLToPath(new URL('../public/', import.meta.url));
+
+function isReading({ method }: SecurityRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
 
 function issuerOf(house: House): string {
   return house.origin?.origin ?? 'http://localhost:3000';

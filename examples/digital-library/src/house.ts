@@ -10,7 +10,7 @@ import { redisWindows } from '@portcullis/rate-limit/redis';
 import { createRbac, type PermissionOf, type Rbac } from '@portcullis/rbac';
 import { postgresRoles, rbacMigrations } from '@portcullis/rbac/postgres';
 import { Redis } from 'ioredis';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addMissingBooks, type NewBook } from './books.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
@@ -175,13 +175,16 @@ async function makeFirstStaff(auth: Auth, rbac: LibraryRbac, sql: Sql): Promise<
   const { rowCount } = await sql.query('select 1 from library.person where email = $1', [STAFF_EMAIL]);
   if (rowCount > 0) return undefined;
   const password = randomBytes(18).toString('base64url');
-  try {
-    const { userId } = await auth.register({ login: STAFF_EMAIL, password }, { address: undefined });
-    await rbac.grantRole('system', userId, 'staff', { reason: 'first start' });
-  } catch (error) {
-    // Another process of the library started at the same moment and was first.
-    if ((error as { code?: string }).code === 'E_ACCOUNT_EXISTS') return undefined;
-    throw error;
-  }
-  return { email: STAFF_EMAIL, password };
+  const passwordHash = await auth.passwords.hash(password);
+  const id = randomUUID();
+  // The role first: an account that is there and cannot manage anything would never be made again.
+  await rbac.grantRole('system', id, 'staff', { reason: 'first start' });
+  const added = await sql.query(
+    `insert into library.person (id, email, password_hash) values ($1, $2, $3) on conflict (email) do nothing`,
+    [id, STAFF_EMAIL, passwordHash],
+  );
+  if (added.rowCount === 1) return { email: STAFF_EMAIL, password };
+  // Another process of the library started at the same moment and was first.
+  await rbac.revokeRole('system', id, 'staff');
+  return undefined;
 }

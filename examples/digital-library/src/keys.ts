@@ -1,6 +1,6 @@
 import { generateKeys } from '@portcullis/auth';
 import { Secret } from '@portcullis/core';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The keys that sign access tokens: from the settings, else generated once and kept beside the data. */
@@ -8,9 +8,18 @@ export function loadOrGenerateKeys(given: Secret<string> | undefined, directory:
   if (given !== undefined) return given;
   const file = join(directory, 'signing-keys.json');
   if (!existsSync(file)) {
+    // With a database of its own elsewhere, nobody has made the folder yet.
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     const draft = `${file}.${process.pid}`;
     writeFileSync(draft, JSON.stringify(generateKeys()), { mode: 0o600 });
-    renameSync(draft, file);
+    try {
+      // link() does not replace: of two processes that start together both use the keys of the first.
+      linkSync(draft, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      unlinkSync(draft);
+    }
   }
   return new Secret(readFileSync(file, 'utf8'));
 }

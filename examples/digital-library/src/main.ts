@@ -13,12 +13,13 @@ guardProcess({
   drain: [() => server.close(), () => house.close()],
 });
 
-const { HOST, PORT } = config.values;
-const { port } = await server.listen({ host: HOST, port: PORT });
+// Before anything that can fail, such as a port that is taken: there is no second chance to show it.
 if (house.firstStaff) {
   console.log(
     `Staff account, shown once: ${house.firstStaff.email} with password ${house.firstStaff.password}`,
   );
 }
+const { HOST, PORT } = config.values;
+const { port } = await server.listen({ host: HOST, port: PORT });
 const host = HOST.includes(':') ? `[${HOST}]` : HOST;
 console.log(`Digital Library is open at http://${host}:${port}`);

@@ -46,7 +46,7 @@ export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): Peo
       const row = await one(sql`email = ${login}`);
       return row && enrolled(row);
     },
-    findById: (id) => one(sql`id::text = ${id}`),
+    findById: async (id) => (isUuid(id) ? one(sql`id = ${id}`) : undefined),
     async saveCredential(id, { passwordHash, replaces }) {
       const saved = await db.query(sql`
         update library.person set password_hash = ${passwordHash}
@@ -69,9 +69,15 @@ export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): Peo
       return found.rows;
     },
     async find(id) {
+      if (!isUuid(id)) return undefined;
       const found = await db.query<Person>(sql`
-        select id::text as id, email, active, created_at as "createdAt" from library.person where id::text = ${id}`);
+        select id::text as id, email, active, created_at as "createdAt" from library.person where id = ${id}`);
       return found.rows[0];
     },
   };
+}
+
+// PostgreSQL refuses a comparison with anything else; casting the column instead would keep its index out.
+function isUuid(id: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
 }

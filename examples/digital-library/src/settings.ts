@@ -19,7 +19,7 @@ const declaration = {
     protocols: ['redis:', 'rediss:'],
     secret: true,
     optional: true,
-    note: 'Redis for limits and sessions; without it they live in this process',
+    note: 'Redis for the counts of requests and password guesses; without it they live in this process',
   }),
   DATA_DIRECTORY: setting.string({
     default: '.data',

@@ -1,5 +1,4 @@
 import { hasCode, isSecurityError } from '@portcullis/core';
-import { rateLimit } from '@portcullis/rate-limit';
 import { createValidator, validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
 import type { House } from '../house.js';
@@ -14,16 +13,15 @@ const notice = { query: noticeSchema } as const;
 
 /** Register, sign in, sign out: the flows of `@portcullis/auth` behind forms. */
 export function accountPages(house: House): Router {
-  const { auth, audit, rbac, windows, events } = house;
+  const { auth, audit, rbac } = house;
   const router = Router();
   const open = rbac.public('everybody may register and sign in');
-  const attempts = rateLimit({ name: 'account-forms', limit: 30, window: '1m', store: windows, events });
 
   router.get('/register', open, async (req, res) =>
     sendPage(house, req, res, { title: 'Register', body: registerPage() }),
   );
 
-  router.post('/register', open, attempts, async (req, res) => {
+  router.post('/register', open, async (req, res) => {
     const values = typed(req.body);
     const refuse = (status: number, errors: FieldErrors) =>
       sendPage(house, req, res, { title: 'Register', status, body: registerPage(values, errors) });
@@ -51,7 +49,7 @@ export function accountPages(house: House): Router {
     await sendPage(house, req, res, { title: 'Sign in', done, body: signInPage() });
   });
 
-  router.post('/sign-in', open, attempts, async (req, res) => {
+  router.post('/sign-in', open, async (req, res) => {
     const values = typed(req.body);
     const refuse = (status: number, errors: FieldErrors) =>
       sendPage(house, req, res, { title: 'Sign in', status, body: signInPage(values, errors) });
