@@ -21,10 +21,13 @@ describe('the first start', () => {
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
     const dataDirectory = join(folder.path, 'data');
-    const failed = await startLibrary({ dataDirectory, env: { PORT: String(port) } }).catch(String);
+    const failed = await startLibrary({ dataDirectory, env: { PORT: String(port) } }).then(
+      () => 'It started.',
+      (error: Error) => error.message,
+    );
     taken.close();
     expect(failed).toMatch(/EADDRINUSE/);
-    const [, login, password] = /Staff account, shown once: (\S+) with password (\S+)/.exec(String(failed))!;
+    const [, login, password] = /Staff account, shown once: (\S+) with password (\S+)/.exec(failed)!;
 
     const library = await startLibrary({ dataDirectory });
     try {

@@ -83,7 +83,7 @@ function keepOutOfCaches(res: SecurityResponse & { [KEPT_OUT]?: true }): void {
     // Headers given to writeHead() itself win over those set before: they lose their say here.
     this.setHeader('Cache-Control', 'no-store');
     return writeHead.apply(this, given.map(withoutCacheControl));
-  } as SecurityResponse['writeHead'];
+  };
 }
 
 /** Both forms that writeHead() takes: a record, or names and values in turn. Anything else is returned as it is. */
