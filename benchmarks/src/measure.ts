@@ -1,7 +1,6 @@
 import autocannon from 'autocannon';
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export interface Sample {
@@ -60,11 +59,15 @@ async function cpu(child: ChildProcess): Promise<number> {
 }
 
 async function message<T>(child: ChildProcess): Promise<T> {
-  const [answer] = (await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(() => {
-      throw new Error('The server ended.');
-    }),
-  ])) as [T];
-  return answer;
+  const done = new AbortController();
+  const ended = once(child, 'exit', { signal: done.signal }).then(() => {
+    throw new Error('The server ended.');
+  });
+  try {
+    const [answer] = (await Promise.race([once(child, 'message', { signal: done.signal }), ended])) as [T];
+    return answer;
+  } finally {
+    done.abort();
+    ended.catch(() => undefined);
+  }
 }
