@@ -42,6 +42,9 @@ export {
 export { guardOf, walkRoutes, type ChainLink, type RouteEntry } from './router-walker.js';
 export { errors as coreErrors } from './error-codes.js';
 export { isError } from './is-error.js';
+export { isKnownSecure } from './known-secure.js';
+export { appendVary } from './vary.js';
+export { within, type WithinOptions } from './within.js';
 export { Secret } from './secret.js';
 export { systemClock, type Clock } from './clock.js';
 export { systemRandom, type Random } from './random.js';

@@ -1,4 +1,5 @@
 export interface WithinOptions {
+  /** Gives up at once, with what `late` makes. */
   readonly signal?: AbortSignal | undefined;
   /** For work that nobody waits for: its timer does not keep the process alive. */
   readonly background?: boolean;

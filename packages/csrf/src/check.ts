@@ -1,4 +1,5 @@
 import {
+  isKnownSecure,
   isLoopbackHost,
   noEvents,
   option,
@@ -105,7 +106,7 @@ export function compileCheck(owner: string, options: CsrfOptions): { check: Csrf
     if (own) return own.has(header) ? ALLOWED : refuse('other-origin', header);
     if (!sameHost(origin, req.headers.host)) return refuse('other-origin', header);
     // A page of the same host over http may have been written by anyone on the network path.
-    if (origin.scheme !== 'https' && isSecure(req)) return refuse('insecure-origin', header);
+    if (origin.scheme !== 'https' && isKnownSecure(req)) return refuse('insecure-origin', header);
     return ALLOWED;
   }
 
@@ -136,16 +137,6 @@ function sameHost(origin: WebOrigin, hostHeader: string | undefined): boolean {
   const host = hostHeader.toLowerCase();
   if (origin.port !== undefined) return host === `${origin.host}:${origin.port}`;
   return host === origin.host || host === `${origin.host}:${origin.scheme === 'https' ? 443 : 80}`;
-}
-
-// True only when known: context()'s word where it is mounted, else the socket's own TLS.
-function isSecure(req: SecurityRequest): boolean {
-  if ((req.socket as { encrypted?: boolean } | undefined)?.encrypted === true) return true;
-  try {
-    return req.security?.secure === true;
-  } catch {
-    return false;
-  }
 }
 
 function originText(insecure: boolean): OptionReader<string> {

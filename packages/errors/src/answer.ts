@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { SecurityRequest, SecurityResponse } from '@portcullis/core';
+import { appendVary, type SecurityRequest, type SecurityResponse } from '@portcullis/core';
 import type { HeaderValues } from './error-headers.js';
 import type { Rendered } from './render.js';
 
@@ -76,7 +76,7 @@ export function answer(
   if (!res.hasHeader('Content-Security-Policy')) {
     res.setHeader('Content-Security-Policy', contentSecurityPolicy);
   }
-  addVary(res, 'Accept');
+  appendVary(res, ['Accept']);
   for (const [name, value] of Object.entries(headers)) setOrAppend(res, name, value);
   res.setHeader('Content-Type', contentType);
   res.setHeader('Content-Length', Buffer.byteLength(body));
@@ -109,14 +109,11 @@ const PLAIN: Rendered = {
 
 function setOrAppend(res: SecurityResponse, name: string, value: string): void {
   const key = name.toLowerCase();
-  if (key === 'vary') addVary(res, value);
+  if (key === 'vary')
+    appendVary(
+      res,
+      value.split(',').map((name) => name.trim()),
+    );
   else if (key === 'set-cookie') res.appendHeader(name, value);
   else res.setHeader(name, value);
-}
-
-function addVary(res: SecurityResponse, field: string): void {
-  const present = String(res.getHeader('Vary') ?? '');
-  const fields = present.split(',').map((entry) => entry.trim().toLowerCase());
-  if (fields.includes('*') || fields.includes(field.toLowerCase())) return;
-  res.setHeader('Vary', present === '' ? field : `${present}, ${field}`);
 }

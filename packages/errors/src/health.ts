@@ -2,6 +2,7 @@ import {
   guard,
   option,
   readOptions,
+  within,
   type Duration,
   type Logger,
   type Middleware,
@@ -81,7 +82,7 @@ export function readiness(
     const states = await Promise.all(
       entries.map(async ([name, check]): Promise<readonly [string, State]> => {
         try {
-          await within(config.timeoutMs, check);
+          await verify(check, config.timeoutMs);
           note(name, 'up');
           return [name, 'up'];
         } catch (error) {
@@ -112,17 +113,13 @@ export function readiness(
   });
 }
 
-async function within(ms: number, check: HealthCheck): Promise<void> {
+async function verify(check: HealthCheck, timeoutMs: number): Promise<void> {
   const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`No answer within ${ms} ms.`)), ms);
-  });
+  const late = () => new Error(`No answer within ${timeoutMs} ms.`);
   try {
-    const verdict = await Promise.race([deadline, Promise.resolve(check(controller.signal))]);
+    const verdict = await within(Promise.resolve(check(controller.signal)), timeoutMs, late);
     if (verdict === false) throw new Error('The check returned false.');
   } finally {
-    clearTimeout(timer);
     controller.abort();
   }
 }

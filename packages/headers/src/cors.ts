@@ -1,5 +1,6 @@
 import {
   ALLOW,
+  appendVary,
   guard,
   noEvents,
   option,
@@ -16,7 +17,6 @@ import { allowedHeaderName, exposedHeaderName, methodName, originsReader } from 
 import { recordCors, type CorsRecording } from './cors-rendering.js';
 import { errors } from './error-codes.js';
 import type { RefusalGuard } from './events.js';
-import { appendVary } from './vary.js';
 
 export interface CorsOptions {
   /**

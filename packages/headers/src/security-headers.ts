@@ -2,6 +2,7 @@ import {
   ALLOW,
   ensureContext,
   guard,
+  isKnownSecure,
   noEvents,
   option,
   optionConflict,
@@ -14,7 +15,6 @@ import {
   type Random,
   type SecurityResponse,
 } from '@portcullis/core';
-import { isKnownSecure } from './connection.js';
 import { cspReader, type CspOptions, type CspPolicies } from './csp.js';
 import { createNonces } from './nonces.js';
 import { permissionsPolicyReader, type PermissionsPolicy } from './permissions-policy.js';

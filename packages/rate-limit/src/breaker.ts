@@ -1,4 +1,4 @@
-import { coreErrors, isError, type Clock } from '@portcullis/core';
+import { coreErrors, hasCode, isError, within, type Clock } from '@portcullis/core';
 
 export interface BreakerOptions {
   /** Longest wait for one call, in milliseconds. */
@@ -23,11 +23,13 @@ export function createBreaker(options: BreakerOptions): Breaker {
   let openedAt: number | undefined;
   let nextProbeAt = 0;
   let probing = false;
+  const timely = async <T>(call: () => Promise<T>): Promise<T> =>
+    within(call(), timeoutMs, () => coreErrors.E_STORE_TIMEOUT());
 
   async function tryAgain(): Promise<void> {
     probing = true;
     try {
-      await withTimeout(probe, timeoutMs);
+      await timely(probe);
       const since = openedAt;
       openedAt = undefined;
       if (since !== undefined) onClose(clock.monotonic() - since);
@@ -44,30 +46,16 @@ export function createBreaker(options: BreakerOptions): Breaker {
       throw coreErrors.E_STORE_UNAVAILABLE();
     }
     try {
-      return await withTimeout(call, timeoutMs);
+      return await timely(call);
     } catch (cause) {
       // Calls of one batch fail together; only the first one changes the state.
       if (openedAt === undefined) {
         openedAt = clock.monotonic();
         nextProbeAt = openedAt + probeEveryMs;
-        onOpen(cause === TIMED_OUT ? 'timeout' : 'error');
+        onOpen(hasCode(cause, 'E_STORE_TIMEOUT') ? 'timeout' : 'error');
       }
-      if (cause === TIMED_OUT) throw coreErrors.E_STORE_TIMEOUT();
+      if (hasCode(cause, 'E_STORE_TIMEOUT')) throw cause;
       throw coreErrors.E_STORE_UNAVAILABLE(isError(cause) ? { cause } : {});
     }
   };
-}
-
-const TIMED_OUT = Symbol('timed out');
-
-async function withTimeout<T>(call: () => Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(reject, timeoutMs, TIMED_OUT);
-  });
-  try {
-    return await Promise.race([call(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,6 +1,5 @@
-import { nearest, type Clock, type Events, type Freshness } from '@portcullis/core';
+import { nearest, within, type Clock, type Events, type Freshness } from '@portcullis/core';
 import { parsePattern, type Catalogue } from './catalogue.js';
-import { within } from './deadline.js';
 import { errors } from './error-codes.js';
 import type { FactsCache } from './facts.js';
 import { findCycle } from './hierarchy.js';

@@ -1,6 +1,5 @@
-import { isSecurityError, type Clock, type Events, type Freshness } from '@portcullis/core';
+import { isSecurityError, within, type Clock, type Events, type Freshness } from '@portcullis/core';
 import type { Catalogue } from './catalogue.js';
-import { within } from './deadline.js';
 import { errors } from './error-codes.js';
 import { makeEntry, type UserEntry } from './judge.js';
 import { compilePolicy, type CompiledPolicy } from './policy.js';
