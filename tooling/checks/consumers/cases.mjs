@@ -6,6 +6,18 @@ const json = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origi
 const account = { login: 'reader@library.example', password: 'a long and winding pass phrase' };
 
 export const cases = {
+  all: {
+    requests: [
+      {
+        path: '/nothing',
+        status: 404,
+        header: { 'content-type': 'application/problem\\+json', 'x-content-type-options': 'nosniff' },
+      },
+      { method: 'POST', path: '/books', headers: json, body: { isbn: '9780132350884' }, status: 401 },
+      { method: 'POST', path: '/books', headers: { 'sec-fetch-site': 'cross-site' }, body: {}, status: 403 },
+      { method: 'POST', path: '/auth/register', headers: json, body: account, status: 201 },
+    ],
+  },
   audit: {
     start: 'own',
     requests: [

@@ -40,7 +40,7 @@ try {
     }),
   );
   await inParallel(chosen, checkPackage);
-  if (wanted.length === 0) await checkAllTogether();
+  if (wanted.length === 0 || wanted.includes('all')) await checkAllTogether();
 } finally {
   rmSync(home, { recursive: true, force: true });
 }
@@ -82,11 +82,16 @@ async function checkAllTogether() {
     entriesOf(manifest).map(({ subpath }) => join(manifest.name, subpath)),
   );
   const optional = all.flatMap(({ manifest }) => Object.keys(manifest.peerDependenciesMeta ?? {}));
+  // The repository's own README; its server on a free port, beside the one that is asked.
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const block = /^## Add all of them\n[^]*?```ts\n([^]*?)```/m.exec(readme)?.[1];
+  checks.ok(block !== undefined, 'README.md has no start with all packages');
+  const start = block?.replace('port: 3000', 'port: 0');
   cpSync(place, join(home, 'express4', 'all'), { recursive: true });
   for (const major of [5, 4]) {
     const project = join(home, `express${major}`, 'all');
     await checkProject(`all on Express ${major}`, project, major, {
-      start: undefined,
+      start,
       entries,
       optional,
       folder: 'all',
@@ -227,7 +232,7 @@ function forCommonJs(code) {
   if (!/^(?:const .*= )?await /m.test(code)) return code;
   const imports = [];
   const body = code
-    .replace(/^import [^;]*;$/gm, (line) => (imports.push(line), ''))
+    .replace(/^import [^;]*;.*$/gm, (line) => (imports.push(line), ''))
     .replace(/^export /gm, '');
   return `${imports.join('\n')}\nvoid (async () => {\n${body}\n})();\n`;
 }
