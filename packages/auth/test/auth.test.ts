@@ -315,6 +315,19 @@ describe('the budget of guesses', () => {
     await auth.signIn(ada, from);
   });
 
+  test('knocking at an account that rests does not make it rest longer', async () => {
+    const { auth, clock } = makeAuth();
+    const take = () => auth.guesses.take({ account: 'ada' });
+    for (let i = 0; i < 6; i++) expect(await take()).toEqual({ allowed: true });
+    for (let i = 0; i < 100; i++) expect(await take()).toMatchObject({ allowed: false, by: 'account' });
+    clock.advance('30s');
+    expect(await take()).toEqual({ allowed: true }); // The seventh: now a minute, not half an hour.
+    clock.advance('59s');
+    expect(await take()).toMatchObject({ allowed: false });
+    clock.advance('1s');
+    expect(await take()).toEqual({ allowed: true });
+  });
+
   test('guesses sent at once do not share one budget', async () => {
     const { auth, events } = makeAuth();
     await Promise.allSettled(

@@ -1,6 +1,13 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createFreshness, createMemoryFeed, createMemoryStore, type Sql } from '@portcullis/core';
+import {
+  coreErrors,
+  createFreshness,
+  createMemoryFeed,
+  createMemoryStore,
+  type Freshness,
+  type Sql,
+} from '@portcullis/core';
 import { feedMigrations, fromPg, fromPglite, migrate, postgresFeed } from '@portcullis/core/postgres';
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import { redisStore } from '@portcullis/core/redis';
@@ -251,6 +258,52 @@ describe('memory', () => {
     expect(reads).toBe(2); // What is remembered has an end of its own.
     await here.sessions.revoke('ada', pair.sessionId);
     await expect(there.sessions.check(claims)).rejects.toEqual(refused('E_SESSION_ENDED'));
+  });
+
+  test('a session that is revoked while it is being read is not remembered as live', async () => {
+    const store = createMemoryStore();
+    const feed = createMemoryFeed();
+    const elsewhere = kit(keyValueSessions({ store, feed }));
+    const pair = await elsewhere.signIn('ada');
+    const inner = keyValueSessions({ store, feed });
+    let overtaken = false;
+    const slow: SessionStore = {
+      ...inner,
+      async find(id) {
+        const found = await inner.find(id);
+        if (!overtaken) await elsewhere.sessions.revoke('ada', pair.sessionId);
+        overtaken = true;
+        return found;
+      },
+    };
+    const here = kit(slow, { freshness: createFreshness({ feed }) });
+    const claims = elsewhere.tokens.verify(pair.accessToken);
+    await here.sessions.check(claims); // Read before the revoke: it may still count.
+    expect(overtaken).toBe(true);
+    await expect(here.sessions.check(claims)).rejects.toEqual(refused('E_SESSION_ENDED'));
+  });
+
+  test('without a lease nothing that is remembered counts: 503 until it is renewed', async () => {
+    const lease = { held: true };
+    const freshness: Freshness = {
+      current: () => lease.held,
+      ensure: async () => {
+        if (!lease.held) throw coreErrors.E_STALE();
+      },
+      revision: 0,
+      changedAt: () => 0,
+      onChanges: () => () => undefined,
+      settled: async () => undefined,
+      leaseMs: 1000,
+      stop: async () => undefined,
+    };
+    const { sessions, signIn, tokens } = kit(memory(), { freshness });
+    const claims = tokens.verify((await signIn('ada')).accessToken);
+    await sessions.check(claims);
+    lease.held = false;
+    await expect(sessions.check(claims)).rejects.toMatchObject({ code: 'E_STALE', status: 503 });
+    lease.held = true;
+    expect((await sessions.check(claims)).id).toBe('ada');
   });
 
   userPortSuite('memoryUsers', memoryUsers);
