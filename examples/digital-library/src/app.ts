@@ -4,7 +4,7 @@ import type { SecurityRequest } from '@portcullis/core';
 import { csrf } from '@portcullis/csrf';
 import { httpsOnly, noStore, securityHeaders } from '@portcullis/headers';
 import { context, rateLimit } from '@portcullis/rate-limit';
-import express, { type Express } from 'express';
+import express, { type ErrorRequestHandler, type Express } from 'express';
 import { fileURLToPath } from 'node:url';
 import type { House } from './house.js';
 import { openApiDocument } from './openapi.js';
@@ -23,9 +23,10 @@ export function createApp(house: House): Express {
   app.set('trust proxy', trustProxy);
   app.set('query parser', 'simple');
 
-  // Who connects, what is written down about it, what the browser may do.
-  app.use(securityHeaders({ profile: 'web', events }));
+  // Who connects, what the browser may do, what is written down about it.
+  const headers = securityHeaders({ profile: 'web', events });
   app.use(context({ trustProxy, events }));
+  app.use(headers); // After context(), which knows whether a proxy in front speaks TLS: HSTS depends on it.
   app.use(audit.accessLog());
   app.use(
     origin?.protocol === 'https:'
@@ -51,7 +52,7 @@ export function createApp(house: House): Express {
   );
   app.use(express.json({ limit: '100kb' }), express.urlencoded({ extended: false, limit: '20kb' }));
   app.use(auth.authenticate());
-  app.use(noStore());
+  app.use(noStore({ when: 'always' })); // Every page says who looks at it, if only by its menu.
   app.use(rateLimit({ name: 'person', by: 'principal', limit: 1200, window: '1m', store: windows, events }));
 
   // What can be done. Every route says who may; a route that says nothing is reported by the walker (see the tests).
@@ -69,6 +70,11 @@ export function createApp(house: House): Express {
   app.use('/staff', staffPages(house));
 
   app.use(notFound());
+  app.use(((error, req, res, next) => {
+    // What context() itself refuses has not come past the headers.
+    if (res.hasHeader('Content-Security-Policy')) next(error);
+    else void headers(req, res, () => next(error));
+  }) satisfies ErrorRequestHandler);
   app.use(errorHandler({ html: errorPage, map: toProblem, events }));
   return app;
 }

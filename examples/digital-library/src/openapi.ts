@@ -3,10 +3,11 @@ import { apiRoutes, type ApiRoute } from './api-routes.js';
 /** OpenAPI 3.1 of the JSON API, from the same rows that make the routes. */
 export function openApiDocument(server: string): object {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const route of apiRoutes) {
-    const path = `/api${route.path.replaceAll(/:(\w+)/g, '{$1}')}`;
-    (paths[path] ??= {})[route.method] = operation(route);
-  }
+  const add = (path: string, method: string, described: object): void => {
+    (paths[`/api${path.replaceAll(/:(\w+)/g, '{$1}')}`] ??= {})[method] = described;
+  };
+  for (const route of accountRoutes) add(`/auth${route.path}`, route.method, accountOperation(route));
+  for (const route of apiRoutes) add(route.path, route.method, operation(route));
   return {
     openapi: '3.1.0',
     info: {
@@ -49,6 +50,76 @@ function operation({ summary, permission, input, success }: ApiRoute): object {
     ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } } : {}),
     responses: {
       [success]: { description: 'Done', content: { 'application/json': {} } },
+      ...Object.fromEntries(refused.map((status) => [status, problem])),
+    },
+  };
+}
+
+interface AccountRoute {
+  readonly method: 'get' | 'post' | 'delete';
+  readonly path: string;
+  readonly summary: string;
+  readonly own?: boolean;
+  readonly success: 200 | 201 | 204;
+  /** Texts of the body; those that may be left out end with `?`. */
+  readonly texts?: readonly string[];
+}
+
+/** The router of `@portcullis/auth`, in its own words. */
+const accountRoutes: readonly AccountRoute[] = [
+  {
+    method: 'post',
+    path: '/register',
+    summary: 'Add an account',
+    success: 201,
+    texts: ['login', 'password', 'name?'],
+  },
+  {
+    method: 'post',
+    path: '/sign-in',
+    summary: 'Begin a session: tokens with "transport": "bearer", else cookies',
+    success: 200,
+    texts: ['login', 'password', 'transport?'],
+  },
+  {
+    method: 'post',
+    path: '/refresh',
+    summary: 'New tokens for a refresh token',
+    success: 200,
+    texts: ['refresh_token?'],
+  },
+  { method: 'post', path: '/sign-out', summary: 'End the session', success: 204 },
+  { method: 'get', path: '/jwks.json', summary: 'Keys that verify access tokens', success: 200 },
+  {
+    method: 'post',
+    path: '/password',
+    summary: 'Change the password; ends all other sessions',
+    own: true,
+    success: 204,
+    texts: ['currentPassword', 'newPassword'],
+  },
+  { method: 'get', path: '/sessions', summary: 'Your sessions', own: true, success: 200 },
+  { method: 'delete', path: '/sessions', summary: 'End all other sessions', own: true, success: 200 },
+  { method: 'delete', path: '/sessions/:id', summary: 'End one session', own: true, success: 204 },
+];
+
+function accountOperation({ path, summary, own, success, texts }: AccountRoute): object {
+  const names = (texts ?? []).map((text) => text.replace('?', ''));
+  const schema = {
+    type: 'object',
+    properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
+    required: (texts ?? []).filter((text) => !text.endsWith('?')),
+  };
+  const refused = ['400', '401', '403', '404', '409', '429', '503'];
+  return {
+    summary,
+    ...(own ? { security: [{ bearer: [] }] } : {}),
+    parameters: path.includes(':id')
+      ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }]
+      : [],
+    ...(texts ? { requestBody: { required: true, content: { 'application/json': { schema } } } } : {}),
+    responses: {
+      [success]: { description: 'Done', ...(success === 204 ? {} : { content: { 'application/json': {} } }) },
       ...Object.fromEntries(refused.map((status) => [status, problem])),
     },
   };

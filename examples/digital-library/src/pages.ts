@@ -49,9 +49,11 @@ export function fieldErrors(
   hints: Readonly<Record<string, string>>,
 ): FieldErrors {
   const errors: Record<string, string> = {};
-  for (const { pointer, message } of findings) {
+  for (const { pointer } of findings) {
     const name = pointer.split('/')[1] ?? '';
-    errors[name] ??= hints[name] ?? message;
+    // What the form has no field for cannot be shown beside one.
+    if (Object.hasOwn(hints, name)) errors[name] ??= hints[name]!;
+    else errors[''] ??= 'What was sent is not what this form asks for. Load the page again and fill it in.';
   }
   return errors;
 }

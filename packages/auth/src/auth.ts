@@ -23,7 +23,7 @@ import { emailLogin } from './flows/login.js';
 import { createGuessBudget, type GuessBudget, type GuessBudgetOptions } from './guesses/guess-budget.js';
 import { createAuthenticate, createRequired, userAgentOf } from './identify.js';
 import { createPasswords, type Passwords, type PasswordsOptions } from './passwords/passwords.js';
-import { createRouter } from './router.js';
+import { createRouter, type AuthRouterOptions } from './router.js';
 import { keyValueSessions } from './sessions/key-value-sessions.js';
 import type { SessionStore } from './sessions/session-store.js';
 import { createSessions, type SessionLifetimes, type Sessions } from './sessions/sessions.js';
@@ -93,8 +93,9 @@ export interface Auth extends Flows {
    * All flows as JSON routes: `POST /register`, `/sign-in`, `/refresh`, `/sign-out`, `/password`, `GET /sessions`,
    * `DELETE /sessions` (the others), `DELETE /sessions/:id`, `GET /jwks.json`. Mount it behind `context()`,
    * `express.json()` and `authenticate()`.
+   * @throws OptionError
    */
-  router(): Middleware;
+  router(options?: AuthRouterOptions): Middleware;
   /** Where a request comes from. @throws E_CONTEXT_MISSING without `context()` */
   metaOf(req: SecurityRequest): RequestMeta;
   readonly cookies: AuthCookies;
@@ -209,7 +210,7 @@ export function createAuth(options: AuthOptions): Auth {
     events,
   });
   const required = createRequired(events);
-  const router = createRouter({
+  const routerDeps = {
     flows,
     sessions,
     tokens,
@@ -220,13 +221,13 @@ export function createAuth(options: AuthOptions): Auth {
     metaOf,
     now: () => clock.now(),
     events,
-  });
+  };
 
   return {
     ...flows,
     authenticate: () => authenticate,
     required: () => required,
-    router: () => router,
+    router: (routerOptions) => createRouter(routerDeps, routerOptions),
     metaOf,
     cookies: cookies ?? noCookies,
     sessions,

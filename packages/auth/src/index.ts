@@ -1,4 +1,5 @@
 export { createAuth, type Auth, type AuthOptions, type CookieOptions } from './auth.js';
+export type { AccountAction, AuthRouterOptions } from './router.js';
 export type { ChangePasswordInput, Flows, RegisterInput, RequestMeta, SignInInput } from './flows/flows.js';
 export { emailLogin } from './flows/login.js';
 export type { AuthUser, NewAccount, NewCredential, UserPort } from './users.js';

@@ -2,6 +2,8 @@ import {
   ALLOW,
   guard,
   isSecurityError,
+  option,
+  readOptions,
   type Events,
   type Middleware,
   type SecurityRequest,
@@ -38,14 +40,33 @@ interface Exchange {
 
 type Route = (exchange: Exchange) => Promise<void>;
 
+/** Something that a request to the router did, or was refused. */
+export interface AccountAction {
+  readonly type:
+    'registered' | 'signed-in' | 'sign-in-refused' | 'signed-out' | 'sessions-ended' | 'password-changed';
+  /** Whose account it is; undefined for a refused sign-in, which may be nobody's. */
+  readonly userId: string | undefined;
+}
+
+export interface AuthRouterOptions {
+  /**
+   * Awaited when something was done and before it is answered, for a log that must not miss it: events are for noticing.
+   * If it rejects, that is the answer (tokens are not handed out); what was done stands. Without it, nothing is awaited.
+   */
+  readonly record?: (action: AccountAction, req: SecurityRequest) => Promise<void>;
+}
+
 /**
  * Serves the flows as JSON, relative to where it is mounted; what it does not know goes on to the app. Bodies must have
  * been parsed before (`express.json()`), `authenticate()` must have run for the routes that need a principal.
  * Paths are compared exactly: `//sign-in`, `/Sign-In` and `/sign-in/` are other paths and lead nowhere.
  */
-export function createRouter(deps: RouterDeps): Middleware {
+export function createRouter(deps: RouterDeps, options: AuthRouterOptions = {}): Middleware {
+  const { record } = readOptions('authRouter', options, {
+    record: option.optional(option.fn<NonNullable<AuthRouterOptions['record']>>()),
+  });
   const { cookies, trustedOrigins, events } = deps;
-  const routes = routesOf(deps);
+  const routes = routesOf(deps, record ?? (() => Promise.resolve()));
   const paths = new Map<string, Map<string, Route>>();
   for (const [name, route] of Object.entries(routes)) {
     const [method, path] = name.split(' ') as [string, string];
@@ -71,11 +92,12 @@ function pathOf(url: string | undefined): string {
   return (url ?? '').split('?', 1)[0]!;
 }
 
-function routesOf(deps: RouterDeps): Record<string, Route> {
+function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['record']>): Record<string, Route> {
   const { flows, sessions, tokens, registration, cookies, metaOf } = deps;
 
   const register: Route = async ({ req, res }) => {
     const { userId } = await flows.register(req.body as RegisterInput, metaOf(req));
+    await record({ type: 'registered', userId }, req);
     answer(res, 201, { userId });
   };
 
@@ -84,7 +106,16 @@ function routesOf(deps: RouterDeps): Record<string, Route> {
 
     'POST /sign-in': async ({ req, res }) => {
       const inCookies = wantsCookies(req, deps);
-      const pair = await flows.signIn(req.body as SignInInput, metaOf(req));
+      let pair: TokenPair;
+      try {
+        pair = await flows.signIn(req.body as SignInInput, metaOf(req));
+      } catch (error) {
+        if (isSecurityError(error) && (error.status === 401 || error.status === 429)) {
+          await record({ type: 'sign-in-refused', userId: undefined }, req);
+        }
+        throw error;
+      }
+      await record({ type: 'signed-in', userId: pair.userId }, req);
       hand(res, pair, inCookies, deps);
     },
 
@@ -109,6 +140,9 @@ function routesOf(deps: RouterDeps): Record<string, Route> {
       if (body.everywhere === true) await sessions.revokeAll(principalOf(req).id, 'signed-out');
       else if (req.security?.principal.id !== undefined) await flows.signOut(req.security.principal);
       if (typeof refresh === 'string') await flows.signOut(refresh);
+      const userId = req.security?.principal.id;
+      if (userId !== undefined || typeof refresh === 'string')
+        await record({ type: 'signed-out', userId }, req);
       cookies?.clear(res);
       answer(res, 204);
     },
@@ -126,18 +160,23 @@ function routesOf(deps: RouterDeps): Record<string, Route> {
     /** All but the one that asks. */
     'DELETE /sessions': async ({ req, res }) => {
       const { id, sessionId } = principalOf(req);
-      answer(res, 200, { ended: await sessions.revokeOthers(id, sessionId ?? '') });
+      const ended = await sessions.revokeOthers(id, sessionId ?? '');
+      await record({ type: 'sessions-ended', userId: id }, req);
+      answer(res, 200, { ended });
     },
 
     'DELETE /sessions/:id': async ({ req, res, id }) => {
       const principal = principalOf(req);
       if (!(await sessions.revoke(principal.id, id))) throw errors.E_SESSION_NOT_FOUND();
+      await record({ type: 'sessions-ended', userId: principal.id }, req);
       if (id === principal.sessionId) cookies?.clear(res);
       answer(res, 204);
     },
 
     'POST /password': async ({ req, res }) => {
-      await flows.changePassword(principalOf(req), req.body as ChangePasswordInput, metaOf(req));
+      const principal = principalOf(req);
+      await flows.changePassword(principal, req.body as ChangePasswordInput, metaOf(req));
+      await record({ type: 'password-changed', userId: principal.id }, req);
       answer(res, 204);
     },
 

@@ -17,7 +17,9 @@ import {
   createAuth,
   emailLogin,
   generateKeys,
+  type AccountAction,
   type AuthOptions,
+  type AuthRouterOptions,
   type UserPort,
 } from '../src/index.js';
 import { asUser, memoryUsers, testHasher } from '../src/testing.js';
@@ -383,7 +385,7 @@ describe('the budget of guesses', () => {
 });
 
 onBothExpress((express: ExpressLike) => {
-  function makeApp(options: Partial<AuthOptions> = {}) {
+  function makeApp(options: Partial<AuthOptions> = {}, routerOptions: AuthRouterOptions = {}) {
     const kit = makeAuth(options);
     const app = express();
     app.use(
@@ -392,7 +394,7 @@ onBothExpress((express: ExpressLike) => {
       express.urlencoded({ extended: true }),
       kit.auth.authenticate(),
     );
-    app.use('/auth', kit.auth.router());
+    app.use('/auth', kit.auth.router(routerOptions));
     app.get('/open', (req: Request, res: Response) => void res.json(req.security.principal));
     app.post('/open', (_req: Request, res: Response) => void res.json({ done: true }));
     app.get(
@@ -412,6 +414,41 @@ onBothExpress((express: ExpressLike) => {
     return { ...kit, app };
   }
   const bearer = (token: unknown) => ({ authorization: `Bearer ${String(token)}` });
+
+  describe('record', () => {
+    test('is awaited for everything that the router does and for refused sign-ins, before the answer', async () => {
+      const seen: AccountAction[] = [];
+      const { app } = makeApp({}, { record: async (action) => void seen.push(action) });
+      const api = request(app);
+      const { userId } = (await api.post('/auth/register').send(ada)).body as { userId: string };
+      expect((await api.post('/auth/register').send(ada)).status).toBe(409);
+      expect((await api.post('/auth/sign-in').send({ ...ada, password: 'not that one' })).status).toBe(401);
+      const signedIn = await api.post('/auth/sign-in').send(ada);
+      const mine = bearer((signedIn.body as Record<string, string>)['access_token']);
+      await api.delete('/auth/sessions').set(mine);
+      const change = { currentPassword: ada.password, newPassword: `${ada.password} renewed` };
+      expect((await api.post('/auth/password').set(mine).send(change)).status).toBe(204);
+      await api.post('/auth/sign-out').set(mine);
+      await api.post('/auth/sign-out');
+      expect(seen).toEqual([
+        { type: 'registered', userId },
+        { type: 'sign-in-refused', userId: undefined },
+        { type: 'signed-in', userId },
+        { type: 'sessions-ended', userId },
+        { type: 'password-changed', userId },
+        { type: 'signed-out', userId },
+      ]);
+    });
+
+    test('that rejects is the answer: no token is handed out that the log does not know', async () => {
+      const { app } = makeApp({}, { record: () => Promise.reject(new Error('the log is down')) });
+      await request(app).post('/auth/register').send(ada);
+      const answer = await request(app).post('/auth/sign-in').send(ada);
+      expect(answer.status).toBe(500);
+      expect(answer.text).not.toContain('token');
+      expect(answer.headers['set-cookie']).toBeUndefined();
+    });
+  });
 
   describe('bearer', () => {
     test('register, sign in, use, refresh, list, revoke, sign out', async () => {

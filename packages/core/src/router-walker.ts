@@ -37,11 +37,13 @@ export function walkRoutes(app: unknown): readonly RouteEntry[] {
 
 /**
  * The first authorising (or deliberately public) middleware that stands before the last handler of an entry;
- * undefined if there is none, or if the entry is not a readable route.
+ * undefined if there is none, or if the entry is not a readable route. Where everything in the way is ours, the last
+ * of it is taken for the handler, such as a health check.
  */
 export function guardOf(entry: RouteEntry): Stage | undefined {
   if (entry.kind === 'unknown') return undefined;
-  const last = entry.chain.findLastIndex((link) => link.stage === undefined);
+  const foreign = entry.chain.findLastIndex(({ name, stage }) => stage === undefined && !HARMLESS.has(name));
+  const last = foreign === -1 ? entry.chain.length - 1 : foreign;
   return entry.chain
     .slice(0, Math.max(0, last))
     .find(({ stage }) => stage?.kind === 'authorize' || stage?.kind === 'public')?.stage;

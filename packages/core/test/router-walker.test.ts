@@ -28,6 +28,12 @@ onBothExpress((express, major) => {
     app.use('/api/books', books);
     app.get(['/a', '/b'], handler);
     app.all('/all', requirePermission('all:any'), handler);
+    app.get(
+      '/health',
+      publicRoute,
+      guard('liveness', { stage: 'public' }, () => undefined) as RequestHandler,
+    );
+    app.get('/alone', guard('liveness', { stage: 'public' }, () => undefined) as RequestHandler);
 
     const entries = walkRoutes(app);
     expect(guardOf(find(entries, '/api/books/:id'))).toMatchObject({ detail: 'book:read' });
@@ -36,6 +42,9 @@ onBothExpress((express, major) => {
     expect(guardOf(find(entries, '/a'))).toBeUndefined();
     expect(guardOf(find(entries, '/b'))).toBeUndefined();
     expect(find(entries, '/all').methods).toEqual(['*']);
+    // A handler of ours is a handler all the same: what counts is what stands before it.
+    expect(guardOf(find(entries, '/health'))).toMatchObject({ kind: 'public' });
+    expect(guardOf(find(entries, '/alone'))).toBeUndefined();
     expect(guardOf(find(entries, '/all'))).toMatchObject({ detail: 'all:any' });
   });
 

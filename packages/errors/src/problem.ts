@@ -58,6 +58,9 @@ function ofSecurityError(error: Error): Problem {
   };
 }
 
+/** What Node's decompression says of a body that is not compressed as it claims to be; body-parser adds the status. */
+const ZLIB_CODE = /^(?:Z_|ERR_BROTLI_|ERR__ERROR_|ERR_ZSTD_|ZSTD_)/;
+
 /** body-parser, raw-body and the router: their texts may quote the request, so each kind has a text of ours. */
 function ofParser(error: unknown): Problem | undefined {
   const status = statusOf(error);
@@ -65,6 +68,8 @@ function ofParser(error: unknown): Problem | undefined {
   const type = peekString(error, 'type');
   const factory = type === undefined ? undefined : bodyErrors[type];
   if (factory) return ofFactory(factory);
+  if (status === 400 && ZLIB_CODE.test(peekString(error, 'code') ?? ''))
+    return ofFactory(errors.E_BODY_MALFORMED);
   if (peekString(error, 'name') === 'URIError' && status === 400) return ofFactory(errors.E_URL_MALFORMED);
   return undefined;
 }

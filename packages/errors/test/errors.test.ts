@@ -701,6 +701,12 @@ onBothExpress((express, major) => {
       expect(await send(`{"a": "${'x'.repeat(200)}"}`, {})).toEqual([413, 'E_BODY_TOO_LARGE']);
       expect(await send(`{"${CANARY}": oops}`, {})).toEqual([400, 'E_BODY_MALFORMED']);
       expect(await send('{}', { 'Content-Encoding': 'rot13' })).toEqual([415, 'E_BODY_ENCODING']);
+      for (const encoding of ['gzip', 'deflate', ...(major === 5 ? ['br'] : [])]) {
+        expect([
+          encoding,
+          await send('{"not": "compressed at all"}', { 'Content-Encoding': encoding }),
+        ]).toEqual([encoding, [400, 'E_BODY_MALFORMED']]);
+      }
       expect(await send('{}', { 'Content-Type': 'application/json; charset=x-evil' })).toEqual([
         415,
         'E_BODY_CHARSET',

@@ -1,0 +1,330 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { guardOf, walkRoutes } from '@portcullis/core';
+import { createApp } from '../../src/app.js';
+import type { Loan } from '../../src/loans.js';
+import { APP_ROLE } from '../../src/migrations.js';
+import type { OpenLibrary } from '../support/open-library.js';
+import { addBook } from './everyday-use.js';
+
+/** Who may do what: changed on purpose only, in a commit that shows it. */
+const DECISIONS: Readonly<Record<string, string>> = {
+  'GET /': 'public: the catalogue is open to everybody',
+  'GET /api/audit': 'authorize: audit:read',
+  'GET /api/books': 'public: the catalogue is open to everybody',
+  'GET /api/books/:id': 'public: the catalogue is open to everybody',
+  'GET /api/loans': 'authorize: loan:read',
+  'GET /api/loans/open': 'authorize: loan:read:any',
+  'GET /books': 'public: the catalogue is open to everybody',
+  'GET /books/:id': 'public: the catalogue is open to everybody',
+  'GET /health/live': 'public: says that the process runs',
+  'GET /health/ready': 'public: says whether requests can be served',
+  'GET /loans': 'authorize: loan:read',
+  'GET /openapi.json': 'public: describes the API',
+  'GET /register': 'public: everybody may register and sign in',
+  'GET /sign-in': 'public: everybody may register and sign in',
+  'GET /staff/audit': 'authorize: audit:read:any',
+  'GET /staff/books/:id/edit': 'authorize: book:update',
+  'GET /staff/books/new': 'authorize: book:create',
+  'GET /staff/people': 'authorize: all of person:read, role:grant',
+  'POST /api/books': 'authorize: book:create',
+  'POST /api/loans': 'authorize: loan:create',
+  'POST /api/loans/:id/return': 'authorize: any of loan:return:own, loan:return:any',
+  'POST /books/:id/borrow': 'authorize: loan:create',
+  'POST /loans/:id/return': 'authorize: any of loan:return:own, loan:return:any',
+  'POST /register': 'public: everybody may register and sign in',
+  'POST /sign-in': 'public: everybody may register and sign in',
+  'POST /sign-out': 'public: ends the session that the request brings, if any',
+  'POST /staff/books': 'authorize: book:create',
+  'POST /staff/books/:id': 'authorize: book:update',
+  'POST /staff/people/:id/grant': 'authorize: role:grant',
+  'POST /staff/people/:id/revoke': 'authorize: role:grant',
+};
+
+/**
+ * Answered by the router of `@portcullis/auth`, which the walker sees as one middleware. `own`: asks for a session
+ * itself. `open`: has to work without one.
+ */
+export const AUTH_ENDPOINTS: Readonly<Record<string, 'open' | 'own'>> = {
+  'POST /api/auth/register': 'open',
+  'POST /api/auth/sign-in': 'open',
+  'POST /api/auth/refresh': 'open',
+  'POST /api/auth/sign-out': 'open',
+  'GET /api/auth/jwks.json': 'open',
+  'POST /api/auth/password': 'own',
+  'GET /api/auth/sessions': 'own',
+  'DELETE /api/auth/sessions': 'own',
+  'DELETE /api/auth/sessions/{id}': 'own',
+};
+
+const SOME_UUID = '3f0d3a39-5f0e-4b0e-9d0a-0c7c1a0f8f11';
+
+export const split = (endpoint: string): [method: string, path: string] =>
+  endpoint.split(' ') as [string, string];
+export const filled = (path: string): string =>
+  path.replaceAll(/:id|\{id\}/g, path.includes('book') ? '1' : SOME_UUID);
+
+export function decisions(library: () => OpenLibrary): void {
+  describe('decisions', () => {
+    test('every route says who may, and that is exactly the table', () => {
+      const entries = walkRoutes(createApp(library().house));
+      expect(entries.filter(({ kind }) => kind === 'unknown')).toEqual([]);
+      const shown = entries.map((entry) => {
+        const guard = guardOf(entry);
+        return [
+          `${entry.methods.join()} ${entry.path}`,
+          guard ? `${guard.kind}: ${guard.detail}` : 'NO DECISION',
+        ];
+      });
+      // Not a route, but it answers: static files, with a decision of their own.
+      expect(Object.fromEntries(shown)).toEqual({
+        ...DECISIONS,
+        '* /assets': 'public: style sheet and icon',
+      });
+    });
+
+    test('without a session: 401 with a challenge, on every route that asks for something', async () => {
+      const before = await library().stored();
+      const client = library().anonymous();
+      for (const [endpoint, decision] of Object.entries({ ...DECISIONS, ...AUTH_ENDPOINTS })) {
+        if (decision.startsWith('public') || decision === 'open') continue;
+        const [method, path] = split(endpoint);
+        const { status, headers } = await client.send(method, filled(path));
+        expect({ endpoint, status, challenge: headers['www-authenticate'] }).toEqual({
+          endpoint,
+          status: 401,
+          challenge: expect.stringMatching(/^Bearer/),
+        });
+      }
+      expect(await library().stored()).toBe(before);
+    });
+
+    test('patrons: 403 on every route of staff, before their input is looked at', async () => {
+      const before = await library().stored();
+      const STAFF_ONLY = /book:create|book:update|:any$|role:grant|person:read/;
+      const endpoints = Object.entries(DECISIONS).filter(
+        ([, decision]) => STAFF_ONLY.test(decision) && !decision.includes(':own'),
+      );
+      expect(endpoints.length).toBe(10);
+      for (const [endpoint] of endpoints) {
+        const [method, path] = split(endpoint);
+        const who = path.startsWith('/api') ? library().ann.program : library().ann.browser;
+        const { status } = await who.send(method, filled(path));
+        expect({ endpoint, status }).toEqual({ endpoint, status: 403 });
+      }
+      expect(await library().stored()).toBe(before);
+    });
+
+    describe("other people's loans", () => {
+      let loan: Loan;
+      beforeAll(async () => {
+        const book = await addBook(library(), { title: 'Of Bob' });
+        loan = (await library().bob.program.post('/api/loans', { bookId: book.id })).body as Loan;
+      });
+
+      test('are not seen and not returned by a patron: 404, as if there were none', async () => {
+        const { ann } = library();
+        expect((await ann.program.get('/api/loans')).text).not.toContain(loan.id);
+        expect((await ann.browser.get('/loans')).text).not.toContain(loan.id);
+        const before = await library().stored();
+        const known = await ann.program.post(`/api/loans/${loan.id}/return`);
+        const unknown = await ann.program.post(`/api/loans/${SOME_UUID}/return`);
+        expect([known.status, unknown.status]).toEqual([404, 404]);
+        const facts = ({ body }: typeof known) => ({ ...(body as object), instance: '', requestId: '' });
+        expect(facts(known)).toEqual(facts(unknown));
+        expect((await ann.browser.submit(`/loans/${loan.id}/return`)).status).toBe(404);
+        expect(await library().stored()).toBe(before);
+      });
+
+      test('stay out of reach by row-level security, should a route forget its guard', async () => {
+        const { house, ann, bob } = library();
+        const as = <T>(id: string, isStaff: string, text: string, params: unknown[] = []) =>
+          house.sql.transaction(async (tx) => tx.query<T>(text, params), {
+            role: APP_ROLE,
+            settings: { 'app.user_id': id, 'app.is_staff': isStaff },
+          });
+        const all = 'select patron_id from library.loan';
+        expect(
+          (await as<{ patron_id: string }>(ann.id, 'false', all)).rows.filter((r) => r.patron_id !== ann.id),
+        ).toEqual([]);
+        expect((await as(bob.id, 'false', `${all} where id = $1`, [loan.id])).rowCount).toBe(1);
+        expect((await as('', 'false', all)).rowCount).toBe(0);
+        // Only the exact word makes staff.
+        for (const word of ['', 't', 'TRUE', '1', 'false'])
+          expect((await as('x', word, all)).rowCount).toBe(0);
+        expect((await as('x', 'true', `${all} where id = $1`, [loan.id])).rowCount).toBe(1);
+
+        const before = await library().stored();
+        const giveBack = 'update library.loan set returned_at = now() where id = $1';
+        expect((await as(ann.id, 'false', giveBack, [loan.id])).rowCount).toBe(0);
+        expect((await as(ann.id, 'false', `update library.book set title = 'x'`)).rowCount).toBe(0);
+        const insertLoan = `insert into library.loan (book_id, patron_id, due_at) values (1, $1, now() + interval '1 day')`;
+        const insertBook = `insert into library.book (isbn13, title, authors, copies, search, created_by, modified_by) values ('9789999999991', 'x', 'x', 1, 'x', 'x', 'x')`;
+        const refused: [who: string, staff: string, text: string, params: unknown[]][] = [
+          [ann.id, 'false', insertLoan, [bob.id]],
+          ['', 'false', insertLoan, [ann.id]],
+          [ann.id, 'true', insertLoan, [bob.id]],
+          [ann.id, 'false', insertBook, []],
+          [ann.id, 'true', 'update library.book set lent = 0', []],
+          [ann.id, 'true', 'update library.loan set patron_id = $1', [ann.id]],
+          [ann.id, 'true', 'delete from library.loan', []],
+          [ann.id, 'true', 'delete from library.book', []],
+          [ann.id, 'true', 'select password_hash from library.person', []],
+          [ann.id, 'true', 'select * from portcullis.auth_session', []],
+          [ann.id, 'true', 'select * from portcullis.rbac_assignment', []],
+          [ann.id, 'true', 'delete from portcullis.audit_entry', []],
+          [ann.id, 'true', 'alter table library.loan disable row level security', []],
+        ];
+        for (const [who, isStaff, text, params] of refused) {
+          await expect(as(who, isStaff, text, params).then(() => text)).rejects.toMatchObject({
+            sqlState: '42501',
+          });
+        }
+        expect(await library().stored()).toBe(before);
+      });
+
+      test('are seen and taken back by staff', async () => {
+        const { staff, bob } = library();
+        expect((await staff.program.get('/api/loans/open')).text).toContain(loan.id);
+        expect((await staff.program.post(`/api/loans/${loan.id}/return`)).status).toBe(200);
+        expect((await bob.program.get('/api/loans')).body).toMatchObject({
+          loans: expect.arrayContaining([
+            expect.objectContaining({ id: loan.id, returnedAt: expect.any(String) }),
+          ]),
+        });
+      });
+    });
+
+    test('the staff role counts from the moment it is granted and no longer than until it is taken away', async () => {
+      const { staff, bob } = library();
+      const pages = ['/staff/books/new', '/staff/people', '/staff/audit'];
+      const seen = () => Promise.all(pages.map(async (page) => (await bob.browser.get(page)).status));
+      expect(await seen()).toEqual([403, 403, 403]);
+
+      const granted = await staff.browser.submit(`/staff/people/${bob.id}/grant`, { role: 'staff' });
+      expect([granted.status, granted.headers['location']]).toEqual([303, '/staff/people?done=granted']);
+      expect(await seen()).toEqual([200, 200, 200]);
+      expect((await bob.browser.get('/books')).text).toContain('/staff/people');
+      expect((await bob.program.get('/api/loans/open')).status).toBe(200);
+
+      const revoked = await staff.browser.submit(`/staff/people/${bob.id}/revoke`, { role: 'staff' });
+      expect([revoked.status, revoked.headers['location']]).toEqual([303, '/staff/people?done=revoked']);
+      expect(await seen()).toEqual([403, 403, 403]);
+      expect((await bob.browser.get('/books')).text).not.toContain('/staff/people');
+      expect((await bob.program.get('/api/loans/open')).status).toBe(403);
+      const { entries } = await library().house.audit.query({ viewer: 'system', action: 'role.*' });
+      expect(entries.slice(0, 2)).toMatchObject(
+        ['role.revoked', 'role.granted'].map((action) => ({
+          action,
+          actor: { id: staff.id },
+          target: { type: 'person', id: bob.id },
+          data: { role: 'staff' },
+        })),
+      );
+    });
+
+    test('the last staff account cannot lock itself out', async () => {
+      const { staff } = library();
+      const refused = await staff.browser.submit(`/staff/people/${staff.id}/revoke`, { role: 'staff' });
+      expect([refused.status, refused.text]).toEqual([409, expect.stringContaining('Ask a colleague.')]);
+      expect((await staff.browser.get('/staff/people')).status).toBe(200);
+    });
+
+    describe('the OpenAPI document', () => {
+      interface Operation {
+        parameters?: { name: string; in: string; required: boolean; schema: object }[];
+        requestBody?: { content: Record<string, { schema: object }> };
+        responses: Record<string, { description: string }>;
+        security?: object[];
+        'x-permission'?: string;
+      }
+      interface Document {
+        openapi: string;
+        info: { title: string; version: string };
+        servers: { url: string }[];
+        paths: Record<string, Record<string, Operation>>;
+        components: { schemas: object; securitySchemes: object };
+      }
+      let document: Document;
+      let operations: [endpoint: string, operation: Operation][];
+      beforeAll(async () => {
+        const answer = await library().anonymous().get('/openapi.json');
+        expect(answer.status).toBe(200);
+        document = answer.body as Document;
+        operations = Object.entries(document.paths).flatMap(([path, item]) =>
+          Object.entries(item).map(([method, operation]): [string, Operation] => [
+            `${method.toUpperCase()} ${path}`,
+            operation,
+          ]),
+        );
+      });
+
+      test('has the shape of OpenAPI 3.1', () => {
+        expect(document).toMatchObject({
+          openapi: '3.1.0',
+          info: { title: expect.any(String), version: expect.any(String) },
+          servers: [{ url: 'https://library.example' }],
+        });
+        for (const [endpoint, operation] of operations) {
+          const [, path] = split(endpoint);
+          const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+          const declared = (operation.parameters ?? []).filter((p) => p.in === 'path');
+          expect({ endpoint, names: declared.map(({ name }) => name) }).toEqual({ endpoint, names: inPath });
+          expect(declared.every(({ required }) => required)).toBe(true);
+          expect(Object.keys(operation.responses).length).toBeGreaterThan(1);
+          for (const [status, { description }] of Object.entries(operation.responses)) {
+            expect(status).toMatch(/^[1-5]\d\d$/);
+            expect(description).toMatch(/\w/);
+          }
+        }
+        for (const [, pointer = ''] of JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)) {
+          const target = pointer
+            .split('/')
+            .reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], document);
+          expect({ pointer, target }).toEqual({ pointer, target: expect.any(Object) });
+        }
+      });
+
+      test('has exactly the endpoints that there are', () => {
+        const routes = Object.keys(DECISIONS)
+          .filter((endpoint) => endpoint.includes(' /api/'))
+          .map((endpoint) => endpoint.replaceAll(/:(\w+)/g, '{$1}'));
+        expect(operations.map(([endpoint]) => endpoint).sort()).toEqual(
+          [...routes, ...Object.keys(AUTH_ENDPOINTS)].sort(),
+        );
+      });
+
+      test('is right about which of them need a session', async () => {
+        const client = library().anonymous();
+        for (const [endpoint, { security }] of operations) {
+          const [method, path] = split(endpoint);
+          const { status } = await client.send(method, filled(path));
+          const needsSession = security !== undefined && security.length > 0;
+          const wanted = needsSession ? [401] : [200, 204, 400];
+          expect({ endpoint, status: wanted.includes(status) ? 'as said' : status }).toEqual({
+            endpoint,
+            status: 'as said',
+          });
+        }
+      });
+
+      test('leaves no endpoint of the account router out: other methods and paths are refused', async () => {
+        const client = library().anonymous();
+        const paths = new Set(Object.keys(AUTH_ENDPOINTS).map((endpoint) => split(endpoint)[1]));
+        for (const path of paths) {
+          const answer = await client.send('PATCH', filled(path));
+          const allowed = Object.keys(AUTH_ENDPOINTS).flatMap((e) =>
+            split(e)[1] === path ? [split(e)[0]] : [],
+          );
+          expect([path, answer.status, answer.headers['allow']?.split(', ').sort()]).toEqual([
+            path,
+            405,
+            allowed.sort(),
+          ]);
+        }
+        for (const path of ['/api/auth', '/api/auth/admin', '/api/auth/Sign-In', '/api/auth//sign-in']) {
+          expect([path, (await client.post(path)).status]).toEqual([path, 404]);
+        }
+      });
+    });
+  });
+}

@@ -1,0 +1,22 @@
+import { afterAll, beforeAll } from '@jest/globals';
+import type { OpenLibrary } from '../support/open-library.js';
+import { attacks } from './attacks.js';
+import { badInput } from './bad-input.js';
+import { decisions } from './decisions.js';
+import { everydayUse } from './everyday-use.js';
+
+/** All claims about one library in one process, whatever it stands on. */
+export function librarySuite(open: () => Promise<OpenLibrary>): void {
+  let library: OpenLibrary;
+  beforeAll(async () => {
+    library = await open();
+  });
+  afterAll(async () => {
+    await library?.close();
+  });
+  const current = (): OpenLibrary => library;
+  everydayUse(current);
+  decisions(current);
+  badInput(current);
+  attacks(current); // Last: it looks through everything that the others have left in the audit log.
+}
