@@ -73,7 +73,7 @@ export function createApp(house: House): Express {
   app.use(((error, req, res, next) => {
     // What context() itself refuses has not come past the headers.
     if (res.hasHeader('Content-Security-Policy')) next(error);
-    else void headers(req, res, () => next(error));
+    else headers(req, res, () => next(error));
   }) satisfies ErrorRequestHandler);
   app.use(errorHandler({ html: errorPage, map: toProblem, events }));
   return app;

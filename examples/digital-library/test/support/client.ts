@@ -35,8 +35,8 @@ export class Client {
     { headers = {}, raw, json, form }: Sending = {},
   ): Promise<Response> {
     const verb = method.toLowerCase() as 'get' | 'head' | 'post' | 'put' | 'patch' | 'delete' | 'options';
-    const sending = request(this.url)
-      [verb](path)
+    const agent = request(this.url);
+    const sending = agent[verb](path)
       .redirects(0)
       .ok(() => true)
       .set({
