@@ -10,7 +10,7 @@ import { redisWindows } from '@portcullis/rate-limit/redis';
 import { createRbac, type PermissionOf, type Rbac } from '@portcullis/rbac';
 import { postgresRoles, rbacMigrations } from '@portcullis/rbac/postgres';
 import { Redis } from 'ioredis';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addMissingBooks, type NewBook } from './books.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
@@ -19,6 +19,7 @@ import { APP_ROLE, libraryMigrations } from './migrations.js';
 import { createPeople, type People } from './people.js';
 import { permissions, roles } from './permissions.js';
 import type { Settings } from './settings.js';
+import { generatePassword } from './staff-account.js';
 
 export type LibraryRbac = Rbac<PermissionOf<typeof permissions>, keyof typeof roles>;
 
@@ -174,7 +175,7 @@ async function addStartingBooks(sql: Sql): Promise<void> {
 async function makeFirstStaff(auth: Auth, rbac: LibraryRbac, sql: Sql): Promise<House['firstStaff']> {
   const { rowCount } = await sql.query('select 1 from library.person where email = $1', [STAFF_EMAIL]);
   if (rowCount > 0) return undefined;
-  const password = randomBytes(18).toString('base64url');
+  const password = generatePassword();
   const passwordHash = await auth.passwords.hash(password);
   const id = randomUUID();
   // The role first: an account that is there and cannot manage anything would never be made again.

@@ -44,6 +44,28 @@ describe('the data folder', () => {
     rmSync(directory, { recursive: true });
   });
 
+  test('is not opened by the staff command while the library has it: it says so in one sentence', () => {
+    const directory = folder();
+    const release = lockDirectory(directory);
+    const command = spawnSync(
+      process.execPath,
+      [
+        '--conditions=@portcullis/source',
+        '--import',
+        'tsx',
+        join(here, '../src/new-staff.ts'),
+        'x@y.example',
+      ],
+      { cwd: here, env: { PATH: process.env['PATH'], DATA_DIRECTORY: directory }, encoding: 'utf8' },
+    );
+    expect(command.status).toBe(1);
+    expect(command.stderr).toMatch(
+      /^The data folder .* is open in another process .* Stop that one first.*\n$/,
+    );
+    release();
+    rmSync(directory, { recursive: true });
+  });
+
   test('is free again after its owner was killed', () => {
     const directory = folder();
     const source = join(here, '../src/directory-lock.ts');

@@ -129,7 +129,7 @@ export function attacks(library: () => OpenLibrary): void {
         people: { ...house.people, list: () => Promise.reject(fault) },
         check: () => Promise.reject(fault),
       });
-      const at = (client: Client): Client => Object.assign(client.elsewhere(), { url: broken.url });
+      const at = (client: Client): Client => client.elsewhere(broken.url);
       try {
         const answers = await Promise.all([
           staff.browser.get('/books'),

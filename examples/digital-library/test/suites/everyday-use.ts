@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Book, BookPage } from '../../src/books.js';
 import type { Loan } from '../../src/loans.js';
+import { makeStaff } from '../../src/staff-account.js';
 import type { Client } from '../support/client.js';
 import type { OpenLibrary } from '../support/open-library.js';
 
@@ -229,6 +230,26 @@ export function everydayUse(library: () => OpenLibrary): void {
       expect(new Set(all.map(({ actor }) => actor.id)).size).toBeGreaterThan(5);
       const page = await staff.browser.get('/staff/audit?action=loan.*');
       expect(page.text).toContain(`loan ${loan}`);
+    });
+
+    test('the staff command adds an account, or gives one a new password and the role, and ends its sessions', async () => {
+      const { house, secrets } = library();
+      const added = await makeStaff(house, 'Chief@Readers.example');
+      expect(added).toMatchObject({ email: 'chief@readers.example', added: true });
+      const reset = await makeStaff(house, 'chief@readers.example');
+      expect(reset.added).toBe(false);
+      for (const { password } of [added, reset]) secrets.add(password);
+
+      const { email } = reset;
+      const chief = library().anonymous();
+      expect((await chief.submit('/sign-in', { email, password: added.password })).status).toBe(401);
+      expect((await chief.submit('/sign-in', { email, password: reset.password })).status).toBe(303);
+      expect((await chief.get('/staff/people')).status).toBe(200);
+      secrets.add((await makeStaff(house, email)).password);
+      expect((await chief.get('/loans')).status).toBe(401);
+      await expect(makeStaff(house, 'no address')).rejects.toThrow('"no address" is no e-mail address.');
+      const { entries } = await house.audit.query({ viewer: 'system', action: 'person.password-reset' });
+      expect(entries).toHaveLength(2);
     });
 
     test.each(['pages', 'API'])(

@@ -17,16 +17,21 @@ let addresses = 0;
 export class Client {
   readonly cookies = new Map<string, string>();
   token: string | undefined;
-  readonly address = `198.18.${++addresses >> 8}.${addresses & 255}`;
+  readonly address: string = `198.18.${++addresses >> 8}.${addresses & 255}`;
 
   constructor(readonly url: string) {}
 
-  /** The same cookies and token from another address: for tables of hundreds of requests. */
-  elsewhere(): Client {
-    const client = new Client(this.url);
+  /** The same cookies and token from another address, if so wanted at another process. */
+  elsewhere(url = this.url): Client {
+    const client = new Client(url);
     for (const [name, value] of this.cookies) client.cookies.set(name, value);
     client.token = this.token;
     return client;
+  }
+
+  /** The same client, address included, at another process. */
+  at(url: string): Client {
+    return Object.assign(this.elsewhere(url), { address: this.address });
   }
 
   async send(

@@ -1,0 +1,249 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  describeWithPostgres,
+  describeWithRedis,
+  eventually,
+  startPostgres,
+  startRedis,
+  type PostgresServer,
+  type RedisServer,
+} from '@portcullis/test-support';
+import type { BookPage } from '../src/books.js';
+import type { Loan } from '../src/loans.js';
+import { Client } from './support/client.js';
+import { startLibrary, temporaryFolder, type LibraryProcess } from './support/index.js';
+
+/** What rbac and auth promise: no process acts on a role or a session later than this after it was taken away. */
+const LEASE_MS = 1000;
+const PASSWORD = 'six tired badgers climb a tower';
+
+/** Two processes of the library, started as `npm start` starts them, behind one PostgreSQL and one Redis. */
+describeWithPostgres('two processes of the library', () => {
+  describeWithRedis('behind one PostgreSQL and one Redis', () => {
+    const folder = temporaryFolder();
+    let postgres: PostgresServer;
+    let redis: RedisServer;
+    let one: LibraryProcess;
+    let two: LibraryProcess;
+    let staff: Client;
+    let ann: Client;
+    let annId: string;
+    let books: readonly string[];
+
+    const start = () =>
+      startLibrary({
+        dataDirectory: folder.path,
+        env: {
+          DATABASE_URL: postgres.url,
+          REDIS_URL: redis.url,
+          PUBLIC_ORIGIN: 'https://library.example',
+          TRUSTED_PROXIES: '127.0.0.1',
+        },
+      });
+    const signIn = (at: LibraryProcess, login: string, password: string) =>
+      new Client(at.url).post('/api/auth/sign-in', { login, password, transport: 'bearer' });
+    async function signedIn(at: LibraryProcess, login: string, password: string): Promise<Client> {
+      const { body } = await signIn(at, login, password);
+      return Object.assign(new Client(at.url), { token: (body as { access_token: string }).access_token });
+    }
+    async function newPatron(login: string): Promise<{ readonly id: string; readonly client: Client }> {
+      const { body } = await new Client(one.url).post('/api/auth/register', { login, password: PASSWORD });
+      return { id: (body as { userId: string }).userId, client: await signedIn(one, login, PASSWORD) };
+    }
+    const status = async (who: Client, at: LibraryProcess, path: string) =>
+      (await who.elsewhere(at.url).get(path)).status;
+    const answers = (who: Client, at: LibraryProcess, wanted: number, path = '/api/loans') =>
+      eventually(async () => expect(await status(who, at, path)).toBe(wanted), 30_000);
+    const ready = (...processes: LibraryProcess[]) =>
+      Promise.all(processes.map((at) => answers(new Client(at.url), at, 200, '/health/ready')));
+    const borrow = (who: Client, at: LibraryProcess, bookId: string) =>
+      who.elsewhere(at.url).post('/api/loans', { bookId });
+    const giveBack = (who: Client, at: LibraryProcess, loan: string) =>
+      who.elsewhere(at.url).post(`/api/loans/${loan}/return`);
+    const loansOf = async (who: Client, at: LibraryProcess) =>
+      ((await who.elsewhere(at.url).get('/api/loans')).body as { loans: readonly Loan[] }).loans;
+
+    beforeAll(async () => {
+      [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+      one = await start(); // Makes the tables and the staff account; the other one finds them.
+      two = await start();
+      staff = await signedIn(one, one.staff!.email, one.staff!.password);
+      ({ id: annId, client: ann } = await newPatron('ann@readers.example'));
+      const { body } = await new Client(one.url).get('/api/books');
+      books = (body as BookPage).books.map(({ id }) => id);
+    }, 120_000);
+    afterAll(async () => {
+      await Promise.all([one?.kill('SIGKILL'), two?.kill('SIGKILL')]);
+      await Promise.all([postgres?.stop(), redis?.stop()]);
+      folder.remove();
+    });
+
+    test('the first prints a staff account once, the second prints none', () => {
+      expect(one.staff).toMatchObject({ email: 'staff@library.example' });
+      expect(one.staff!.password.length).toBeGreaterThanOrEqual(24);
+      expect(one.output.filter((line) => line.includes(one.staff!.password))).toHaveLength(1);
+      expect(two.staff).toBeUndefined();
+    });
+
+    test('share sessions: signed in at one is signed in at the other, and so is signed out', async () => {
+      const { client: bob } = await newPatron('bob@readers.example');
+      expect(await status(bob, two, '/api/loans')).toBe(200);
+      expect((await bob.elsewhere(one.url).post('/api/auth/sign-out')).status).toBe(204);
+      const ended = performance.now();
+      await answers(bob, two, 401);
+      // The lease, and what a busy machine adds to one request and one read of the log.
+      expect(performance.now() - ended).toBeLessThan(LEASE_MS + 5000);
+      expect(await status(bob, one, '/api/loans')).toBe(401);
+    });
+
+    test('share loans: borrowed at one, returned at the other', async () => {
+      const { id } = (await borrow(ann, one, books[0]!)).body as Loan;
+      expect((await loansOf(ann, two)).map((loan) => loan.id)).toContain(id);
+      expect((await giveBack(ann, two, id)).status).toBe(200);
+      expect((await loansOf(ann, one)).find((loan) => loan.id === id)!.returnedAt).not.toBeNull();
+      expect((await giveBack(ann, one, id)).status).toBe(404);
+    });
+
+    test('share limits: what is counted at one counts at the other', async () => {
+      const guesser = new Client(one.url);
+      const seen: number[] = [];
+      // Twenty at each: not enough for the limit of thirty, unless they are added up.
+      for (let n = 0; n < 40; n++) {
+        const { status: code } = await guesser
+          .at(n % 2 === 0 ? one.url : two.url)
+          .submit('/sign-in', { email: '', password: '' });
+        seen.push(code);
+      }
+      expect(new Set(seen)).toEqual(new Set([400, 429]));
+      expect(seen.slice(0, 30)).toEqual(Array.from({ length: 30 }, () => 400));
+      expect((await new Client(two.url).submit('/sign-in', {})).status).toBe(400);
+    });
+
+    describe.each(['running', 'paused'])('with Redis %s', (state) => {
+      beforeAll(() => {
+        if (state === 'paused') redis.pause();
+      });
+      afterAll(() => {
+        redis.resume();
+      });
+
+      test('a role granted at one counts at both; taken away, it is over in both when the revocation resolves', async () => {
+        const path = '/api/loans/open';
+        const change = async (action: string) =>
+          (await staff.elsewhere(one.url).submit(`/staff/people/${annId}/${action}`, { role: 'staff' }))
+            .status;
+        expect([await status(ann, one, path), await status(ann, two, path)]).toEqual([403, 403]);
+        expect(await change('grant')).toBe(303);
+        await Promise.all([answers(ann, one, 200, path), answers(ann, two, 200, path)]);
+
+        // Both are asked all the time, so that both have the role in memory when it is taken away.
+        const uses: { readonly at: LibraryProcess; readonly began: number; readonly code: number }[] = [];
+        let watching = true;
+        const watches = [one, two].map(async (at) => {
+          while (watching) {
+            const began = performance.now();
+            uses.push({ at, began, code: await status(ann, at, path) });
+          }
+        });
+        await eventually(() => expect(uses.length).toBeGreaterThan(4));
+        expect(await change('revoke')).toBe(303); // Strict: resolves after one lease.
+        const revoked = performance.now();
+        await eventually(() => {
+          for (const at of [one, two]) {
+            expect(uses.filter((use) => use.at === at && use.began > revoked).length).toBeGreaterThan(2);
+          }
+        });
+        watching = false;
+        await Promise.all(watches);
+        for (const at of [one, two]) {
+          const own = uses.filter((use) => use.at === at);
+          expect(own.some(({ code }) => code === 200)).toBe(true);
+          const later = own.filter(({ began }) => began > revoked).map(({ code }) => code);
+          expect(new Set(later)).toEqual(new Set([403]));
+        }
+      });
+    });
+
+    describe.each([
+      ['killed', () => redis.kill(), () => redis.restart()],
+      ['paused', async () => redis.pause(), async () => redis.resume()],
+    ] as const)('Redis %s', (_state, breakIt, mendIt) => {
+      beforeAll(breakIt);
+
+      test('pages, loans and permissions go on; requests are still counted, by each process alone', async () => {
+        expect(await status(staff, two, '/api/loans/open')).toBe(200);
+        const lent = await borrow(ann, one, books[1]!);
+        expect(lent.status).toBe(201);
+        expect((await giveBack(ann, two, (lent.body as Loan).id)).status).toBe(200);
+        const visitor = new Client(two.url);
+        const left: number[] = [];
+        for (let n = 0; n < 3; n++) {
+          const page = await visitor.get('/books?q=moby');
+          expect(page.status).toBe(200);
+          left.push(Number(/"address";r=(\d+)/.exec(page.headers['ratelimit']!)![1]));
+        }
+        expect([left[1]! - left[0]!, left[2]! - left[1]!]).toEqual([-1, -1]);
+      });
+
+      test('nobody signs in uncounted: 503 with the right password too; again possible without a restart', async () => {
+        const both = async () =>
+          (await Promise.all([one, two].map((at) => signIn(at, 'ann@readers.example', PASSWORD)))).map(
+            (answer) => answer.status,
+          );
+        expect(await both()).toEqual([503, 503]);
+        const form = { email: 'ann@readers.example', password: PASSWORD };
+        expect((await new Client(one.url).submit('/sign-in', form)).status).toBe(503);
+        await mendIt();
+        await eventually(async () => expect(await both()).toEqual([200, 200]), 30_000);
+      });
+    });
+
+    describe.each([
+      ['killed', () => postgres.kill(), () => postgres.restart()],
+      ['paused', async () => postgres.pause(), async () => postgres.resume()],
+    ] as const)('PostgreSQL %s', (_state, breakIt, mendIt) => {
+      test('every answer is 503 within seconds and never a pass; it recovers without a restart', async () => {
+        await ready(one, two);
+        const { id } = (await borrow(ann, one, books[2]!)).body as Loan;
+        await breakIt();
+        try {
+          // The lease ends first: what is remembered may be used so long.
+          await Promise.all([answers(ann, one, 503), answers(staff, two, 503, '/api/loans/open')]);
+          const began = performance.now();
+          const refused = await Promise.all([
+            ann.elsewhere(one.url).get('/loans'),
+            borrow(ann, two, books[3]!),
+            giveBack(ann, one, id),
+            staff.elsewhere(two.url).get('/api/loans/open'),
+            staff.elsewhere(one.url).get('/staff/people'),
+            new Client(one.url).get('/books'),
+            new Client(two.url).get('/api/books'),
+            signIn(two, 'ann@readers.example', PASSWORD),
+            new Client(one.url).submit('/sign-in', { email: 'ann@readers.example', password: PASSWORD }),
+            new Client(one.url).submit('/register', { email: 'eve@readers.example', password: PASSWORD }),
+          ]);
+          expect(performance.now() - began).toBeLessThan(12_000);
+          expect(refused.map((answer) => answer.status)).toEqual(refused.map(() => 503));
+          for (const { text } of refused)
+            expect(text).not.toMatch(/ECONN|terminat|postgres|select |127\.0\.0\.1/i);
+          // Asked at most once a second, whoever asks.
+          await answers(new Client(two.url), two, 503, '/health/ready');
+          expect(await status(new Client(one.url), one, '/health/live')).toBe(200);
+          expect(await status(new Client(one.url), one, '/sign-in')).toBe(200);
+        } finally {
+          await mendIt();
+        }
+        await ready(one, two);
+        await Promise.all([answers(ann, one, 200), answers(staff, two, 200, '/api/loans/open')]);
+        const loans = await loansOf(ann, one);
+        expect(loans.find((loan) => loan.id === id)).toMatchObject({ returnedAt: null });
+        expect(loans.filter((loan) => loan.returnedAt === null)).toHaveLength(1);
+        expect((await giveBack(ann, two, id)).status).toBe(200);
+      });
+    });
+
+    test('a stop in order ends both with exit code 0', async () => {
+      expect(await Promise.all([one.kill('SIGTERM'), two.kill('SIGTERM')])).toEqual([0, 0]);
+    });
+  });
+});
