@@ -8,10 +8,29 @@ import { searchText, type NewBook } from '../src/books.js';
 import { importCatalogue } from '../src/catalogue.js';
 import { lockDirectory } from '../src/directory-lock.js';
 import { isIsbn13 } from '../src/isbn.js';
+import { loadSettings } from '../src/settings.js';
 import { html } from '../src/views/html.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const folder = (): string => mkdtempSync(join(tmpdir(), 'portcullis-parts-'));
+
+test('the settings table of the README is what the declaration says', () => {
+  const readme = readFileSync(join(here, '../README.md'), 'utf8');
+  const table = /<!-- settings: [^\n]*-->\n([\s\S]*?)<!-- end of settings -->/.exec(readme)![1]!;
+  const rows = loadSettings({ env: {}, files: [], production: false }).describe();
+  const wanted = rows.map(({ name, presence, default: value, note }) => [
+    name,
+    presence,
+    value ?? '',
+    note ?? '',
+  ]);
+  const cells = (line: string): string[] =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', ''));
+  expect(table.trim().split('\n').slice(2).map(cells)).toEqual(wanted);
+});
 
 describe('html', () => {
   test('every value is escaped for text and quoted attributes; nested markup is not escaped twice', () => {

@@ -138,9 +138,9 @@ describeWithPostgres('two processes of the library', () => {
 
         // Both are asked all the time, so that both have the role in memory when it is taken away.
         const uses: { readonly at: LibraryProcess; readonly began: number; readonly code: number }[] = [];
-        let watching = true;
+        const watch = { over: false };
         const watches = [one, two].map(async (at) => {
-          while (watching) {
+          while (!watch.over) {
             const began = performance.now();
             uses.push({ at, began, code: await status(ann, at, path) });
           }
@@ -153,7 +153,7 @@ describeWithPostgres('two processes of the library', () => {
             expect(uses.filter((use) => use.at === at && use.began > revoked).length).toBeGreaterThan(2);
           }
         });
-        watching = false;
+        watch.over = true;
         await Promise.all(watches);
         for (const at of [one, two]) {
           const own = uses.filter((use) => use.at === at);
