@@ -41,6 +41,7 @@ export interface House {
   close(): Promise<void>;
 }
 
+const HOUR_MS = 3_600_000;
 const STAFF_EMAIL = 'staff@library.example';
 
 /**
@@ -96,6 +97,10 @@ export async function openHouse(
       sql,
       async (id) => void (await rbac.grantRole('system', id, 'patron', { reason: 'registered' })),
     );
+    const sessions = postgresSessions({ sql: securitySql, feed });
+    // Sessions of people who never come back; the others go at the next sign-in. What fails now succeeds an hour later.
+    const sweeping = setInterval(() => void sessions.sweep(Date.now()).catch(() => undefined), HOUR_MS);
+    sweeping.unref();
     const origin = PUBLIC_ORIGIN === undefined ? undefined : new URL(PUBLIC_ORIGIN);
     const issuer = origin?.origin ?? 'http://localhost';
     const auth = createAuth({
@@ -103,8 +108,8 @@ export async function openHouse(
       audience: issuer,
       keys: loadOrGenerateKeys(SIGNING_KEYS, DATA_DIRECTORY),
       users: people,
-      store: client ? redisStore(client) : createMemoryStore(),
-      sessions: { store: postgresSessions({ sql: securitySql, feed }), freshness, accessTtl: '60m' },
+      store: client ? redisStore(client) : createMemoryStore({ maxEntries: 1_000_000 }),
+      sessions: { store: sessions, freshness, accessTtl: '60m' },
       transport: {
         bearer: true,
         cookies: { profile: origin?.protocol === 'https:' ? 'host' : 'development' },
@@ -129,6 +134,7 @@ export async function openHouse(
       firstStaff: await makeFirstStaff(auth, rbac, sql),
       check: async () => void (await sql.query('select 1', [], { timeoutMs: 1000 })),
       async close() {
+        clearInterval(sweeping);
         await audit.close();
         await rbac.close();
         await freshness.stop();
