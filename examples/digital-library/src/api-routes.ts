@@ -131,7 +131,7 @@ export const apiRoutes: readonly ApiRoute[] = [
       const { action, cursor } = validOf(log, req).query;
       const id = idOf(req);
       return audit.query({
-        viewer: { id, staff: await rbac.can(id, 'audit:read:any') },
+        viewer: { id, staff: await rbac.can(req.security.principal, 'audit:read:any') },
         kind: 'action',
         ...(action ? { action } : {}),
         ...(cursor ? { cursor } : {}),

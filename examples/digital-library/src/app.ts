@@ -56,11 +56,7 @@ export function createApp(house: House): Express {
   app.use(rateLimit({ name: 'person', by: 'principal', limit: 1200, window: '1m', store: windows, events }));
 
   // What can be done. Every route says who may; a route that says nothing is reported by the walker (see the tests).
-  app.get(
-    '/openapi.json',
-    rbac.public('describes the API'),
-    (_req, res) => void res.json(openApiDocument(issuerOf(house))),
-  );
+  app.get('/openapi.json', rbac.public('describes the API'), (_req, res) => void res.json(openApiDocument()));
   app.use(
     ['/sign-in', '/register', '/api/auth/sign-in', '/api/auth/register', '/api/auth/password'],
     rateLimit({ name: 'attempts', limit: 30, window: '1m', skip: isReading, store: windows, events }),
@@ -83,8 +79,4 @@ const assets = fileURLToPath(new URL('../public/', import.meta.url));
 
 function isReading({ method }: SecurityRequest): boolean {
   return method === 'GET' || method === 'HEAD';
-}
-
-function issuerOf(house: House): string {
-  return house.origin?.origin ?? 'http://localhost:3000';
 }

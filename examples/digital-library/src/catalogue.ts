@@ -18,6 +18,18 @@ export interface ImportReport {
   readonly rejected: readonly Rejected[];
 }
 
+/** The file is no catalogue of the known form; nothing of it was added. */
+export class CatalogueHeaderError extends Error {
+  readonly code = 'E_CATALOGUE_HEADER';
+
+  constructor(missing: readonly string[]) {
+    super(
+      `The catalogue's first line must name the columns ${HEADER.join(', ')}; it lacks ${missing.join(', ')}.`,
+    );
+    this.name = 'CatalogueHeaderError';
+  }
+}
+
 const HEADER = ['isbn13', 'isbn10', 'title', 'authors', 'original_publication_year', 'language'] as const;
 type Row = Readonly<Record<(typeof HEADER)[number], string>>;
 
@@ -26,7 +38,7 @@ const BATCH = 500;
 /**
  * Imports a CSV catalogue with the columns of HEADER. Bad lines are reported and left out; the others are added in batches, each of
  * which is stored whole or not at all. Importing a file twice adds nothing the second time.
- * @throws Error if the file cannot be read, or its header is another one (nothing is added then)
+ * @throws CatalogueHeaderError, or the system's error if the file cannot be read
  */
 export async function importCatalogue(
   file: string,
@@ -69,9 +81,7 @@ export async function importCatalogue(
 function checkHeader(columns: readonly string[]): string[] {
   const missing = HEADER.filter((name) => !columns.includes(name));
   if (missing.length > 0) {
-    throw new Error(
-      `The catalogue's first line must name the columns ${HEADER.join(', ')}; it lacks ${missing.join(', ')}.`,
-    );
+    throw new CatalogueHeaderError(missing);
   }
   return [...columns];
 }

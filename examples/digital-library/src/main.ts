@@ -2,24 +2,27 @@
 import { guardProcess } from '@portcullis/errors';
 import { secureServer } from '@portcullis/errors/server';
 import { createApp } from './app.js';
+import { runCommand } from './command.js';
 import { openHouse } from './house.js';
 import { loadSettings } from './settings.js';
 
-const config = loadSettings();
-const house = await openHouse(config.values, { production: config.production });
-const server = secureServer(createApp(house));
-guardProcess({
-  logger: console,
-  drain: [() => server.close(), () => house.close()],
-});
+await runCommand(async () => {
+  const config = loadSettings();
+  const house = await openHouse(config.values, { production: config.production });
+  const server = secureServer(createApp(house));
+  guardProcess({
+    logger: console,
+    drain: [() => server.close(), () => house.close()],
+  });
 
-// Before anything that can fail, such as a port that is taken: there is no second chance to show it.
-if (house.firstStaff) {
-  console.log(
-    `Staff account, shown once: ${house.firstStaff.email} with password ${house.firstStaff.password}`,
-  );
-}
-const { HOST, PORT } = config.values;
-const { port } = await server.listen({ host: HOST, port: PORT });
-const host = HOST.includes(':') ? `[${HOST}]` : HOST;
-console.log(`Digital Library is open at http://${host}:${port}`);
+  // Before anything that can fail, such as a port that is taken: there is no second chance to show it.
+  if (house.firstStaff) {
+    console.log(
+      `Staff account, shown once: ${house.firstStaff.email} with password ${house.firstStaff.password}`,
+    );
+  }
+  const { HOST, PORT } = config.values;
+  const { port } = await server.listen({ host: HOST, port: PORT });
+  const host = HOST.includes(':') ? `[${HOST}]` : HOST;
+  console.log(`Digital Library is open at http://${host}:${port}`);
+});

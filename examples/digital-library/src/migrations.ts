@@ -88,9 +88,11 @@ export const libraryMigrations: readonly Migration[] = [
         execute format('grant ${APP_ROLE} to %I', current_user);
       end $$;
       grant usage on schema library to ${APP_ROLE};
-      grant select, insert on library.book to ${APP_ROLE};
+      grant select on library.book to ${APP_ROLE};
+      grant insert (isbn13, title, authors, year, copies, search, created_by, modified_by) on library.book to ${APP_ROLE};
       grant update (isbn13, title, authors, year, copies, search, modified_at, modified_by) on library.book to ${APP_ROLE};
-      grant select, insert on library.loan to ${APP_ROLE};
+      grant select on library.loan to ${APP_ROLE};
+      grant insert (book_id, patron_id, due_at) on library.loan to ${APP_ROLE};
       grant update (returned_at) on library.loan to ${APP_ROLE};
 
       create function library.is_staff() returns boolean language sql stable as

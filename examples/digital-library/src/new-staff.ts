@@ -1,4 +1,5 @@
 // npm run staff -- <e-mail>: a staff account with a new password, printed once; also for a first password that was lost.
+import { runCommand } from './command.js';
 import { openHouse } from './house.js';
 import { loadSettings } from './settings.js';
 import { makeStaff } from './staff-account.js';
@@ -8,7 +9,7 @@ if (email === undefined || more.length > 0) {
   console.error('Usage: npm run staff -- <e-mail>');
   process.exit(2);
 }
-try {
+await runCommand(async () => {
   const config = loadSettings();
   const house = await openHouse(config.values, { production: config.production });
   try {
@@ -26,8 +27,4 @@ try {
   } finally {
     await house.close();
   }
-} catch (error) {
-  // Such as: the library is running and has the data folder. The sentence says what to do; a stack would hide it.
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+});

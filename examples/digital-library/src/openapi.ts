@@ -1,7 +1,7 @@
 import { apiRoutes, type ApiRoute } from './api-routes.js';
 
 /** OpenAPI 3.1 of the JSON API, from the same rows that make the routes. */
-export function openApiDocument(server: string): object {
+export function openApiDocument(): object {
   const paths: Record<string, Record<string, unknown>> = {};
   const add = (path: string, method: string, described: object): void => {
     (paths[`/api${path.replaceAll(/:(\w+)/g, '{$1}')}`] ??= {})[method] = described;
@@ -15,7 +15,7 @@ export function openApiDocument(server: string): object {
       version: '1.0.0',
       description: 'Sign in at POST /api/auth/sign-in for a bearer token.',
     },
-    servers: [{ url: server }],
+    servers: [{ url: '/' }],
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },

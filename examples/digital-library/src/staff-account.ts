@@ -9,6 +9,11 @@ export interface StaffAccount {
   readonly added: boolean;
 }
 
+/** No staff account was made, and why. */
+export class StaffAccountRefused extends Error {
+  readonly code = 'E_STAFF_ACCOUNT_REFUSED';
+}
+
 /** 144 bits, in letters, digits, `-` and `_`. */
 export function generatePassword(): string {
   return randomBytes(18).toString('base64url');
@@ -17,15 +22,15 @@ export function generatePassword(): string {
 /**
  * Adds a staff account, or gives an existing one a new password and the staff role; its sessions end. Recorded before
  * it is done.
- * @throws Error for what is no e-mail address, and for a closed account
+ * @throws StaffAccountRefused for what is no e-mail address, and for a closed account
  */
 export async function makeStaff(house: House, typed: string): Promise<StaffAccount> {
   const { auth, audit, people, rbac } = house;
   const email = emailLogin(typed);
-  if (email === undefined) throw new Error(`"${typed}" is no e-mail address.`);
+  if (email === undefined) throw new StaffAccountRefused(`"${typed}" is no e-mail address.`);
   const password = generatePassword();
   const known = await people.findByLogin(email);
-  if (known?.active === false) throw new Error(`The account ${email} is closed.`);
+  if (known?.active === false) throw new StaffAccountRefused(`The account ${email} is closed.`);
   if (known) {
     const target = { type: 'person', id: known.id };
     await audit.record({ action: 'person.password-reset', outcome: 'success', actor: 'system', target });
@@ -34,7 +39,10 @@ export async function makeStaff(house: House, typed: string): Promise<StaffAccou
       passwordHash,
       replaces: known.passwordHash ?? null,
     });
-    if (!saved) throw new Error(`The password of ${email} was changed by somebody else just now. Try again.`);
+    if (!saved)
+      throw new StaffAccountRefused(
+        `The password of ${email} was changed by somebody else just now. Try again.`,
+      );
     await auth.sessions.revokeAll(known.id, 'password-changed');
   }
   const id = known?.id ?? (await auth.register({ login: email, password }, { address: undefined })).userId;

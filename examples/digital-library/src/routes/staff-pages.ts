@@ -143,17 +143,17 @@ export function staffPages(house: House): Router {
   ): Promise<void> {
     if (!(await people.find(id))) throw new PersonUnknown();
     if (action === 'revoke' && id === idOf(req) && role === 'staff') throw new OwnRole();
-    // Recorded before it is done: a role that nobody can account for is worse than a record of an attempt.
-    await audit.record({
-      action: action === 'grant' ? 'role.granted' : 'role.revoked',
-      outcome: 'success',
-      target: { type: 'person', id },
-      data: { role },
-      request: req,
-    });
+    // The intent is recorded before: a role must not change unless the log can say so. What came of it is recorded after.
+    const about = { target: { type: 'person', id }, data: { role }, request: req } as const;
+    await audit.record({ action: `role.${action}-requested`, outcome: 'success', ...about });
     const actor = idOf(req);
     if (action === 'grant') await rbac.grantRole(actor, id, role);
     else await rbac.revokeRole(actor, id, role, { strict: true });
+    await audit.record({
+      action: action === 'grant' ? 'role.granted' : 'role.revoked',
+      outcome: 'success',
+      ...about,
+    });
   }
 
   async function showForm(
