@@ -172,7 +172,7 @@ describe('record', () => {
 });
 
 describe('canonical JSON', () => {
-  const folder = vectorsDirectory('jcs');
+  const folder = vectorsDirectory('jcs', 'input', 'output');
   const inputs = folder ? join(folder, 'input') : undefined;
   (inputs ? test : test.skip)('agrees with the vectors of RFC 8785', () => {
     const names = readdirSync(inputs!);

@@ -30,7 +30,7 @@ const DEFECTIVE: Readonly<Record<number, string>> = {
   373: 'labelled valid, but contains "?", which is not base64url',
 };
 
-const folder = vectorsDirectory('wycheproof');
+const folder = vectorsDirectory('wycheproof', 'json_web_signature_test.json', 'json_web_key_test.json');
 
 (folder ? describe : describe.skip)('Wycheproof', () => {
   function run(file: string): { deviations: number[]; count: number } {

@@ -7,7 +7,7 @@ import request from 'supertest';
 import { cors, type CorsOptions } from '../src/index.js';
 import { compileOriginPatterns, parseOriginPattern } from '../src/origin-patterns.js';
 
-const vectors = vectorsDirectory('http');
+const vectors = vectorsDirectory('http', 'cors-origin-pattern-vectors.json');
 
 interface PatternVector {
   readonly desc: string;

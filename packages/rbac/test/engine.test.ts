@@ -401,7 +401,7 @@ describe('explain', () => {
 });
 
 describe('external oracle: casbin', () => {
-  const folder = vectorsDirectory('rbac');
+  const folder = vectorsDirectory('rbac', 'casbin/expected.json', 'casbin/examples');
   const external = folder === undefined ? test.skip : test;
   interface Group {
     readonly test: string;

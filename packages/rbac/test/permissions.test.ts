@@ -164,7 +164,7 @@ describe('T14: wildcards', () => {
     await expect(rbac.can('u', '**')).rejects.toMatchObject({ code: 'E_PERMISSION_UNKNOWN', status: 500 });
   });
 
-  const folder = vectorsDirectory('rbac');
+  const folder = vectorsDirectory('rbac', 'wildcards/shiro_wildcard.json', 'wildcards/real_bugs.json');
   const external = folder === undefined ? test.skip : test;
   interface Pair {
     readonly grant: string;

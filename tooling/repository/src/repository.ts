@@ -57,6 +57,7 @@ const GENERATED = new Set([
   '.git',
   '.turbo',
   '.data',
+  '.vectors',
   '.work',
   '.snippets',
   '.tsc',
