@@ -1,7 +1,7 @@
 import type { Events, Logger } from '@portcullis/core';
 import type { Outcome } from './answer.js';
-import { describeError } from './describe-error.js';
 import type { ErrorHook } from './events.js';
+import { createLogRecord, type Redact } from './log-record.js';
 
 /**
  * What a report or a log line says of the request. It has the form of Sentry's capture context (`tags`, `extra`), so
@@ -24,6 +24,7 @@ export type Report = (error: unknown, info: ErrorReport) => unknown;
 
 export interface AftermathDeps {
   readonly logger: Logger;
+  readonly redact: Redact | undefined;
   readonly events: Events;
   readonly report: Report | undefined;
   readonly reportIf: (error: unknown, info: ErrorReport) => boolean;
@@ -35,15 +36,18 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'silent';
 export type Facts = Omit<ErrorReport, 'tags' | 'extra'>;
 
 /** Tells the people: event, log and report, in this order, each whatever becomes of the others. */
-export function createAftermath({ logger, events, report, reportIf, logLevel }: AftermathDeps): {
+export function createAftermath({ logger, redact, events, report, reportIf, logLevel }: AftermathDeps): {
   tell(error: unknown, facts: Facts): void;
   hookFailed(hook: ErrorHook, error: unknown): void;
 } {
+  // No log line of its own: the record that could not be redacted says it.
+  const record = createLogRecord(redact, () => emit({ type: 'errors.hook-failed', hook: 'redact' }));
+
   // A failing hook is logged and counted but never reported: that could be the same hook again.
   function hookFailed(hook: ErrorHook, error: unknown): void {
     emit({ type: 'errors.hook-failed', hook });
     if (hook === 'logger') return;
-    log('error', `The ${hook} hook of errorHandler() failed.`, { error: describeError(error) });
+    log('error', `The ${hook} hook of errorHandler() failed.`, record(error, {}));
   }
 
   const emit: Events['emit'] = (event) => {
@@ -80,7 +84,13 @@ export function createAftermath({ logger, events, report, reportIf, logLevel }: 
         extra: Object.freeze({ method, path, outcome }),
       });
       attempt('logger', () => {
-        log(logLevel(error, info), 'A request failed.', { ...facts, error: describeError(error) });
+        const level = logLevel(error, info);
+        if (level === 'silent') return;
+        log(
+          level,
+          'A request failed.',
+          record(error, { requestId, status, code, outcome, method }, { path }),
+        );
       });
       if (report) {
         attempt('report', () => (reportIf(error, info) ? report(error, info) : undefined));

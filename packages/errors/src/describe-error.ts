@@ -20,30 +20,67 @@ const MAX_STACK = 16_000;
 const MAX_DEPTH = 5;
 const MAX_ERRORS = 5;
 
+/** What an error holds, as it was found: neither cut nor turned into text. */
+interface RawError {
+  readonly name: string;
+  readonly message: unknown;
+  readonly code?: string | number;
+  readonly stack?: string;
+  readonly details?: unknown;
+  readonly cause?: RawError;
+  readonly errors?: readonly RawError[];
+}
+
 /** Describes anything that was thrown. Total: never throws. For logs only, never for clients. */
 export function describeError(thrown: unknown, depth = 0): ErrorRecord {
-  if (!isError(thrown)) return { name: nameOf(thrown), message: show(thrown) };
+  return presentError(gatherError(thrown, depth));
+}
+
+/** The first half of {@link describeError}. Total. */
+export function gatherError(thrown: unknown, depth = 0): RawError {
+  if (!isError(thrown)) return { name: nameOf(thrown), message: thrown };
   const code = peek(thrown, 'code');
   const stack = peekString(thrown, 'stack');
   const details = peek(thrown, 'details');
   const cause = peek(thrown, 'cause');
   return {
-    name: cut(peekString(thrown, 'name') ?? 'Error', 200),
-    message: cut(peekString(thrown, 'message') ?? '', MAX_MESSAGE),
+    name: peekString(thrown, 'name') ?? 'Error',
+    message: peekString(thrown, 'message') ?? '',
     ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
-    ...(stack === undefined ? {} : { stack: cut(stack, MAX_STACK) }),
-    ...(details === undefined ? {} : { details: show(details) }),
-    ...(cause === undefined || depth >= MAX_DEPTH ? {} : { cause: describeError(cause, depth + 1) }),
+    ...(stack === undefined ? {} : { stack }),
+    ...(details === undefined ? {} : { details }),
+    ...(cause === undefined || depth >= MAX_DEPTH ? {} : { cause: gatherError(cause, depth + 1) }),
     ...errorsOf(thrown, depth),
   };
 }
 
-function errorsOf(error: Error, depth: number): { errors?: readonly ErrorRecord[] } {
+/** The second half of {@link describeError}: bounded texts, of whatever a redactor has left in between. */
+export function presentError(raw: unknown, depth = 0): ErrorRecord {
+  if (typeof raw !== 'object' || raw === null) return { name: 'Error', message: show(raw) };
+  const code = peek(raw, 'code');
+  const stack = peekString(raw, 'stack');
+  const details = peek(raw, 'details');
+  const cause = peek(raw, 'cause');
+  const errors = peek(raw, 'errors');
+  return {
+    name: cut(peekString(raw, 'name') ?? 'Error', 200),
+    message: show(peek(raw, 'message')),
+    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+    ...(stack === undefined ? {} : { stack: cut(stack, MAX_STACK) }),
+    ...(details === undefined ? {} : { details: show(details) }),
+    ...(cause === undefined || depth >= MAX_DEPTH ? {} : { cause: presentError(cause, depth + 1) }),
+    ...(depth < MAX_DEPTH && Array.isArray(errors)
+      ? { errors: errors.slice(0, MAX_ERRORS).map((entry: unknown) => presentError(entry, depth + 1)) }
+      : {}),
+  };
+}
+
+function errorsOf(error: Error, depth: number): { errors?: readonly RawError[] } {
   if (depth >= MAX_DEPTH || peekString(error, 'name') !== 'AggregateError') return {};
   try {
     const list: unknown = peek(error, 'errors');
     if (!Array.isArray(list)) return {};
-    return { errors: list.slice(0, MAX_ERRORS).map((entry: unknown) => describeError(entry, depth + 1)) };
+    return { errors: list.slice(0, MAX_ERRORS).map((entry: unknown) => gatherError(entry, depth + 1)) };
   } catch {
     return {};
   }

@@ -49,6 +49,12 @@ export interface ErrorHandlerOptions {
   readonly challenge?: string;
   /** Structural: winston, pino and console fit. `false` for none. @default JSON lines on standard error */
   readonly logger?: Logger | false;
+  /**
+   * Takes secrets out of what the logger gets (path, message, stack, details, causes, in one record) and returns a copy:
+   * `createRedactor().redact` of `@portcullis/redact` fits. If it throws or returns no object, the record says so and
+   * shows nothing of the error. Neither the answer nor `report` passes it. @default none
+   */
+  readonly redact?: (value: unknown) => unknown;
   /** Level of each log record. @default 'error' for what `reportIf` reports by default and for cut answers, else 'silent' */
   readonly logLevel?: (error: unknown, info: ErrorReport) => LogLevel;
   /** Receives errors for a tracker: `report: Sentry.captureException` fits. Its faults never change the answer. */
@@ -80,6 +86,7 @@ export function errorHandler(options: ErrorHandlerOptions = {}): ErrorMiddleware
     map: option.optional(option.fn<(error: unknown) => unknown>()),
     challenge: option.optional(option.string({ max: 1_000, pattern: /^[\t\x20-\x7e]+$/ })),
     logger: option.orFalse(option.port<Logger>(['error', 'warn', 'info'], stderrLogger)),
+    redact: option.optional(option.fn<(value: unknown) => unknown>()),
     logLevel: option.fn<(error: unknown, info: ErrorReport) => LogLevel>(defaultLevel),
     report: option.optional(option.fn<Report>()),
     reportIf: option.fn<(error: unknown, info: ErrorReport) => boolean>(isUnexpected),

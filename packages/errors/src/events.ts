@@ -9,9 +9,9 @@ declare module '@portcullis/core' {
       readonly code: string;
       readonly outcome: Outcome;
     };
-    /** A hook that the app gave (`report`, `logger`, `map`, `html`) failed; the answer was made without it. */
+    /** A hook that the app gave (`report`, `logger`, `redact`, `map`, `html`) failed; the answer was made without it. */
     'errors.hook-failed': { readonly hook: ErrorHook };
   }
 }
 
-export type ErrorHook = 'report' | 'logger' | 'map' | 'html';
+export type ErrorHook = 'report' | 'logger' | 'redact' | 'map' | 'html';

@@ -8,7 +8,7 @@ import {
   type Logger,
   type OptionReader,
 } from '@portcullis/core';
-import { describeError } from './describe-error.js';
+import { createLogRecord } from './log-record.js';
 import { silentLogger, stderrLogger } from './stderr-logger.js';
 
 /** Why the process ends: an error that nobody caught, a signal, or a call of `stop()`. */
@@ -26,6 +26,12 @@ export type Drain = (reason: EndReason) => unknown;
 export interface ProcessGuardOptions {
   /** Structural: winston, pino and console fit. `false` for none. @default JSON lines on standard error */
   readonly logger?: Logger | false;
+  /**
+   * Takes secrets out of what the logger gets of an error and returns a copy: `createRedactor().redact` of
+   * `@portcullis/redact` fits. If it throws or returns no object, the record says so and shows nothing of the error.
+   * `report` receives the original. @default none
+   */
+  readonly redact?: (value: unknown) => unknown;
   /** Receives the first uncaught error; its promise (a flush) is awaited within the deadline. */
   readonly report?: (error: unknown, info: ProcessReport) => unknown;
   /** Steps of the orderly end, one after the other; one that fails is logged and the next one runs. */
@@ -61,6 +67,7 @@ const MAX_LOGGED_CRASHES = 20;
 export function guardProcess(options: ProcessGuardOptions = {}): ProcessGuard {
   const config = readOptions('guardProcess', options, {
     logger: option.orFalse(option.port<Logger>(['error', 'warn', 'info'], stderrLogger)),
+    redact: option.optional(option.fn<(value: unknown) => unknown>()),
     report: option.optional(option.fn<(error: unknown, info: ProcessReport) => unknown>()),
     drain: drainOption,
     exitCode: option.integer({ min: 1, max: 255, default: 1 }),
@@ -72,6 +79,7 @@ export function guardProcess(options: ProcessGuardOptions = {}): ProcessGuard {
   host[GUARD] = true;
 
   const logger = config.logger || silentLogger;
+  const record = createLogRecord(config.redact);
   const ending = new AbortController();
   let exitCode = 0;
   let crashes = 0;
@@ -92,7 +100,7 @@ export function guardProcess(options: ProcessGuardOptions = {}): ProcessGuard {
       await run();
       return true;
     } catch (error) {
-      log('error', `The ${what} failed.`, { error: describeError(error) });
+      log('error', `The ${what} failed.`, record(error, {}));
       return false;
     }
   }
@@ -129,10 +137,7 @@ export function guardProcess(options: ProcessGuardOptions = {}): ProcessGuard {
       exitCode = config.exitCode;
       crashes += 1;
       if (crashes <= MAX_LOGGED_CRASHES) {
-        log('error', 'An error was caught by nobody; the process ends.', {
-          origin,
-          error: describeError(error),
-        });
+        log('error', 'An error was caught by nobody; the process ends.', record(error, { origin }));
       }
       // Only the first: a report that crashes by itself would report that, for ever.
       if (config.report && !reported) {

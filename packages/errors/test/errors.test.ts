@@ -24,6 +24,7 @@ import {
   type Logger,
   type SecurityEvent,
 } from '@portcullis/core';
+import { createRedactor } from '@portcullis/redact';
 import { eventually, onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import request from 'supertest';
 import {
@@ -983,6 +984,139 @@ onBothExpress((express, major) => {
         meta: { requestId, error: { name: 'Error', message: secret, cause: { name: 'TypeError' } } },
       });
       expect(JSON.stringify(lines)).not.toContain('t0k3n');
+    });
+
+    describe('with redact', () => {
+      const password = 'hunter2-Tr0ub4dor';
+      const dsn = 'pa55word-of-the-pool';
+      const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEiLCJpYXQiOjF9.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw';
+      /** As database drivers make them: the row and the parameters are quoted. */
+      const databaseError = (): Error =>
+        Object.assign(
+          new Error(`new row violates check; failing row contains (7, ada@example.org, ${password})`, {
+            cause: new AggregateError(
+              [new Error(`cannot reach postgres://app:${dsn}@db.internal/library`)],
+              `gave up with parameters ada@example.org, ${password}`,
+            ),
+          }),
+          { name: 'DatabaseError', code: '23514', details: { parameters: { email: 'ada', password } } },
+        );
+      const secretsIn = (value: unknown): string[] =>
+        [password, dsn, token].filter((text) => JSON.stringify(value).includes(text));
+
+      test('the record of a database error that quotes a password holds no secret, in message, stack, details, cause and path', async () => {
+        const { redact } = createRedactor();
+        const answers: unknown[] = [];
+        for (const options of [{}, { redact }]) {
+          const { logger, lines } = recordingLogger();
+          const reports: unknown[] = [];
+          const thrown = databaseError();
+          const app = express();
+          app.get('/reset/:token', (_req, _res, next) => next(thrown));
+          app.use(errorHandler({ logger, report: (error) => void reports.push(error), ...options }));
+          const { status, body } = await request(app)
+            .get(`/reset/${token}`)
+            .set('Accept', 'application/json');
+          const { requestId, instance, ...said } = body as Record<string, unknown>;
+          answers.push({ status, said, ids: [typeof requestId, typeof instance] });
+
+          expect(reports[0]).toBe(thrown);
+          expect(lines).toHaveLength(1);
+          // Without a redactor all of them are there: that is what the other half of this test has to tell apart.
+          expect(secretsIn(lines)).toEqual('redact' in options ? [] : [password, dsn, token]);
+          expect(lines[0]).toMatchObject({
+            message: 'A request failed.',
+            meta: {
+              requestId,
+              status: 500,
+              code: 'E_INTERNAL',
+              path: expect.stringMatching(/^\/reset\//),
+              error: {
+                name: 'DatabaseError',
+                code: '23514',
+                message: expect.stringContaining('new row violates check'),
+                stack: expect.stringMatching(/\n {4}at /),
+                details: expect.stringContaining('email'),
+                cause: {
+                  name: 'AggregateError',
+                  errors: [{ message: expect.stringContaining('db.internal/library') }],
+                },
+              },
+            },
+          });
+        }
+        expect(answers[1]).toEqual(answers[0]);
+      });
+
+      test('a thrown record is redacted by its names, and so is the fault of another hook', async () => {
+        const { redact } = createRedactor();
+        const { logger, lines } = recordingLogger();
+        const map = (): never => {
+          throw databaseError();
+        };
+        await request(appThat(() => ({ user: 'ada', password }), { logger, redact, map })).get('/');
+        expect(lines.map(({ message }) => message)).toEqual([
+          'The map hook of errorHandler() failed.',
+          'A request failed.',
+        ]);
+        expect(secretsIn(lines)).toEqual([]);
+        expect(lines[1]?.meta).toMatchObject({
+          error: { name: 'thrown object', message: expect.stringContaining("user: 'ada'") },
+        });
+      });
+
+      test('a secret across the place where a long message is cut is found before the cut', async () => {
+        const { redact } = createRedactor();
+        const { logger, lines } = recordingLogger();
+        const long = `${'x'.repeat(3_990)} Bearer ${token}`;
+        await request(appThat(() => new Error(long), { logger, redact })).get('/');
+        expect(JSON.stringify(lines)).not.toContain('Bearer e');
+        expect(lines).toHaveLength(1);
+      });
+
+      test.each<[string, (value: unknown) => unknown]>([
+        [
+          'throws what it was given',
+          (value) => {
+            throw new Error(JSON.stringify(value));
+          },
+        ],
+        ['rejects', (value) => Promise.reject(new Error(JSON.stringify(value)))],
+        ['returns a promise', (value) => Promise.resolve(value)],
+        ['returns nothing', () => undefined],
+        ['returns a text', (value) => JSON.stringify(value)],
+        ['returns what cannot be read', () => hostileProxy({})],
+      ])('a redactor that %s: the record says so and carries no content', async (_name, redact) => {
+        const unhandled: unknown[] = [];
+        const note = (error: unknown): unknown => unhandled.push(error);
+        process.on('unhandledRejection', note);
+        const events = createEvents();
+        const failed: string[] = [];
+        events.on('errors.hook-failed', ({ hook }) => void failed.push(hook));
+        const { logger, lines } = recordingLogger();
+        const response = await request(appThat(databaseError, { logger, redact, events })).get('/');
+        await new Promise((resolve) => setImmediate(resolve));
+        process.off('unhandledRejection', note);
+        expect([response.status, failed, unhandled]).toEqual([500, ['redact'], []]);
+        expect(lines).toEqual([
+          {
+            level: 'error',
+            message: 'A request failed.',
+            meta: {
+              requestId: response.headers['x-request-id'],
+              status: 500,
+              code: 'E_INTERNAL',
+              outcome: 'answered',
+              method: 'GET',
+              error: { name: 'Withheld', message: 'The redactor failed; the error is not shown.' },
+            },
+          },
+        ]);
+      });
+
+      test('what is no function is refused at once', () => {
+        expect(() => errorHandler({ redact: createRedactor() as never })).toThrow(OptionError);
+      });
     });
 
     test('are for 5xx, or for what reportIf and logLevel choose', async () => {

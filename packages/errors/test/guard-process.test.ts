@@ -129,6 +129,24 @@ describe('guardProcess()', () => {
     expect(lines.filter((line) => /The (?:report|drain step 1) failed/.test(line))).toHaveLength(2);
   }, 20_000);
 
+  test.each([
+    ['redacted', false, 'failing row contains'],
+    ['unredacted', true, 'failing row contains'],
+    ['bad-redactor', false, 'The redactor failed; the error is not shown.'],
+  ])(
+    'a crash and a failed drain that quote a password, %s: in the log: %p',
+    async (scenario, shown, text) => {
+      const { code, lines } = await run(scenario).ended;
+      expect(code).toBe(1);
+      const crash = lines.find((line) => line.startsWith('error An error was caught by nobody'));
+      const drain = lines.find((line) => line.startsWith('error The drain step 1 failed'));
+      expect(crash).toContain('"origin":"uncaughtException"');
+      for (const line of [crash, drain]) expect(line).toContain(text);
+      expect(lines.some((line) => line.includes('hunter2-Tr0ub4dor'))).toBe(shown);
+    },
+    20_000,
+  );
+
   test('a report that crashes by itself does not report itself for ever', async () => {
     const { code, lines } = await run('report-loop').ended;
     expect([code, lines.filter((line) => line.startsWith('report un')).length]).toEqual([1, 1]);
