@@ -4,6 +4,7 @@ import type { SecurityRequest } from '@portcullis/core';
 import { csrf } from '@portcullis/csrf';
 import { httpsOnly, noStore, securityHeaders } from '@portcullis/headers';
 import { context, rateLimit } from '@portcullis/rate-limit';
+import { createRedactor } from '@portcullis/redact';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { fileURLToPath } from 'node:url';
 import type { House } from './house.js';
@@ -71,7 +72,7 @@ export function createApp(house: House): Express {
     if (res.hasHeader('Content-Security-Policy')) next(error);
     else headers(req, res, () => next(error));
   }) satisfies ErrorRequestHandler);
-  app.use(errorHandler({ html: errorPage, map: toProblem, events }));
+  app.use(errorHandler({ html: errorPage, map: toProblem, redact: createRedactor().redact, events }));
   return app;
 }
 

@@ -1,6 +1,7 @@
 // npm start: opens the library. Every setting has a default for trying it out; production needs PUBLIC_ORIGIN and SIGNING_KEYS.
 import { guardProcess } from '@portcullis/errors';
 import { secureServer } from '@portcullis/errors/server';
+import { createRedactor } from '@portcullis/redact';
 import { createApp } from './app.js';
 import { runCommand } from './command.js';
 import { openHouse } from './house.js';
@@ -12,6 +13,7 @@ await runCommand(async () => {
   const server = secureServer(createApp(house));
   guardProcess({
     logger: console,
+    redact: createRedactor().redact,
     drain: [() => server.close(), () => house.close()],
   });
 
