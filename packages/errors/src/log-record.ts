@@ -9,13 +9,13 @@ export type Redact = (value: unknown) => unknown;
  * the redactor together with it, in one call and before anything is cut or turned into text: only so can a redactor
  * that finds a secret in the details also find it in the message and the stack.
  */
-export type LogRecord = (error: unknown, open: object, facts?: object) => object;
+export type LogRecord = (thrown: unknown, open: object, facts?: object) => object;
 
 export function createLogRecord(redact: Redact | undefined, failed: () => void = () => undefined): LogRecord {
-  if (!redact) return (error, open, facts) => ({ ...open, ...facts, error: describeError(error) });
-  return (error, open, facts) => {
+  if (!redact) return (thrown, open, facts) => ({ ...open, ...facts, error: describeError(thrown) });
+  return (thrown, open, facts) => {
     try {
-      const clean = redact({ ...open, ...facts, error: gatherError(error) });
+      const clean = redact({ ...open, ...facts, error: gatherError(thrown) });
       // What an async redactor makes comes too late; unheard, its fault would end the process.
       if (typeof peek(clean, 'then') === 'function') Promise.resolve(clean).catch(() => undefined);
       else if (typeof clean === 'object' && clean !== null) {
