@@ -389,7 +389,8 @@ describeWithPostgres('PostgreSQL', () => {
       await grant(null);
       const hinted = performance.now();
       await eventually(async () => expect(await own.roleOf('u1')).toBeNull());
-      expect(performance.now() - hinted).toBeLessThan(lease.leaseMs);
+      // The bound itself is shown below, by when a grant was last asked for; here a busy machine may be slow to look.
+      expect(performance.now() - hinted).toBeLessThan(lease.leaseMs + 3_000);
 
       await grant('staff');
       await eventually(async () => expect(await own.roleOf('u1')).toBe('staff'));
@@ -430,7 +431,8 @@ describeWithPostgres('PostgreSQL', () => {
       const paused = performance.now();
       let lastCurrent = 0;
       while (performance.now() - paused < lease.leaseMs + 300) {
-        if (own.freshness.current()) lastCurrent = performance.now() - paused;
+        const asked = performance.now();
+        if (own.freshness.current()) lastCurrent = asked - paused;
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       expect(lastCurrent).toBeLessThanOrEqual(lease.leaseMs);

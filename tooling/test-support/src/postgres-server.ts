@@ -70,14 +70,25 @@ export async function startPostgres(options: { readonly durable?: boolean } = {}
     });
     await eventually(() => query(`postgres://postgres@127.0.0.1:${port}/postgres`, 'select 1'));
   }
+  // The parent first, so that it starts no more children when all are to stop or to end; then every child, until a look
+  // finds no new one, because a signal is delivered later than it is sent.
   const signal = (name: NodeJS.Signals): void => {
     const parent = child.pid!;
-    // The parent first, so that it starts no more children when all are to stop or to end.
-    for (const pid of [parent, ...childrenOf(parent)]) {
+    const told = new Set<number>();
+    const tell = (pid: number): void => {
+      told.add(pid);
       try {
         process.kill(pid, name);
       } catch {
         // It ended by itself meanwhile.
+      }
+    };
+    tell(parent);
+    for (let quiet = 0; quiet < 2; quiet++) {
+      for (const pid of childrenOf(parent)) {
+        if (told.has(pid)) continue;
+        tell(pid);
+        quiet = 0;
       }
     }
   };
