@@ -69,8 +69,10 @@ export function accountPages(house: House): Router {
       });
       auth.cookies.write(res, pair);
     } catch (error) {
-      if (!hasCode(error, 'E_SIGN_IN_FAILED') && !hasCode(error, 'E_INPUT_INVALID')) throw error;
+      const limited = hasCode(error, 'E_SIGN_IN_LIMITED');
+      if (!limited && !hasCode(error, 'E_SIGN_IN_FAILED') && !hasCode(error, 'E_INPUT_INVALID')) throw error;
       await audit.record({ action: 'person.sign-in-refused', outcome: 'denied', request: req });
+      if (limited) throw error;
       return refuse(401, { '': 'The e-mail address or the password is not right.' });
     }
     res.redirect(303, '/books');
