@@ -85,7 +85,7 @@ function one(value: unknown): string {
   const text = String(value);
   const open = URL.canParse(text) && text.includes('?') ? `${text.slice(0, text.indexOf('?'))}?...` : text;
   // A value must not be able to move the cursor or forge a line of the log.
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are the subject
   return open.replace(
     /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
     (c) => `\\u${c.codePointAt(0)!.toString(16).padStart(4, '0')}`,

@@ -62,35 +62,37 @@ export async function startPostgres(options: { readonly durable?: boolean } = {}
 
   async function start(): Promise<void> {
     // Its own process group; the processes of connections make sessions of their own and are looked up.
-    child = spawn(server!, ['-D', folder, '-p', String(port), '-h', '127.0.0.1', ...settings], {
-      ...identity,
-      cwd: folder,
-      stdio: 'ignore',
-      detached: true,
+    const run = () => {
+      child = spawn(server!, ['-D', folder, '-p', String(port), '-h', '127.0.0.1', ...settings], {
+        ...identity,
+        cwd: folder,
+        stdio: 'ignore',
+        detached: true,
+      });
+    };
+    run();
+    await eventually(() => {
+      // After a kill it refuses to start, and ends, until the system has taken the old processes away.
+      if (child.exitCode !== null) run();
+      return query(`postgres://postgres@127.0.0.1:${port}/postgres`, 'select 1');
     });
-    await eventually(() => query(`postgres://postgres@127.0.0.1:${port}/postgres`, 'select 1'));
   }
-  // The parent first, so that it starts no more children when all are to stop or to end; then every child, until a look
-  // finds no new one, because a signal is delivered later than it is sent.
+  // The parent is frozen first, so that it starts no more children, and dies last: orphans could not be found any more, and one
+  // that is busy would keep the shared memory and with it the next start. A signal is delivered later than it is sent,
+  // so children are looked for until two looks find no new one.
   const signal = (name: NodeJS.Signals): void => {
     const parent = child.pid!;
-    const told = new Set<number>();
-    const tell = (pid: number): void => {
-      told.add(pid);
-      try {
-        process.kill(pid, name);
-      } catch {
-        // It ended by itself meanwhile.
-      }
-    };
-    tell(parent);
+    const children = new Set<number>();
+    if (name !== 'SIGCONT') send(parent, 'SIGSTOP');
     for (let quiet = 0; quiet < 2; quiet++) {
       for (const pid of childrenOf(parent)) {
-        if (told.has(pid)) continue;
-        tell(pid);
+        if (children.has(pid)) continue;
+        children.add(pid);
+        send(pid, name);
         quiet = 0;
       }
     }
+    if (name !== 'SIGSTOP') send(parent, name);
   };
   async function end(name: NodeJS.Signals): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -128,6 +130,14 @@ async function query(url: string, text: string): Promise<void> {
     await client.query(text);
   } finally {
     await client.end();
+  }
+}
+
+function send(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It ended by itself meanwhile.
   }
 }
 
