@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const proofs = {
   benchmarks: { home: 'benchmarks', file: 'src/run.ts', built: true },
+  costs: { home: 'benchmarks', file: 'src/costs.ts', built: true },
   walk: { home: 'tooling/proofs', file: 'src/walk.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
 };

@@ -1,10 +1,10 @@
 // pnpm prove:benchmarks [--short] [--write]: all stacks in one run, in turns, so that a noisy machine hits all of them alike.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pin, startRunner, type Sample } from './measure.js';
 import { stacks } from './stacks/all.js';
+import { peers, versionsOf } from './versions.js';
 
 const { values: flags } = parseArgs({ options: { short: { type: 'boolean' }, write: { type: 'boolean' } } });
 const [rounds, seconds, warmUp] = flags.short ? [3, 1, 1] : [9, 4, 3];
@@ -57,7 +57,7 @@ ${warmUp} s of warm-up, ${CONNECTIONS} connections, server ${pinned ? 'on one co
 
 ${table}
 
-Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'} x ${cpus().length}. ${versions()}
+Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'} x ${cpus().length}. ${versionsOf(peers)}
 `;
 console.log(report);
 if (flags.write) {
@@ -69,21 +69,4 @@ function spread(values: readonly number[], digits: number): string {
   const sorted = values.toSorted((a, b) => a - b);
   const text = (value: number): string => value.toFixed(digits);
   return `${text(sorted[Math.floor(sorted.length / 2)]!)} (${text(sorted[0]!)} to ${text(sorted.at(-1)!)})`;
-}
-
-function versions(): string {
-  const { dependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    dependencies: Record<string, string>;
-  };
-  const require = createRequire(import.meta.url);
-  return Object.keys(dependencies)
-    .filter((name) => !name.startsWith('@portcullis/'))
-    .map((name) => {
-      try {
-        return `${name} ${(require(`${name}/package.json`) as { version: string }).version}`;
-      } catch {
-        return `${name} ${dependencies[name]}`;
-      }
-    })
-    .join(', ');
 }
