@@ -3,5 +3,12 @@ export { createValidator, type Validator, type ValidatorOptions } from './create
 export type { FromSchema, PartName, Schema, Schemas, ValidOf } from './schema.js';
 export type { ValidInput } from './augment.js';
 export type { Finding, InputProblem } from './problem.js';
+export {
+  createRedirects,
+  safeRedirect,
+  type RedirectOptions,
+  type Redirects,
+} from './redirects/redirects.js';
+export type { RedirectReason, RedirectVerdict } from './redirects/judge-target.js';
 export { errors as validationErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';
