@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { option, OptionError, readOptions, type Secret } from '@portcullis/core';
 import { compileNames } from './name-rules.js';
-import { SecretIndex } from './secret-index.js';
+import { mayOccurIn, SecretIndex, shortestOf } from './secret-index.js';
 import { escapeControls } from './text/decode.js';
 import { compileText, VALUE_RULES, type ValueRule } from './text/scan.js';
 import { cover, MASK } from './text/spans.js';
@@ -106,12 +106,13 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
 
   /** The secrets of this event and of the process, if one of them may stand in the copy still. */
   function seenAgain({ taints, texts }: Run): SecretIndex | undefined {
-    let secrets = knownSecrets;
-    if (taints.length > 0) {
-      secrets = new SecretIndex(knownSecrets);
-      for (const secret of taints) secrets.add(secret, 'taint');
-    }
-    return secrets.size > 0 && secrets.occursIn(texts.join('\n')) ? secrets : undefined;
+    if (taints.length === 0 && knownSecrets.size === 0) return undefined;
+    const shortest = Math.min(knownSecrets.shortest, shortestOf(taints));
+    const all = texts.filter((text) => text.length >= shortest).join('\n');
+    if (!mayOccurIn(all, taints)) return knownSecrets.occursIn(all) ? knownSecrets : undefined;
+    const secrets = new SecretIndex(knownSecrets);
+    for (const secret of taints) secrets.add(secret, 'taint');
+    return secrets.occursIn(all) ? secrets : undefined;
   }
 
   const total = (value: unknown, findings?: Finding[]): unknown => {

@@ -1,8 +1,12 @@
+import { hasRun } from './text/runs.js';
 import type { Span } from './text/spans.js';
 
 const PREFIX = 4;
 const SHORTEST = 6;
 const LONGEST = 256;
+/** So much of a longer one is searched for. */
+const KEPT = 64;
+const SHORTEST_BASE64 = 9;
 const CROWDED = 8;
 const FEW = 24;
 const NOTHING: readonly Span[] = Object.freeze([]);
@@ -20,8 +24,7 @@ interface Entry {
  */
 export class SecretIndex {
   readonly #secrets: Map<string, string>;
-  /** Made when they are first asked for; most events name no secret twice. */
-  #forms: readonly Entry[] | undefined;
+  /** Made when it is first asked for. */
   #table: Table | undefined;
 
   constructor(parent?: SecretIndex) {
@@ -40,15 +43,11 @@ export class SecretIndex {
   add(secret: string, rule: string): void {
     if (secret.length < SHORTEST || this.#secrets.has(secret) || isFlagValue(secret)) return;
     this.#secrets.set(secret, rule);
-    this.#forms = undefined;
     this.#table = undefined;
   }
 
   occursIn(text: string): boolean {
-    const forms = this.#formsOf();
-    // The engine's own search is much faster than the table while there are few.
-    if (forms.length <= FEW) return forms.some((form) => text.includes(form.text));
-    return this.find(text).length > 0;
+    return this.#secrets.size > 0 && this.find(text).length > 0;
   }
 
   find(text: string): readonly Span[] {
@@ -69,22 +68,58 @@ export class SecretIndex {
     return found;
   }
 
-  #formsOf(): readonly Entry[] {
-    if (this.#forms) return this.#forms;
-    const forms: Entry[] = [];
+  #tableOf(): Table {
+    if (this.#table) return this.#table;
+    const entries: Entry[] = [];
     for (const [secret, rule] of this.#secrets) {
       const toEnd = secret.length > LONGEST;
-      const text = toEnd ? secret.slice(0, 64) : secret;
-      for (const form of spellings(text)) forms.push({ text: form, rule, toEnd });
+      for (const text of spellings(beginning(secret))) entries.push({ text, rule, toEnd });
     }
-    this.#forms = forms;
-    return forms;
-  }
-
-  #tableOf(): Table {
-    this.#table ??= tableOf(this.#formsOf());
+    this.#table = tableOf(entries);
     return this.#table;
   }
+}
+
+/** The length of the shortest that an index takes in; infinite if there is none. */
+export function shortestOf(secrets: readonly string[]): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const { length } of secrets) if (length >= SHORTEST && length < shortest) shortest = length;
+  return Math.min(shortest, KEPT);
+}
+
+/**
+ * Whether a few secrets could occur in a text, without making an index of them: most events name no secret twice.
+ * True may be wrong, false is not.
+ */
+export function mayOccurIn(text: string, secrets: readonly string[]): boolean {
+  if (secrets.length > FEW) return true;
+  const encoded = text.includes('%') || text.includes('+') || text.includes('\\');
+  return secrets.some((secret) => {
+    if (secret.length < SHORTEST) return false;
+    const start = beginning(secret);
+    if (text.includes(start)) return true;
+    if (!encoded && !hasBase64Run(text, start.length)) return false;
+    return spellings(start).some((form) => text.includes(form));
+  });
+}
+
+function beginning(secret: string): string {
+  return secret.length > LONGEST ? secret.slice(0, KEPT) : secret;
+}
+
+/** Base64 of at least so many bytes is a run of that many characters of its alphabet. */
+function hasBase64Run(text: string, bytes: number): boolean {
+  return bytes >= SHORTEST_BASE64 && hasRun(text, Math.floor(bytes / 3) * 4, isBase64Code);
+}
+
+function isBase64Code(code: number): boolean {
+  return (
+    (code >= 97 && code <= 122) ||
+    (code >= 65 && code <= 90) ||
+    (code >= 48 && code <= 57) ||
+    code === 43 ||
+    code === 47
+  );
 }
 
 interface Table {
@@ -162,7 +197,7 @@ function spellings(text: string): readonly string[] {
     }
   }
   // The last group depends on what follows; three bytes are four characters.
-  if (text.length >= 9) {
+  if (text.length >= SHORTEST_BASE64) {
     const bytes = Buffer.from(text);
     forms.push(bytes.toString('base64', 0, bytes.length - (bytes.length % 3)));
   }

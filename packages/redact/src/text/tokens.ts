@@ -1,4 +1,5 @@
 import type { Span } from './spans.js';
+import { isAlphanumeric } from './sniff.js';
 import { compileVendorKeys } from './vendor-keys.js';
 
 /**
@@ -44,8 +45,4 @@ function jwtEnd(text: string, start: number): number {
     else if (!isAlphanumeric(code) && code !== 45 && code !== 95) break;
   }
   return dots >= 1 && i - start >= 16 ? i : -1;
-}
-
-function isAlphanumeric(code: number): boolean {
-  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57);
 }
