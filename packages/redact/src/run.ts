@@ -9,7 +9,7 @@ export interface Finding {
 /** The state of one call. */
 export interface Run {
   /** Tells calls apart, for what is noted once in each. */
-  readonly id: number;
+  readonly id: object;
   nodes: number;
   found: number;
   /** How many JSON texts deep we are. */
@@ -35,11 +35,8 @@ function pathOf(parts: readonly string[]): string {
   }, '');
 }
 
-let runs = 0;
-
 export function startRun(findings: Finding[] | undefined): Run {
-  runs = (runs + 1) & 0x3fffffff;
-  return { id: runs, nodes: 0, found: 0, json: 0, ancestors: [], taints: [], texts: [], findings, path: [] };
+  return { id: {}, nodes: 0, found: 0, json: 0, ancestors: [], taints: [], texts: [], findings, path: [] };
 }
 
 /** Remembers a secret, to be masked wherever else it shows up in the event. */
