@@ -17,4 +17,24 @@ export const errors = defineErrors('validation', {
     title: 'Input was not validated',
     message: 'The request could not be checked.',
   },
+  E_OUTGOING_REFUSED: {
+    status: 400,
+    title: 'Address refused',
+    message: 'The address is not one that this service connects to.',
+  },
+  E_OUTGOING_FAILED: {
+    status: 502,
+    title: 'Address did not answer',
+    message: 'The address could not be reached, or its answer could not be read.',
+  },
+  E_OUTGOING_TOO_LARGE: {
+    status: 502,
+    title: 'Answer too large',
+    message: 'The answer of the address is larger than what is accepted here.',
+  },
+  E_OUTGOING_TIMEOUT: {
+    status: 504,
+    title: 'Address too slow',
+    message: 'The address did not answer in time.',
+  },
 });
