@@ -152,6 +152,3 @@ export function check(
 ): Check {
   return { id, group, sends, must, run, mutants };
 }
-
-export const between = (value: number, from: number, to: number): boolean => value >= from && value <= to;
-export const refused = ({ status }: Answer): boolean => between(status, 400, 499);
