@@ -8,7 +8,6 @@ import {
   readOptions,
   type Events,
   type OptionReader,
-  type OptionValues,
   type SecurityRequest,
   type WebOrigin,
 } from '@portcullis/core';
@@ -73,38 +72,27 @@ const ALLOWED: CsrfDecision = Object.freeze({ allowed: true });
  * @throws OptionError
  */
 export function createCsrfCheck(options: CsrfOptions = {}): CsrfCheck {
-  const read = readOptions('createCsrfCheck', options, checkOptions(options));
-  const { decide, decideUpgrade } = compileCheck('createCsrfCheck', read);
-  return { decide, decideUpgrade };
+  return compileCheck('createCsrfCheck', options).check;
 }
 
-/** How the options of {@link csrf} are read; other builders add theirs. */
-export function checkOptions(options: CsrfOptions) {
+export function compileCheck(owner: string, options: CsrfOptions): { check: CsrfCheck; events: Events } {
   const insecure = options?.dangerouslyTrustInsecureOrigins === true;
-  return {
+  const read = readOptions(owner, options, {
     origin: option.optional(oneOrMore(originText(insecure))),
     trustedOrigins: option.array(originText(insecure), { default: [] }),
     exempt: option.array(option.string({ max: 1024 }), { default: [] }),
     requireOrigin: option.boolean(false),
     dangerouslyTrustInsecureOrigins: option.boolean(false),
     events: option.port<Events>(['emit'], noEvents),
-  };
-}
-
-type CheckValues = OptionValues<ReturnType<typeof checkOptions>>;
-
-export interface CompiledCheck extends CsrfCheck {
-  isExempt(req: SecurityRequest): boolean;
-}
-
-export function compileCheck(owner: string, read: CheckValues): CompiledCheck {
+  });
   const own = read.origin && new Set(read.origin);
   const trusted = new Set(read.trustedOrigins);
-  const isExempt = compileExemptions(owner, read.exempt);
+  const exempt = compileExemptions(owner, read.exempt);
 
   function judge(req: SecurityRequest): CsrfDecision {
     const fetchSite = req.headers['sec-fetch-site'];
-    if (isProvenByBrowser(req)) return ALLOWED;
+    // A page cannot set Sec-* headers: when the browser speaks, its word is final.
+    if (fetchSite === 'same-origin' || fetchSite === 'none') return ALLOWED;
     const header = req.headers.origin;
     if (header !== undefined && trusted.has(header)) return ALLOWED;
     if (fetchSite !== undefined) {
@@ -122,15 +110,15 @@ export function compileCheck(owner: string, read: CheckValues): CompiledCheck {
     return ALLOWED;
   }
 
-  return {
+  const check: CsrfCheck = {
     decide(req) {
       if (isSafe(req)) return ALLOWED;
       const decision = judge(req);
-      return decision.allowed || !isExempt(req) ? decision : ALLOWED;
+      return decision.allowed || !exempt(req) ? decision : ALLOWED;
     },
     decideUpgrade: judge,
-    isExempt,
   };
+  return { check, events: read.events };
 }
 
 function refuse(reason: CsrfRefusalReason, header: string | undefined): CsrfDecision {
@@ -138,17 +126,10 @@ function refuse(reason: CsrfRefusalReason, header: string | undefined): CsrfDeci
   return { allowed: false, reason, origin: header === undefined ? undefined : parseOrigin(header)?.text };
 }
 
-/** True if the browser says that our own page or the user made this request. A page cannot set Sec-* headers. */
-export function isProvenByBrowser(req: SecurityRequest): boolean {
-  const site = req.headers['sec-fetch-site'];
-  return site === 'same-origin' || site === 'none';
-}
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-/** A method that promises to change nothing (RFC 9110 section 9.2.1), and that nothing turns into another one. */
-export function isSafe(req: SecurityRequest): boolean {
-  return SAFE_METHODS.has(req.method ?? '') && !overridesMethod(req);
+function isSafe(req: SecurityRequest): boolean {
+  return SAFE.has(req.method ?? '') && !overridesMethod(req);
 }
 
 function sameHost(origin: WebOrigin, hostHeader: string | undefined): boolean {

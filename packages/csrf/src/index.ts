@@ -1,10 +1,4 @@
-export { csrf, type Csrf } from './csrf.js';
-export type {
-  CsrfToken,
-  CsrfTokenDecision,
-  CsrfTokenOptions,
-  CsrfTokenRefusalReason,
-} from './token/csrf-token.js';
+export { csrf } from './csrf.js';
 export {
   createCsrfCheck,
   type CsrfCheck,
@@ -12,7 +6,6 @@ export {
   type CsrfOptions,
   type CsrfRefusalReason,
 } from './check.js';
-export { upgradeGuard } from './upgrade-guard.js';
 export { errors as csrfErrors } from './error-codes.js';
 export { context, type ContextOptions } from '@portcullis/core';
 export type { SecurityContext } from '@portcullis/core';

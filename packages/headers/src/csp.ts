@@ -6,6 +6,7 @@ import {
   readOptions,
   type OptionReader,
 } from '@portcullis/core';
+import { NONCE_SOURCE, readSources } from './csp-sources.js';
 
 const FETCH_DIRECTIVES = [
   'child-src',
@@ -66,9 +67,6 @@ export interface CspPolicies {
   readonly reportOnly: CspPolicy | undefined;
 }
 
-/** How a nonce is written in options. */
-export const NONCE_SOURCE = "'nonce'";
-
 const NONE = ["'none'"];
 const SELF = ["'self'"];
 
@@ -91,7 +89,14 @@ const PROFILES = {
     'worker-src': SELF,
     'upgrade-insecure-requests': [],
   },
-  api: { 'default-src': NONE, 'base-uri': NONE, 'form-action': NONE, 'frame-ancestors': NONE },
+  // The sandbox is for data that a browser shows as a page after all: it gets an origin of its own, and runs nothing.
+  api: {
+    'default-src': NONE,
+    'base-uri': NONE,
+    'form-action': NONE,
+    'frame-ancestors': NONE,
+    sandbox: [],
+  },
 } as const satisfies Record<string, { readonly [D in CspDirective]?: readonly string[] }>;
 
 /** Reads the `csp` option: `'self'` is exactly `default-src 'self'`, `false` sends no policy. */
@@ -146,40 +151,10 @@ function directivesReader(): OptionReader<Given> {
             `there is no CSP directive "${name}". ${hint}`,
           );
         }
-        return [name, sourcesOf(sources, owner, at)];
+        return [name, readSources(name, sources, owner, at)];
       }),
     );
   };
-}
-
-function sourcesOf(value: unknown, owner: string, path: string): readonly string[] | false {
-  if (value === false || value === undefined) return false;
-  if (value === true) return [];
-  if (!Array.isArray(value)) {
-    throw new OptionError('E_OPTION_TYPE', owner, path, `${path} must be a list of sources, true or false`);
-  }
-  return value.map((source: unknown, i) => checkSource(source, owner, `${path}[${i}]`));
-}
-
-const KEYWORDS =
-  /^(?:self|none|nonce|strict-dynamic|report-sample|unsafe-inline|unsafe-eval|unsafe-hashes|wasm-unsafe-eval|(?:sha256|sha384|sha512)-.*)$/;
-// Printable ASCII without space, comma and semicolon: these would end the source, the policy or the directive.
-const SOURCE = /^[\x21-\x2b\x2d-\x3a\x3c-\x7e]{1,2048}$/;
-
-function checkSource(source: unknown, owner: string, path: string): string {
-  const fail = (problem: string): never => {
-    throw new OptionError('E_OPTION_VALUE', owner, path, `${path} ${problem}`);
-  };
-  if (typeof source !== 'string' || !SOURCE.test(source)) {
-    return fail('must be one source: printable ASCII without spaces, commas and semicolons');
-  }
-  if (KEYWORDS.test(source)) return fail(`is a keyword and needs quotes: "'${source}'"`);
-  if (source.startsWith("'nonce-") || source.startsWith('nonce-')) {
-    return fail(
-      `is a fixed nonce, which protects nothing: write "${NONCE_SOURCE}" for a fresh one per request`,
-    );
-  }
-  return source;
 }
 
 function merge(base: CspPolicy, given: Given): Map<string, readonly string[]> {
@@ -217,6 +192,7 @@ function refuseUnsafeScripts(policy: CspPolicy, owner: string, path: string): vo
   const speaking = SCRIPT_DIRECTIVES.filter((name) => policy.has(name));
   if (!policy.has('script-src')) speaking.push('default-src');
   for (const name of speaking) {
+    refuseMutePolicy(policy.get(name), owner, `${path}.directives.${name}`);
     const unsafe = policy.get(name)?.find((source) => UNSAFE_FOR_SCRIPTS.has(source.toLowerCase()));
     if (unsafe === undefined) continue;
     throw new OptionError(
@@ -226,4 +202,16 @@ function refuseUnsafeScripts(policy: CspPolicy, owner: string, path: string): vo
       `${unsafe} in ${name} lets injected scripts run. Use "${NONCE_SOURCE}" or a hash; to insist, set dangerouslyAllowUnsafeScripts`,
     );
   }
+}
+
+// 'strict-dynamic' switches host lists off: without a nonce or hash no script could ever run (CSP3 section 8.2).
+function refuseMutePolicy(sources: readonly string[] | undefined, owner: string, path: string): void {
+  if (!sources?.some((source) => source.toLowerCase() === "'strict-dynamic'")) return;
+  if (sources.some((source) => source === NONCE_SOURCE || /^'sha(?:256|384|512)-/i.test(source))) return;
+  throw new OptionError(
+    'E_OPTION_VALUE',
+    owner,
+    path,
+    `${path} has 'strict-dynamic' and neither ${NONCE_SOURCE} nor a hash, so no script could run`,
+  );
 }

@@ -11,6 +11,12 @@ export type { PermissionsFeature, PermissionsPolicy } from './permissions-policy
 export { cors, type CorsOptions } from './cors.js';
 export { httpsOnly, type HttpsOnlyOptions } from './https-only.js';
 export { noStore, type NoStoreOptions } from './no-store.js';
+export { clearSiteData, type ClearSiteDataOptions, type SiteData } from './clear-site-data.js';
+export { secureCookies, type SecureCookiesOptions } from './secure-cookies.js';
+export type { CookieChange, CookieRefusal } from './cookie-rules.js';
+export { resourceIsolation, type IsolatedKind, type ResourceIsolationOptions } from './resource-isolation.js';
+export { reportEndpoint, type ReportEndpointOptions } from './report-endpoint.js';
+export type { ReportedViolation, ReportType } from './report-parsing.js';
 export { errors as headersErrors } from './error-codes.js';
 export { context, type ContextOptions } from '@portcullis/core';
 export type { SecurityContext } from '@portcullis/core';

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import helmet from 'helmet';
-import { NONCE_SOURCE, type CspPolicies, type CspPolicy } from './csp.js';
+import { NONCE_SOURCE } from './csp-sources.js';
+import type { CspPolicies, CspPolicy } from './csp.js';
 import { record, type HeaderLine } from './recorder.js';
 
 /** Without `unsafe-url` and `no-referrer-when-downgrade`, which tell other sites full addresses. */
@@ -25,6 +26,10 @@ export interface HeaderValues {
     'same-origin' | 'same-origin-allow-popups' | 'noopener-allow-popups' | 'unsafe-none' | false;
   readonly crossOriginEmbedderPolicy: 'require-corp' | 'credentialless' | 'unsafe-none' | false;
   readonly crossOriginResourcePolicy: 'same-origin' | 'same-site' | 'cross-origin' | false;
+  readonly crossOriginOpenerPolicyReportOnly: HeaderValues['crossOriginOpenerPolicy'];
+  readonly crossOriginEmbedderPolicyReportOnly: HeaderValues['crossOriginEmbedderPolicy'];
+  /** Where browsers send reports, as a path or an https address. */
+  readonly reports: string | undefined;
   readonly noStore: boolean;
   readonly legacyXssProtection: boolean;
 }
@@ -33,7 +38,18 @@ export interface HeaderValues {
 export interface RenderedHeaders {
   readonly fixed: readonly HeaderLine[];
   readonly nonced: readonly (readonly [name: string, first: string, rest: readonly string[]])[];
+  /** Instead of the bare policy that Express and its file server give to their own error pages and redirects. */
+  readonly locked: string | undefined;
 }
+
+/**
+ * The name that browsers also send deprecations, interventions and crashes to, without being asked to.
+ * @see W3C Reporting API section 3.2
+ */
+export const REPORT_GROUP = 'default';
+
+/** What finalhandler and serve-static write: it has no frame-ancestors, which default-src does not stand in for. */
+export const BARE_POLICY = "default-src 'none'";
 
 // Stands for the nonce while helmet renders; no option can contain it.
 const MARK = '\u0000';
@@ -67,6 +83,13 @@ export function renderHeaders(values: HeaderValues, secure: boolean): RenderedHe
     );
   }
   const lines = new Map(record(steps).lines);
+  if (values.reports !== undefined) addReporting(lines, values.reports);
+  for (const [name, value] of [
+    ['Cross-Origin-Opener-Policy-Report-Only', values.crossOriginOpenerPolicyReportOnly],
+    ['Cross-Origin-Embedder-Policy-Report-Only', values.crossOriginEmbedderPolicyReportOnly],
+  ] as const) {
+    if (value !== false) lines.set(name, reported(value, values.reports));
+  }
   if (values.permissionsPolicy !== false) lines.set('Permissions-Policy', values.permissionsPolicy);
   if (values.legacyXssProtection) lines.set('X-XSS-Protection', '1; mode=block');
   if (values.noStore) lines.set('Cache-Control', 'no-store');
@@ -78,7 +101,27 @@ export function renderHeaders(values: HeaderValues, secure: boolean): RenderedHe
       const [first = '', ...rest] = value.split(MARK);
       return [name, first, rest] as const;
     });
-  return { fixed, nonced };
+  const enforced = lines.get('Content-Security-Policy');
+  const locked =
+    enforced === undefined || enforced === BARE_POLICY ? undefined : lockedPolicy(values.reports);
+  return { fixed, nonced, locked };
+}
+
+function addReporting(lines: Map<string, string>, url: string): void {
+  lines.set('Reporting-Endpoints', `${REPORT_GROUP}="${url}"`);
+  for (const name of ['Cross-Origin-Opener-Policy', 'Cross-Origin-Embedder-Policy']) {
+    const value = lines.get(name);
+    if (value !== undefined && value !== 'unsafe-none') lines.set(name, reported(value, url));
+  }
+}
+
+function reported(value: string, reports: string | undefined): string {
+  return reports === undefined ? value : `${value}; report-to="${REPORT_GROUP}"`;
+}
+
+function lockedPolicy(reports: string | undefined): string {
+  const policy = `${BARE_POLICY};base-uri 'none';form-action 'none';frame-ancestors 'none'`;
+  return reports === undefined ? policy : `${policy};report-uri ${reports};report-to ${REPORT_GROUP}`;
 }
 
 export function writeHeaders(res: ServerResponse, headers: RenderedHeaders, nonce: string | undefined): void {

@@ -5,6 +5,7 @@ import {
   isKnownSecure,
   noEvents,
   option,
+  OptionError,
   optionConflict,
   readOptions,
   systemRandom,
@@ -13,13 +14,18 @@ import {
   type Middleware,
   type OptionReader,
   type Random,
+  type SecurityRequest,
   type SecurityResponse,
 } from '@portcullis/core';
+import { beforeHead } from './before-head.js';
 import { cspReader, type CspOptions, type CspPolicies } from './csp.js';
+import { keepPrivate } from './no-store.js';
 import { createNonces } from './nonces.js';
 import { permissionsPolicyReader, type PermissionsPolicy } from './permissions-policy.js';
 import {
+  BARE_POLICY,
   renderHeaders,
+  REPORT_GROUP,
   writeHeaders,
   writeMissing,
   type HeaderValues,
@@ -68,8 +74,22 @@ export interface SecurityHeadersOptions {
   readonly crossOriginEmbedderPolicy?: 'require-corp' | 'credentialless' | 'unsafe-none' | false;
   /** @default 'same-origin' */
   readonly crossOriginResourcePolicy?: 'same-origin' | 'same-site' | 'cross-origin' | false;
-  /** `Cache-Control: no-store` for every answer that says nothing else itself. @default true for api */
-  readonly noStore?: boolean;
+  /** Tried beside the enforced one, and only reported. @default false */
+  readonly crossOriginOpenerPolicyReportOnly?: SecurityHeadersOptions['crossOriginOpenerPolicy'];
+  /** Tried beside the enforced one, and only reported. @default false */
+  readonly crossOriginEmbedderPolicyReportOnly?: SecurityHeadersOptions['crossOriginEmbedderPolicy'];
+  /**
+   * Where browsers send reports: a path of this service, for `reportEndpoint()`, or an https address. Adds `Reporting-Endpoints`,
+   * and `report-to` to CSP, COOP and COEP (with `report-uri` for browsers that do not know it). @default none
+   */
+  readonly reports?: string;
+  /**
+   * `Cache-Control: no-store` for every answer that says nothing else itself (`true`), or for those to somebody known, with
+   * `Vary: Cookie, Authorization` for the others (`'authenticated'`). @default true for api, 'authenticated' for web
+   */
+  readonly noStore?: boolean | 'authenticated';
+  /** Leave `res.jsonp()` as it is: any site can then read the answer by a script element. Otherwise it answers plain JSON. @default false */
+  readonly dangerouslyAllowJsonp?: boolean;
   /** `X-XSS-Protection: 1; mode=block` where an old requirement asks for it; otherwise `0`, because the filter itself was a hole. @default false */
   readonly legacyXssProtection?: boolean;
   readonly random?: Random;
@@ -80,13 +100,14 @@ export interface SecurityHeadersOptions {
  * Writes the security headers of a response before any handler runs, so that every answer has them: errors, redirects, 304 and
  * unknown routes too. helmet and its checks run once, here; a request costs the writing and a nonce.
  * A handler may replace single headers. If something removes the set (an error path that clears headers), it is written again
- * before the head is sent; `X-Powered-By` is removed there too, as mounted sub-apps add it late.
+ * before the head is sent; what tells the server's software is removed there too, as mounted sub-apps and upstreams add it late.
  * What Node answers before Express sees a request (a malformed one) has no headers of ours.
  * @throws OptionError
  * @see OWASP Secure Headers Project; W3C CSP3; RFC 6797
  */
 export function securityHeaders(options: SecurityHeadersOptions): Middleware {
-  const { profile, random, events, ...values } = read(options);
+  const { profile, random, events, noStore, dangerouslyAllowJsonp: jsonp, ...rest } = read(options);
+  const values = { ...rest, noStore: noStore === true };
   const plain = renderHeaders(values, false);
   const tls = renderHeaders(values, true);
   const nonce = plain.nonced.length > 0 ? createNonces(random) : undefined;
@@ -101,20 +122,44 @@ export function securityHeaders(options: SecurityHeadersOptions): Middleware {
       (res.locals ??= {})['cspNonce'] = own;
     }
     writeHeaders(res, headers, own);
-    keepUntilSent(res, headers, own);
+    if (!jsonp) withoutJsonp(res);
+    keepUntilSent(req, res, headers, own, noStore === 'authenticated');
     return ALLOW;
   });
 }
 
-function keepUntilSent(res: SecurityResponse, headers: RenderedHeaders, nonce: string | undefined): void {
-  const writeHead = res.writeHead as (...args: unknown[]) => SecurityResponse;
-  res.writeHead = (...args: unknown[]) => {
-    if (!res.headersSent) {
-      res.removeHeader('X-Powered-By');
-      if (!res.hasHeader('X-Content-Type-Options')) writeMissing(res, headers, nonce);
+function keepUntilSent(
+  req: SecurityRequest,
+  res: SecurityResponse,
+  headers: RenderedHeaders,
+  nonce: string | undefined,
+  whoMatters: boolean,
+): void {
+  beforeHead(res, (head) => {
+    for (const name of SERVER_TOKENS) res.removeHeader(name);
+    head.editFields(withoutServerTokens);
+    if (!res.hasHeader('X-Content-Type-Options')) writeMissing(res, headers, nonce);
+    else if (headers.locked !== undefined && res.getHeader(POLICY) === BARE_POLICY) {
+      res.setHeader(POLICY, headers.locked);
     }
-    return writeHead.apply(res, args);
-  };
+    if (whoMatters) keepPrivate(req, res);
+  });
+}
+
+const POLICY = 'Content-Security-Policy';
+
+/** After OWASP's ci/headers_remove.json: what Node services and the servers behind a proxying one write. */
+const SERVER_TOKENS = ['X-Powered-By', 'Server', 'X-AspNet-Version', 'X-AspNetMvc-Version', 'X-Generator'];
+const TOKENS = new Set(SERVER_TOKENS.map((name) => name.toLowerCase()));
+
+function withoutServerTokens(name: string, value: unknown): unknown {
+  return TOKENS.has(name.toLowerCase()) ? undefined : value;
+}
+
+/** Express's `res.jsonp()` answers any site's script element when the query names a callback. */
+function withoutJsonp(res: SecurityResponse): void {
+  const express = res as SecurityResponse & { json?: unknown; jsonp?: unknown };
+  if (express.jsonp !== undefined) express.jsonp = express.json;
 }
 
 const HSTS_PRESETS = {
@@ -152,7 +197,9 @@ const hstsReader: OptionReader<HeaderValues['hsts']> = (value = '2y', owner, pat
   return { maxAge: Math.floor(maxAge / 1000), includeSubDomains, preload };
 };
 
-function read(options: SecurityHeadersOptions): HeaderValues & {
+function read(options: SecurityHeadersOptions): Omit<HeaderValues, 'noStore'> & {
+  readonly noStore: boolean | 'authenticated';
+  readonly dangerouslyAllowJsonp: boolean;
   readonly profile: 'web' | 'api';
   readonly random: Random;
   readonly events: Events;
@@ -176,27 +223,69 @@ function read(options: SecurityHeadersOptions): HeaderValues & {
       api ? 'no-referrer' : 'strict-origin-when-cross-origin',
     ),
     permissionsPolicy: permissionsPolicyReader,
-    crossOriginOpenerPolicy: orFalse(
-      option.oneOf(
-        ['same-origin', 'same-origin-allow-popups', 'noopener-allow-popups', 'unsafe-none'],
-        'same-origin',
-      ),
-    ),
-    crossOriginEmbedderPolicy: orFalse(
-      option.oneOf(['require-corp', 'credentialless', 'unsafe-none'], 'require-corp'),
-    ),
+    crossOriginOpenerPolicy: orFalse(option.oneOf(OPENER, 'same-origin')),
+    crossOriginEmbedderPolicy: orFalse(option.oneOf(EMBEDDER, 'require-corp')),
     crossOriginResourcePolicy: orFalse(
       option.oneOf(['same-origin', 'same-site', 'cross-origin'], 'same-origin'),
     ),
-    noStore: option.boolean(api),
+    crossOriginOpenerPolicyReportOnly: offUnless(option.oneOf(OPENER)),
+    crossOriginEmbedderPolicyReportOnly: offUnless(option.oneOf(EMBEDDER)),
+    reports: option.optional(reportsReader),
+    noStore: option.oneOf<boolean | 'authenticated'>(
+      [true, false, 'authenticated'],
+      api ? true : 'authenticated',
+    ),
+    dangerouslyAllowJsonp: option.boolean(false),
     legacyXssProtection: option.boolean(false),
     random: option.port<Random>(['bytes', 'uuid'], systemRandom),
     events: option.port<Events>(['emit'], noEvents),
   });
-  return { ...values, ...framing(owner, values.csp, values.frame, options.csp) };
+  const framed = framing(owner, values.csp, values.frame, options.csp);
+  return { ...values, ...framed, csp: framed.csp && reporting(owner, framed.csp, values.reports) };
 }
 
+/** Every policy says where its violations go, unless it names a group of its own. */
+function reporting(owner: string, csp: CspPolicies, reports: string | undefined): CspPolicies {
+  if (reports === undefined) {
+    if (csp.reportOnly && !csp.reportOnly.has('report-to') && !csp.reportOnly.has('report-uri')) {
+      optionConflict(
+        owner,
+        'csp.reportOnly',
+        'csp.reportOnly is a policy that nobody hears of: set reports (or report-to in it)',
+      );
+    }
+    return csp;
+  }
+  const add = (policy: CspPolicies['enforced']) => {
+    if (policy.has('report-to') || policy.has('report-uri')) {
+      optionConflict(owner, 'reports', 'reports and the report-to or report-uri of the CSP say two things');
+    }
+    return new Map(policy).set('report-uri', [reports]).set('report-to', [REPORT_GROUP]);
+  };
+  return { enforced: add(csp.enforced), reportOnly: csp.reportOnly && add(csp.reportOnly) };
+}
+
+// In a header, in a quoted string and in a CSP directive: no quotes, spaces, commas and semicolons.
+const REPORTS = /^(?:\/(?!\/)|https:\/\/)[\w\-.~:/?#[\]@!$&'()*+=%]{1,1024}$/;
+
+const reportsReader: OptionReader<string> = (value, owner, path) => {
+  if (typeof value === 'string' && REPORTS.test(value)) return value;
+  throw new OptionError(
+    'E_OPTION_VALUE',
+    owner,
+    path,
+    `${path} must be a path such as "/reports" or an https address, without spaces, quotes, commas and semicolons`,
+  );
+};
+
 const orFalse = option.orFalse;
+const offUnless =
+  <T>(reader: OptionReader<T>): OptionReader<T | false> =>
+  (value = false, owner, path) =>
+    orFalse(reader)(value, owner, path);
+
+const OPENER = ['same-origin', 'same-origin-allow-popups', 'noopener-allow-popups', 'unsafe-none'] as const;
+const EMBEDDER = ['require-corp', 'credentialless', 'unsafe-none'] as const;
 
 /** `X-Frame-Options` and `frame-ancestors` say one thing; who names only one of them gets the other. */
 function framing(

@@ -74,7 +74,7 @@ onBothExpress((express, major) => {
     );
     const api = await headersOf({ profile: 'api' });
     expect(api['content-security-policy']).toBe(
-      "default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'",
+      "default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none';sandbox",
     );
   });
 
