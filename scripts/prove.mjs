@@ -9,6 +9,7 @@ const proofs = {
   benchmarks: { home: 'benchmarks', file: 'src/run.ts', built: true },
   costs: { home: 'benchmarks', file: 'src/costs.ts', built: true },
   walk: { home: 'tooling/proofs', file: 'src/walk.ts' },
+  corpus: { home: 'tooling/proofs', file: 'src/corpus.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
 };
 

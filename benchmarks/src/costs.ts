@@ -66,7 +66,7 @@ function section({ title, note, cases, claims, peers }: GroupResult): string {
   ];
   const promises = claims.map(
     ({ ours, peer, atMost, median: seen, held }) =>
-      `- ${ours}: at most ${atMost} x ${peer}; measured ${digits(seen)} x${held ? '' : ' **(not held)**'}`,
+      `- ${ours}: at most ${share(atMost)} x ${peer}; measured ${digits(seen)} x${held ? '' : ' **(not held)**'}`,
   );
   return [
     `## ${title}`,
@@ -85,6 +85,12 @@ function row({ name, micros, ratios }: CaseResult): string[] {
 
 function spread(values: readonly number[]): string {
   return `${digits(median(values))} (${digits(Math.min(...values))} to ${digits(Math.max(...values))})`;
+}
+
+/** `1/12` says more than `0.0833`. */
+function share(value: number): string {
+  const parts = 1 / value;
+  return value < 1 && Math.abs(parts - Math.round(parts)) < 1e-9 ? `1/${Math.round(parts)}` : String(value);
 }
 
 function digits(value: number): string {

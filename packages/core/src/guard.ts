@@ -1,6 +1,6 @@
 import { errors } from './error-codes.js';
 import { noEvents, type Events } from './events.js';
-import type { Middleware, SecurityRequest, SecurityResponse } from './http.js';
+import type { Middleware, NextFunction, SecurityRequest, SecurityResponse } from './http.js';
 import { isError } from './is-error.js';
 import { tagStage, type StageKind } from './stage.js';
 
@@ -47,6 +47,28 @@ export function guard(name: string, options: GuardOptions, fn: GuardFunction): M
     events.emit({ type: 'guard.failed', guard: name, reason });
 
   const middleware: Middleware = (req, res, next) => {
+    // Most requests end here, with one allow that came at once: no state to keep for a second one.
+    let result: unknown;
+    if (!callback) {
+      try {
+        result = (fn as (req: SecurityRequest, res: SecurityResponse) => unknown)(req, res);
+      } catch (error) {
+        next(asError(error, name, failed));
+        return;
+      }
+      if (result === ALLOW) {
+        try {
+          next();
+        } catch {
+          failed('late');
+        }
+        return;
+      }
+    }
+    decideOnce(req, res, next, result);
+  };
+
+  function decideOnce(req: SecurityRequest, res: SecurityResponse, next: NextFunction, early: unknown): void {
     let settled = false;
     let timer: NodeJS.Timeout | undefined;
 
@@ -79,7 +101,7 @@ export function guard(name: string, options: GuardOptions, fn: GuardFunction): M
             if (error === null && verdict === ALLOW) conclude(ALLOW);
             else refuse(error);
           })
-        : (fn as (req: SecurityRequest, res: SecurityResponse) => unknown)(req, res);
+        : early;
       if (result === ALLOW) conclude(ALLOW);
       else if (isThenable(result)) Promise.resolve(result).then(conclude, refuse);
       else if (!callback) conclude(result);
@@ -94,7 +116,8 @@ export function guard(name: string, options: GuardOptions, fn: GuardFunction): M
       }, timeoutMs);
       timer.unref();
     }
-  };
+  }
+
   return tagStage(middleware, {
     kind: options.stage,
     name,

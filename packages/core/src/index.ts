@@ -44,6 +44,7 @@ export { errors as coreErrors } from './error-codes.js';
 export { isError } from './is-error.js';
 export { isKnownSecure } from './known-secure.js';
 export { appendVary } from './vary.js';
+export { keepOutOfCaches } from './keep-out-of-caches.js';
 export { within, type WithinOptions } from './within.js';
 export { Secret } from './secret.js';
 export { systemClock, type Clock } from './clock.js';

@@ -8,6 +8,7 @@ import {
   readOptions,
   type Events,
   type OptionReader,
+  type OptionValues,
   type SecurityRequest,
   type WebOrigin,
 } from '@portcullis/core';
@@ -72,27 +73,38 @@ const ALLOWED: CsrfDecision = Object.freeze({ allowed: true });
  * @throws OptionError
  */
 export function createCsrfCheck(options: CsrfOptions = {}): CsrfCheck {
-  return compileCheck('createCsrfCheck', options).check;
+  const read = readOptions('createCsrfCheck', options, checkOptions(options));
+  const { decide, decideUpgrade } = compileCheck('createCsrfCheck', read);
+  return { decide, decideUpgrade };
 }
 
-export function compileCheck(owner: string, options: CsrfOptions): { check: CsrfCheck; events: Events } {
+/** How the options of {@link csrf} are read; other builders add theirs. */
+export function checkOptions(options: CsrfOptions) {
   const insecure = options?.dangerouslyTrustInsecureOrigins === true;
-  const read = readOptions(owner, options, {
+  return {
     origin: option.optional(oneOrMore(originText(insecure))),
     trustedOrigins: option.array(originText(insecure), { default: [] }),
     exempt: option.array(option.string({ max: 1024 }), { default: [] }),
     requireOrigin: option.boolean(false),
     dangerouslyTrustInsecureOrigins: option.boolean(false),
     events: option.port<Events>(['emit'], noEvents),
-  });
+  };
+}
+
+type CheckValues = OptionValues<ReturnType<typeof checkOptions>>;
+
+export interface CompiledCheck extends CsrfCheck {
+  isExempt(req: SecurityRequest): boolean;
+}
+
+export function compileCheck(owner: string, read: CheckValues): CompiledCheck {
   const own = read.origin && new Set(read.origin);
   const trusted = new Set(read.trustedOrigins);
-  const exempt = compileExemptions(owner, read.exempt);
+  const isExempt = compileExemptions(owner, read.exempt);
 
   function judge(req: SecurityRequest): CsrfDecision {
     const fetchSite = req.headers['sec-fetch-site'];
-    // A page cannot set Sec-* headers: when the browser speaks, its word is final.
-    if (fetchSite === 'same-origin' || fetchSite === 'none') return ALLOWED;
+    if (isProvenByBrowser(req)) return ALLOWED;
     const header = req.headers.origin;
     if (header !== undefined && trusted.has(header)) return ALLOWED;
     if (fetchSite !== undefined) {
@@ -110,15 +122,15 @@ export function compileCheck(owner: string, options: CsrfOptions): { check: Csrf
     return ALLOWED;
   }
 
-  const check: CsrfCheck = {
+  return {
     decide(req) {
       if (isSafe(req)) return ALLOWED;
       const decision = judge(req);
-      return decision.allowed || !exempt(req) ? decision : ALLOWED;
+      return decision.allowed || !isExempt(req) ? decision : ALLOWED;
     },
     decideUpgrade: judge,
+    isExempt,
   };
-  return { check, events: read.events };
 }
 
 function refuse(reason: CsrfRefusalReason, header: string | undefined): CsrfDecision {
@@ -126,10 +138,17 @@ function refuse(reason: CsrfRefusalReason, header: string | undefined): CsrfDeci
   return { allowed: false, reason, origin: header === undefined ? undefined : parseOrigin(header)?.text };
 }
 
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** True if the browser says that our own page or the user made this request. A page cannot set Sec-* headers. */
+export function isProvenByBrowser(req: SecurityRequest): boolean {
+  const site = req.headers['sec-fetch-site'];
+  return site === 'same-origin' || site === 'none';
+}
 
-function isSafe(req: SecurityRequest): boolean {
-  return SAFE.has(req.method ?? '') && !overridesMethod(req);
+export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** A method that promises to change nothing (RFC 9110 section 9.2.1), and that nothing turns into another one. */
+export function isSafe(req: SecurityRequest): boolean {
+  return SAFE_METHODS.has(req.method ?? '') && !overridesMethod(req);
 }
 
 function sameHost(origin: WebOrigin, hostHeader: string | undefined): boolean {

@@ -1,4 +1,10 @@
-export { csrf } from './csrf.js';
+export { csrf, type Csrf } from './csrf.js';
+export type {
+  CsrfToken,
+  CsrfTokenDecision,
+  CsrfTokenOptions,
+  CsrfTokenRefusalReason,
+} from './token/csrf-token.js';
 export {
   createCsrfCheck,
   type CsrfCheck,
@@ -6,6 +12,7 @@ export {
   type CsrfOptions,
   type CsrfRefusalReason,
 } from './check.js';
+export { upgradeGuard } from './upgrade-guard.js';
 export { errors as csrfErrors } from './error-codes.js';
 export { context, type ContextOptions } from '@portcullis/core';
 export type { SecurityContext } from '@portcullis/core';

@@ -1,5 +1,5 @@
 import { truncated } from './markers.js';
-import { report, taint, type Run } from './run.js';
+import { report, see, taint, type Run } from './run.js';
 import { decodePercent, escapeControls } from './text/decode.js';
 import type { TextScanner } from './text/scan.js';
 import { cover } from './text/spans.js';
@@ -30,6 +30,12 @@ export function compileTextCleaner(
   return { text, flat: flatText };
 
   function text(value: string, run: Run, depth: number): string {
+    const clean = cleaned(value, run, depth);
+    see(run, clean);
+    return clean;
+  }
+
+  function cleaned(value: string, run: Run, depth: number): string {
     if (value.length < 5) return value;
     if (value.length > rules.maxLength) return longText(value, run);
     if (json && value.length > 6 && run.json < MAX_JSON && looksLikeJson(value)) {

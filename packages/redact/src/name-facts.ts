@@ -4,6 +4,10 @@ import type { TextScanner } from './text/scan.js';
 
 /** What is known about a property's name. */
 export interface NameFacts {
+  /** There is nothing to know: the name holds no secret, announces none and plays no part. */
+  readonly plain: boolean;
+  /** The last call in which the name was remembered as a text. */
+  seenIn: object | undefined;
   readonly rule: NameRule | undefined;
   /** The name itself holds a secret. */
   readonly dirty: boolean;
@@ -48,11 +52,10 @@ export function compileNameFacts(classify: NameClassifier, scan: TextScanner): (
     const lower = key.length <= 16 ? key.toLowerCase() : '';
     const part = LABELS.has(lower) ? 'label' : HOLDERS.has(lower) ? 'holder' : undefined;
     const tooLong = key.length > 512;
-    const facts: NameFacts = {
-      rule: classify(key),
-      dirty: tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key))),
-      part,
-    };
+    const rule = classify(key);
+    const dirty = tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key)));
+    const plain = rule === undefined && !dirty && part === undefined && key !== '__proto__';
+    const facts: NameFacts = { plain, seenIn: undefined, rule, dirty, part };
     // Names that hold secrets, and endless new ones, do not stay in memory.
     if (!facts.dirty && key.length <= 64) {
       if (names.size >= NAME_CACHE) names = new Map();

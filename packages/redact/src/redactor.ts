@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { option, OptionError, readOptions, type Secret } from '@portcullis/core';
 import { compileNames } from './name-rules.js';
-import { SecretIndex } from './secret-index.js';
+import { mayOccurIn, SecretIndex, shortestOf } from './secret-index.js';
 import { escapeControls } from './text/decode.js';
 import { compileText, VALUE_RULES, type ValueRule } from './text/scan.js';
 import { cover, MASK } from './text/spans.js';
 import { sweep } from './sweep.js';
 import { UNSERIALISABLE } from './markers.js';
-import type { Finding, Run } from './run.js';
+import { startRun, type Finding, type Run } from './run.js';
 import { compileWalk } from './walk.js';
 
 export interface RedactLimits {
@@ -92,10 +92,10 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
   const walk = compileWalk({ classify, scan, wanted, limits, replace, drop: mode === 'drop' });
 
   function run(value: unknown, findings?: Finding[]): unknown {
-    const state: Run = { nodes: 0, found: 0, json: 0, ancestors: [], taints: undefined, findings, path: [] };
+    const state = startRun(findings);
     const copy = walk(value, state);
-    const secrets = secretsOf(state);
-    if (secrets.size === 0) return copy;
+    const secrets = seenAgain(state);
+    if (secrets === undefined) return copy;
     const swept = sweep(copy, secrets, replace, state);
     // A path is made of names, and a name may hold what was found to be a secret only later.
     findings?.forEach((finding, i) => {
@@ -104,11 +104,15 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
     return swept;
   }
 
-  function secretsOf(state: Run): SecretIndex {
-    if (state.taints === undefined) return knownSecrets;
-    const all = new SecretIndex(knownSecrets);
-    for (const [secret, rule] of state.taints) all.add(secret, rule);
-    return all;
+  /** The secrets of this event and of the process, if one of them may stand in the copy still. */
+  function seenAgain({ taints, texts }: Run): SecretIndex | undefined {
+    if (taints.length === 0 && knownSecrets.size === 0) return undefined;
+    const shortest = Math.min(knownSecrets.shortest, shortestOf(taints));
+    const all = texts.filter((text) => text.length >= shortest).join('\n');
+    if (!mayOccurIn(all, taints)) return knownSecrets.occursIn(all) ? knownSecrets : undefined;
+    const secrets = new SecretIndex(knownSecrets);
+    for (const secret of taints) secrets.add(secret, 'taint');
+    return secrets.occursIn(all) ? secrets : undefined;
   }
 
   const total = (value: unknown, findings?: Finding[]): unknown => {

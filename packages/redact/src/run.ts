@@ -8,13 +8,17 @@ export interface Finding {
 
 /** The state of one call. */
 export interface Run {
+  /** Tells calls apart, for what is noted once in each. */
+  readonly id: object;
   nodes: number;
   found: number;
   /** How many JSON texts deep we are. */
   json: number;
   readonly ancestors: object[];
   /** Secrets seen in this event, to be masked elsewhere too. */
-  taints: Map<string, string> | undefined;
+  readonly taints: string[];
+  /** The texts and names of the copy, in which one of them may occur again. */
+  readonly texts: string[];
   readonly findings: Finding[] | undefined;
   readonly path: string[];
 }
@@ -31,8 +35,19 @@ function pathOf(parts: readonly string[]): string {
   }, '');
 }
 
+export function startRun(findings: Finding[] | undefined): Run {
+  return { id: {}, nodes: 0, found: 0, json: 0, ancestors: [], taints: [], texts: [], findings, path: [] };
+}
+
 /** Remembers a secret, to be masked wherever else it shows up in the event. */
 export function taint(run: Run, secret: string): void {
-  run.taints ??= new Map();
-  run.taints.set(secret, 'taint');
+  run.taints.push(secret);
+}
+
+/** Texts shorter than this cannot hold a secret of which we know. */
+const SHORTEST_TEXT = 4;
+
+/** Remembers a text of the copy, to be searched once all secrets of the event are known. */
+export function see(run: Run, text: string): void {
+  if (text.length >= SHORTEST_TEXT) run.texts.push(text);
 }

@@ -1,8 +1,12 @@
+import { hasRun } from './text/runs.js';
 import type { Span } from './text/spans.js';
 
 const PREFIX = 4;
 const SHORTEST = 6;
 const LONGEST = 256;
+/** So much of a longer one is searched for. */
+const KEPT = 64;
+const SHORTEST_BASE64 = 9;
 const CROWDED = 8;
 const FEW = 24;
 const NOTHING: readonly Span[] = Object.freeze([]);
@@ -19,44 +23,39 @@ interface Entry {
  * One pass over the text whatever the number of secrets: a table by the first four characters decides where to compare.
  */
 export class SecretIndex {
-  readonly #buckets = new Map<number, Entry[]>();
-  readonly #seen = new Set<string>();
-  /** All forms while they are few: the engine's own search is much faster than the table then. */
-  #few: string[] | undefined = [];
-  #shortest = Number.POSITIVE_INFINITY;
+  readonly #secrets: Map<string, string>;
+  /** Made when it is first asked for. */
+  #table: Table | undefined;
 
   constructor(parent?: SecretIndex) {
-    if (!parent) return;
-    for (const [hash, entries] of parent.#buckets) this.#buckets.set(hash, [...entries]);
-    for (const text of parent.#seen) this.#seen.add(text);
-    this.#few = parent.#few && [...parent.#few];
-    this.#shortest = parent.#shortest;
+    this.#secrets = new Map(parent === undefined ? [] : parent.#secrets);
   }
 
   get size(): number {
-    return this.#seen.size;
+    return this.#secrets.size;
   }
 
   /** No text shorter than this holds any of them. */
   get shortest(): number {
-    return this.#shortest;
+    return this.#tableOf().shortest;
   }
 
   add(secret: string, rule: string): void {
-    if (secret.length < SHORTEST || this.#seen.has(secret) || PLAIN.has(secret.toLowerCase())) return;
-    this.#seen.add(secret);
-    const toEnd = secret.length > LONGEST;
-    const text = toEnd ? secret.slice(0, 64) : secret;
-    for (const form of new Set([text, ...otherForms(text)])) this.#insert({ text: form, rule, toEnd });
+    if (secret.length < SHORTEST || this.#secrets.has(secret) || isFlagValue(secret)) return;
+    this.#secrets.set(secret, rule);
+    this.#table = undefined;
+  }
+
+  occursIn(text: string): boolean {
+    return this.#secrets.size > 0 && this.find(text).length > 0;
   }
 
   find(text: string): readonly Span[] {
-    if (text.length < this.#shortest) return NOTHING;
-    const few = this.#few;
-    if (few !== undefined && !few.some((form) => text.includes(form))) return NOTHING;
+    const { shortest, buckets } = this.#tableOf();
+    if (text.length < shortest) return NOTHING;
     const found: Span[] = [];
     for (let i = 0; i + PREFIX <= text.length; i++) {
-      const entries = this.#buckets.get(hashAt(text, i));
+      const entries = buckets.get(hashAt(text, i));
       if (!entries) continue;
       for (const entry of entries) {
         if (!text.startsWith(entry.text, i)) continue;
@@ -69,28 +68,89 @@ export class SecretIndex {
     return found;
   }
 
-  #insert(entry: Entry): void {
-    this.#shortest = Math.min(this.#shortest, entry.text.length);
-    if (this.#few !== undefined && this.#few.push(entry.text) > FEW) this.#few = undefined;
-    const hash = hashAt(entry.text, 0);
-    const bucket = this.#buckets.get(hash);
-    if (!bucket) {
-      this.#buckets.set(hash, [entry]);
-    } else if (bucket.length < CROWDED) {
-      bucket.push(entry);
-      // The longest first, so that one secret inside another does not leave a rest.
-      bucket.sort((a, b) => b.text.length - a.text.length);
-    } else {
-      // Somebody makes secrets that begin alike to slow us down: from here on their beginning is the secret.
-      this.#buckets.set(hash, [{ text: entry.text.slice(0, PREFIX), rule: entry.rule, toEnd: true }]);
-      this.#few = undefined;
-      this.#shortest = PREFIX;
+  #tableOf(): Table {
+    if (this.#table) return this.#table;
+    const entries: Entry[] = [];
+    for (const [secret, rule] of this.#secrets) {
+      const toEnd = secret.length > LONGEST;
+      for (const text of spellings(beginning(secret))) entries.push({ text, rule, toEnd });
     }
+    this.#table = tableOf(entries);
+    return this.#table;
   }
 }
 
+/** The length of the shortest that an index takes in; infinite if there is none. */
+export function shortestOf(secrets: readonly string[]): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const { length } of secrets) if (length >= SHORTEST && length < shortest) shortest = length;
+  return Math.min(shortest, KEPT);
+}
+
+/**
+ * Whether a few secrets could occur in a text, without making an index of them: most events name no secret twice.
+ * True may be wrong, false is not.
+ */
+export function mayOccurIn(text: string, secrets: readonly string[]): boolean {
+  if (secrets.length > FEW) return true;
+  const encoded = text.includes('%') || text.includes('+') || text.includes('\\');
+  return secrets.some((secret) => {
+    if (secret.length < SHORTEST) return false;
+    const start = beginning(secret);
+    if (text.includes(start)) return true;
+    if (!encoded && !hasBase64Run(text, start.length)) return false;
+    return spellings(start).some((form) => text.includes(form));
+  });
+}
+
+function beginning(secret: string): string {
+  return secret.length > LONGEST ? secret.slice(0, KEPT) : secret;
+}
+
+/** Base64 of at least so many bytes is a run of that many characters of its alphabet. */
+function hasBase64Run(text: string, bytes: number): boolean {
+  return bytes >= SHORTEST_BASE64 && hasRun(text, Math.floor(bytes / 3) * 4, isBase64Code);
+}
+
+function isBase64Code(code: number): boolean {
+  return (
+    (code >= 97 && code <= 122) ||
+    (code >= 65 && code <= 90) ||
+    (code >= 48 && code <= 57) ||
+    code === 43 ||
+    code === 47
+  );
+}
+
+interface Table {
+  readonly buckets: ReadonlyMap<number, readonly Entry[]>;
+  readonly shortest: number;
+}
+
+function tableOf(entries: readonly Entry[]): Table {
+  const buckets = new Map<number, Entry[]>();
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const entry of entries) {
+    shortest = Math.min(shortest, entry.text.length);
+    const hash = hashAt(entry.text, 0);
+    const bucket = buckets.get(hash);
+    if (!bucket) {
+      buckets.set(hash, [entry]);
+    } else if (bucket.length < CROWDED) {
+      bucket.push(entry);
+    } else {
+      // Somebody makes secrets that begin alike to slow us down: from here on their beginning is the secret.
+      buckets.set(hash, [{ text: entry.text.slice(0, PREFIX), rule: entry.rule, toEnd: true }]);
+      shortest = PREFIX;
+    }
+  }
+  // The longest first, so that one secret inside another does not leave a rest.
+  for (const bucket of buckets.values()) bucket.sort((a, b) => b.text.length - a.text.length);
+  return { buckets, shortest };
+}
+
 // Words that are values of flags rather than secrets; masking them everywhere would only destroy the log.
-const PLAIN: ReadonlySet<string> = new Set([
+const FLAG_VALUES: ReadonlySet<string> = new Set([
   'undefined',
   'disabled',
   'enabled',
@@ -107,6 +167,11 @@ const PLAIN: ReadonlySet<string> = new Set([
   'object',
   'boolean',
 ]);
+const LONGEST_FLAG_VALUE = 10;
+
+function isFlagValue(text: string): boolean {
+  return text.length <= LONGEST_FLAG_VALUE && FLAG_VALUES.has(text.toLowerCase());
+}
 
 function hashAt(text: string, at: number): number {
   return (
@@ -116,15 +181,25 @@ function hashAt(text: string, at: number): number {
   );
 }
 
-function otherForms(text: string): string[] {
-  const forms = [JSON.stringify(text).slice(1, -1)];
-  try {
-    forms.push(encodeURIComponent(text), encodeURIComponent(text).replaceAll('%20', '+'));
-  } catch {
-    // A lone surrogate has no percent-encoded form.
+/** What percent-encoding changes; what JSON escapes is among it. */
+const CHANGES = /[^A-Za-z0-9\-_.!~*'()]/;
+
+/** A secret as it is, JSON-escaped, percent-encoded (also as in forms) and in base64; each once. */
+function spellings(text: string): readonly string[] {
+  const forms = [text];
+  if (CHANGES.test(text)) {
+    forms.push(JSON.stringify(text).slice(1, -1));
+    try {
+      const encoded = encodeURIComponent(text);
+      forms.push(encoded, encoded.replaceAll('%20', '+'));
+    } catch {
+      // A lone surrogate has no percent-encoded form.
+    }
   }
-  const base64 = Buffer.from(text).toString('base64');
   // The last group depends on what follows; three bytes are four characters.
-  if (text.length >= 9) forms.push(base64.slice(0, Math.floor(Buffer.byteLength(text) / 3) * 4));
-  return forms.filter((form) => form.length >= SHORTEST);
+  if (text.length >= SHORTEST_BASE64) {
+    const bytes = Buffer.from(text);
+    forms.push(bytes.toString('base64', 0, bytes.length - (bytes.length % 3)));
+  }
+  return forms.length === 2 ? forms : [...new Set(forms)].filter((form) => form.length >= SHORTEST);
 }

@@ -4,7 +4,7 @@ import { compileNameFacts } from './name-facts.js';
 import type { NameClassifier, NameRule } from './name-rules.js';
 import { describeObject } from './objects.js';
 import { setOwn, unusedName } from './own-property.js';
-import { report, taint, type Run } from './run.js';
+import { report, see, taint, type Run } from './run.js';
 import { collectTaints } from './taints.js';
 import { isCardNumber } from './text/cards.js';
 import type { TextScanner, ValueRule } from './text/scan.js';
@@ -162,6 +162,14 @@ export function compileWalk(rules: WalkRules): Walk {
       }
       const key = keys[i]!;
       const facts = factsOf(key);
+      if (facts.seenIn !== run.id) {
+        facts.seenIn = run.id;
+        if (!facts.dirty) see(run, key);
+      }
+      if (facts.plain && run.findings === undefined) {
+        copy[key] = walk(read(source, key), run, depth + 1);
+        continue;
+      }
       if (run.findings) run.path.push(facts.dirty ? MASK : key);
       const value = read(source, key);
       if (facts.part !== undefined) {
@@ -211,6 +219,7 @@ export function compileWalk(rules: WalkRules): Walk {
     const head = key.length > 512 ? key.slice(0, 256) : key;
     const clean = flat(head, run);
     const name = key.length > 512 ? `${clean}${truncated(`${key.length} characters`)}` : clean;
+    see(run, name);
     return name === '' || name === '__proto__' ? MASK : name;
   }
 

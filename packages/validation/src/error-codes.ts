@@ -12,9 +12,54 @@ export const errors = defineErrors('validation', {
     title: 'Unsupported media type',
     message: 'The body is of a type that is not accepted here.',
   },
+  E_JSON: {
+    status: 400,
+    title: 'Malformed JSON',
+    message: 'The body is not a JSON text that has one reading only.',
+  },
+  E_BODY_TOO_LARGE: {
+    status: 413,
+    title: 'Body too large',
+    message: 'The body is larger than what is accepted here.',
+  },
+  E_BODY_CODING: {
+    status: 415,
+    title: 'Unsupported content coding',
+    message: 'The body is compressed in a way that is not accepted here, or its compressed form is damaged.',
+  },
+  E_BODY_INCOMPLETE: {
+    status: 400,
+    title: 'Incomplete body',
+    message: 'The body ended before it was complete.',
+  },
+  E_TEXT_FIELDS: {
+    status: 400,
+    title: 'Malformed fields',
+    message: 'The query string, form or cookies do not have the form that is accepted here.',
+  },
   E_NOT_VALIDATED: {
     status: 500,
     title: 'Input was not validated',
     message: 'The request could not be checked.',
+  },
+  E_OUTGOING_REFUSED: {
+    status: 400,
+    title: 'Address refused',
+    message: 'The address is not one that this service connects to.',
+  },
+  E_OUTGOING_FAILED: {
+    status: 502,
+    title: 'Address did not answer',
+    message: 'The address could not be reached, or its answer could not be read.',
+  },
+  E_OUTGOING_TOO_LARGE: {
+    status: 502,
+    title: 'Answer too large',
+    message: 'The answer of the address is larger than what is accepted here.',
+  },
+  E_OUTGOING_TIMEOUT: {
+    status: 504,
+    title: 'Address too slow',
+    message: 'The address did not answer in time.',
   },
 });

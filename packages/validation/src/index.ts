@@ -3,5 +3,21 @@ export { createValidator, type Validator, type ValidatorOptions } from './create
 export type { FromSchema, PartName, Schema, Schemas, ValidOf } from './schema.js';
 export type { ValidInput } from './augment.js';
 export type { Finding, InputProblem } from './problem.js';
+export {
+  createRedirects,
+  safeRedirect,
+  type RedirectOptions,
+  type Redirects,
+} from './redirects/redirects.js';
+export type { RedirectReason, RedirectVerdict } from './redirects/judge-target.js';
+export { strictJson, type StrictJsonOptions } from './json/strict-json.js';
+export { parseJson, type JsonOptions } from './json/parse-json.js';
+export type { JsonRule, TextPosition } from './json/json-fault.js';
+export { strictQuery, type StrictQueryOptions } from './fields/strict-query.js';
+export { strictForm, type StrictFormOptions } from './fields/strict-form.js';
+export { strictCookies, type StrictCookiesOptions } from './fields/strict-cookies.js';
+export type { FieldOptions, Fields } from './fields/parse-fields.js';
+export type { Size } from './body/size.js';
+export type { Coding } from './body/read-bytes.js';
 export { errors as validationErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

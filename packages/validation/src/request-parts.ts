@@ -1,4 +1,5 @@
 import type { SecurityRequest } from '@portcullis/core';
+import { FieldFault, splitFields } from './fields/split-fields.js';
 import { finding, type Finding } from './problem.js';
 import { propertiesOf } from './coercion.js';
 import type { Schema } from './schema.js';
@@ -7,7 +8,7 @@ type Texts = Record<string, string | string[]>;
 export type PartRead =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly finding: Finding };
 
-const MAX_PARAMETERS = 100;
+const QUERY_LIMITS = { maxFields: 100, maxName: Infinity, maxValue: Infinity };
 
 /**
  * The query string, read from the URL itself: Express 4 and 5 and their parser settings would read it differently.
@@ -18,27 +19,13 @@ export function readQuery(req: SecurityRequest): PartRead {
   const url = req.url ?? '';
   const start = url.indexOf('?');
   const texts = emptyTexts();
-  const pairs =
-    start < 0
-      ? []
-      : url
-          .slice(start + 1)
-          .split('&')
-          .filter((pair) => pair !== '');
-  if (pairs.length > MAX_PARAMETERS) {
-    return {
-      ok: false,
-      finding: finding([], 'count', `must not have more than ${MAX_PARAMETERS} parameters`),
-    };
-  }
-  for (const pair of pairs) {
-    const equals = pair.indexOf('=');
-    const name = decode(equals < 0 ? pair : pair.slice(0, equals));
-    const value = decode(equals < 0 ? '' : pair.slice(equals + 1));
-    if (name === undefined || value === undefined) {
-      return { ok: false, finding: finding([], 'encoding', 'must be percent-encoded UTF-8') };
-    }
-    add(texts, name, value);
+  try {
+    splitFields(start < 0 ? '' : url.slice(start + 1), QUERY_LIMITS, (name, value) =>
+      add(texts, name, value),
+    );
+  } catch (error) {
+    if (error instanceof FieldFault) return { ok: false, finding: error.found };
+    throw error;
   }
   return { ok: true, value: texts };
 }
@@ -83,10 +70,6 @@ function add(texts: Texts, name: string, value: string): void {
   const before = texts[name];
   if (before === undefined) texts[name] = value;
   else texts[name] = Array.isArray(before) ? [...before, value] : [before, value];
-}
-
-function decode(text: string): string | undefined {
-  return decodePercent(text.replaceAll('+', ' '));
 }
 
 function decodePercent(text: string): string | undefined {

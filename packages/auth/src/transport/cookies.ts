@@ -1,4 +1,4 @@
-import type { Clock, SecurityRequest, SecurityResponse } from '@portcullis/core';
+import { keepOutOfCaches, type Clock, type SecurityRequest, type SecurityResponse } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import type { TokenPair } from '../sessions/sessions.js';
 
@@ -65,33 +65,6 @@ export function createCookies({ profile, lifetime, clock }: CookieSettings): Aut
       return { ...(access ? { access } : {}), ...(refresh ? { refresh } : {}) };
     },
   };
-}
-
-const KEPT_OUT = Symbol('kept out of caches');
-
-/**
- * A shared cache may store an answer with its Set-Cookie (RFC 9111 section 7.3) and hand one person's session to the next.
- * So the word on caching is said last, when the header is written: a public page on whose way a session was renewed would
- * otherwise overrule it.
- */
-function keepOutOfCaches(res: SecurityResponse & { [KEPT_OUT]?: true }): void {
-  res.setHeader('Cache-Control', 'no-store');
-  if (res[KEPT_OUT]) return;
-  res[KEPT_OUT] = true;
-  const writeHead = res.writeHead as (...given: unknown[]) => SecurityResponse;
-  res.writeHead = function noStore(this: SecurityResponse, ...given: unknown[]): SecurityResponse {
-    // Headers given to writeHead() itself win over those set before: they lose their say here.
-    this.setHeader('Cache-Control', 'no-store');
-    return writeHead.apply(this, given.map(withoutCacheControl));
-  };
-}
-
-/** Both forms that writeHead() takes: a record, or names and values in turn. Anything else is returned as it is. */
-function withoutCacheControl(headers: unknown): unknown {
-  const caching = (name: unknown): boolean => String(name).toLowerCase() === 'cache-control';
-  if (Array.isArray(headers)) return headers.filter((_item, i) => !caching(headers[i - (i % 2)]));
-  if (typeof headers !== 'object' || headers === null) return headers;
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !caching(name)));
 }
 
 /** The value of a cookie; '' where it occurs twice, since nobody can say which one is ours. */

@@ -93,12 +93,25 @@ function nameBefore(text: string, separator: number): Name | undefined {
   let start = end;
   while (start > 0 && end - start < MAX_NAME && isNameCode(text.charCodeAt(start - 1))) start--;
   if (start === end) return undefined;
-  // Times (12:30) and ratios are the most frequent separators in logs.
-  if (isDigit(text.charCodeAt(separator + 1)) && isDigit(text.charCodeAt(end - 1)) && end - start <= 2) {
-    return undefined;
+  // Times (12:30), also behind a date, and ratios are the most frequent separators in logs.
+  if (isDigit(text.charCodeAt(separator + 1)) && isDigit(text.charCodeAt(end - 1))) {
+    if (end - start <= 2 || isDateAndHour(text, start, end)) return undefined;
   }
   return { text: text.slice(start, end), start, quoted: beforeQuotes !== end };
 }
+
+/** `2026-11-25T10`, as ISO 8601 and RFC 3339 have it before the first colon. */
+function isDateAndHour(text: string, start: number, end: number): boolean {
+  if (end - start !== 13 || text.charCodeAt(start + 10) !== LETTER_T) return false;
+  return (
+    isDigit(text.charCodeAt(start)) &&
+    text.charCodeAt(start + 4) === DASH &&
+    text.charCodeAt(start + 7) === DASH
+  );
+}
+
+const DASH = 45;
+const LETTER_T = 84;
 
 function ruleOf(name: Name, text: string, classify: NameClassifier, separator: number): NameRule | undefined {
   const rule = classify(name.text);

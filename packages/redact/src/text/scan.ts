@@ -4,7 +4,7 @@ import { findFlags, findQuoted, findUserFlags } from './bare-values.js';
 import { findPairs } from './pairs.js';
 import { findPem } from './pem.js';
 import { findSchemes } from './schemes.js';
-import { DASHES, DIGITS, LONG_RUN, PAIRS, QUOTES, SPACE, sniff } from './sniff.js';
+import { DASHES, DIGITS, LONG_RUN, PAIRS, PERCENT, QUOTES, SCHEMES, SPACE, sniff } from './sniff.js';
 import { mergeSpans, type Span } from './spans.js';
 import { compileTokens } from './tokens.js';
 import { findUserInfo } from './urls.js';
@@ -41,7 +41,9 @@ export function compileText(wanted: ReadonlySet<ValueRule>, classify: NameClassi
   return (text) => {
     if (text.length < SHORTEST) return NOTHING;
     const bits = sniff(text);
-    if (bits === 0 || bits === SPACE) return bits === SPACE && schemes ? onlySchemes(text) : NOTHING;
+    if ((bits & ~(SPACE | QUOTES | PERCENT)) === 0 && (bits & (QUOTES | SPACE)) !== (QUOTES | SPACE)) {
+      return NOTHING;
+    }
     const found: Span[] = [];
     if ((bits & PAIRS) !== 0) {
       if (pairs) findPairs(text, classify, found);
@@ -55,17 +57,11 @@ export function compileText(wanted: ReadonlySet<ValueRule>, classify: NameClassi
       if (pem) findPem(text, found);
     }
     if (pairs && (bits & (QUOTES | SPACE)) === (QUOTES | SPACE)) findQuoted(text, classify, found);
-    if (schemes) collectSchemes(text, found);
+    if (schemes && (bits & SCHEMES) !== 0) collectSchemes(text, found);
     if (tokens && (bits & LONG_RUN) !== 0) findTokens(text, found);
     if (card && (bits & DIGITS) !== 0) findCards(text, found);
     return found.length === 0 ? NOTHING : mergeSpans(found);
   };
-
-  function onlySchemes(text: string): readonly Span[] {
-    const found: Span[] = [];
-    collectSchemes(text, found);
-    return found;
-  }
 
   function collectSchemes(text: string, found: Span[]): void {
     if (text.length < 10) return;

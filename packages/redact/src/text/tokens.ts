@@ -1,12 +1,13 @@
 import type { Span } from './spans.js';
-import { vendorIndex } from './vendor-keys.js';
+import { isAlphanumeric } from './sniff.js';
+import { compileVendorKeys } from './vendor-keys.js';
 
 /**
  * Scans for JSON Web Tokens (RFC 7515 and 7516 compact forms) and vendor keys: walks over each run of token
  * characters once and tries at its start and behind each of its inner borders.
  */
 export function compileTokens(wanted: { readonly jwt: boolean; readonly vendor: boolean }) {
-  const vendors = vendorIndex();
+  const vendorEndAt = compileVendorKeys();
 
   return (text: string, found: Span[]): void => {
     for (let i = 0; i < text.length; i++) {
@@ -19,7 +20,7 @@ export function compileTokens(wanted: { readonly jwt: boolean; readonly vendor: 
         i = end - 1;
         continue;
       }
-      const vendorEnd = wanted.vendor ? vendorAt(text, i, vendors[code]!) : -1;
+      const vendorEnd = wanted.vendor ? vendorEndAt(text, i) : -1;
       if (vendorEnd !== -1) {
         found.push({ start: i, end: vendorEnd, rule: 'vendor', taints: true });
         i = vendorEnd - 1;
@@ -44,17 +45,4 @@ function jwtEnd(text: string, start: number): number {
     else if (!isAlphanumeric(code) && code !== 45 && code !== 95) break;
   }
   return dots >= 1 && i - start >= 16 ? i : -1;
-}
-
-function vendorAt(text: string, at: number, candidates: readonly RegExp[]): number {
-  for (const pattern of candidates) {
-    pattern.lastIndex = at;
-    const match = pattern.exec(text);
-    if (match) return at + match[0].length;
-  }
-  return -1;
-}
-
-function isAlphanumeric(code: number): boolean {
-  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57);
 }

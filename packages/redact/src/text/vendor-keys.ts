@@ -1,3 +1,6 @@
+const TERRAFORM = /[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}/y;
+const TELEGRAM = /[0-9]{8,10}:AA[A-Za-z0-9_-]{33}/y;
+
 /**
  * Published formats of vendor credentials, keyed by their first characters. Every quantifier is bounded and no pattern
  * backtracks into another, so each try costs a constant.
@@ -43,7 +46,7 @@ export const VENDOR_KEYS: readonly RegExp[] = [
   /ATATT3[A-Za-z0-9_=-]{60,300}/y,
   /HRKU-[A-Za-z0-9_-]{30,80}/y,
   /CCIPAT_[A-Za-z0-9_]{30,100}/y,
-  /[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}/y,
+  TERRAFORM,
   /sntry[su]_[A-Za-z0-9+/=_]{40,300}/y,
   /aio_[A-Za-z0-9]{26,32}/y,
   /LTAI[A-Za-z0-9]{17,24}/y,
@@ -54,26 +57,77 @@ export const VENDOR_KEYS: readonly RegExp[] = [
   /duffel_(?:live|test)_[A-Za-z0-9_=-]{43}/y,
   /AGE-SECRET-KEY-1[A-Z0-9]{58}/y,
   /EAAA[A-Za-z0-9_-]{60}/y,
-  /[0-9]{8,10}:AA[A-Za-z0-9_-]{33}/y,
+  TELEGRAM,
 ];
 
-/** The first characters a vendor key can have, as a table over ASCII. */
-export function vendorIndex(): readonly (readonly RegExp[])[] {
-  const table: RegExp[][] = Array.from({ length: 128 }, () => []);
-  for (const pattern of VENDOR_KEYS) {
-    for (const first of firstCharacters(pattern.source)) {
-      table[first.charCodeAt(0)]!.push(new RegExp(pattern.source, 'y'));
-    }
+const CODES = 128;
+
+/** Finds the vendor key that begins at a place, and returns its end or -1. */
+export function compileVendorKeys(): (text: string, at: number) => number {
+  // By the first two characters, so that hardly any word costs a try.
+  const candidates = new Map<number, RegExp[]>();
+  const possible = new Uint8Array(CODES * CODES);
+  const anywhere: MarkedPattern[] = [];
+  for (const { source } of VENDOR_KEYS) {
+    const marked = MARKED.get(source);
+    if (marked) anywhere.push({ ...marked, pattern: new RegExp(source, 'y') });
+    else for (const pair of firstPairs(source)) addTo(pair, source);
   }
-  return table;
+
+  function addTo(pair: string, source: string): void {
+    const key = pair.charCodeAt(0) * CODES + pair.charCodeAt(1);
+    const patterns = candidates.get(key) ?? [];
+    candidates.set(key, patterns);
+    patterns.push(new RegExp(source, 'y'));
+    possible[key] = 1;
+  }
+
+  return (text, at) => {
+    const second = text.charCodeAt(at + 1);
+    const key = second < CODES ? text.charCodeAt(at) * CODES + second : 0;
+    if (possible[key] === 1) {
+      for (const pattern of candidates.get(key)!) {
+        const end = endOf(pattern, text, at);
+        if (end !== -1) return end;
+      }
+    }
+    for (const { mark, from, to, pattern } of anywhere) {
+      for (let i = from; i <= to; i++) {
+        if (text.charCodeAt(at + i) !== mark) continue;
+        const end = endOf(pattern, text, at);
+        if (end !== -1) return end;
+      }
+    }
+    return -1;
+  };
 }
 
-const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+function endOf(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : -1;
+}
 
-function firstCharacters(source: string): readonly string[] {
+interface Mark {
+  /** A character that stands between `from` and `to` characters behind the beginning. */
+  readonly mark: number;
+  readonly from: number;
+  readonly to: number;
+}
+interface MarkedPattern extends Mark {
+  readonly pattern: RegExp;
+}
+
+/** The two that begin with anything at all: a character further on tells them. */
+const MARKED: ReadonlyMap<string, Mark> = new Map([
+  [TERRAFORM.source, { mark: '.'.charCodeAt(0), from: 14, to: 14 }],
+  [TELEGRAM.source, { mark: ':'.charCodeAt(0), from: 8, to: 10 }],
+]);
+
+/** The first two characters a key of this pattern can have. */
+function firstPairs(source: string): readonly string[] {
   const group = /^\(\?:([^)]+)\)/.exec(source);
-  if (group) return [...new Set(group[1]!.split('|').map((choice) => choice[0]!))];
-  if (source.startsWith('[A-Za-z0-9]')) return Array.from(ALPHANUMERIC);
-  if (source.startsWith('[0-9]')) return Array.from('0123456789');
-  return [source[0]!];
+  if (group) return [...new Set(group[1]!.split('|').map((choice) => choice.slice(0, 2)))];
+  const choices = /^(\w+)\(\?:([^)]+)\)/.exec(source);
+  if (choices && choices[1]!.length === 1) return choices[2]!.split('|').map((c) => `${choices[1]!}${c[0]!}`);
+  return [source.slice(0, 2)];
 }

@@ -1,0 +1,23 @@
+import type { SecurityRequest } from '@portcullis/core';
+
+export type FoundToken =
+  { readonly token: string } | { readonly fault: 'token-missing' | 'token-malformed' | 'token-ambiguous' };
+
+/**
+ * The token that a request brings in a header or a field of its body. Never from the query: addresses end in logs, histories and
+ * `Referer`. Node joins repeated headers and parsers make lists of repeated fields, and neither is a token; two places that
+ * disagree are none either.
+ */
+export function findToken(req: SecurityRequest, header: string, field: string): FoundToken {
+  const sent = req.headers[header];
+  const posted = ownField(req.body, field);
+  if (sent === undefined && posted === undefined) return { fault: 'token-missing' };
+  if (sent !== undefined && posted !== undefined && sent !== posted) return { fault: 'token-ambiguous' };
+  const token = sent ?? posted;
+  return typeof token === 'string' ? { token } : { fault: 'token-malformed' };
+}
+
+function ownField(body: unknown, field: string): unknown {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, field)) return undefined;
+  return (body as Record<string, unknown>)[field];
+}
