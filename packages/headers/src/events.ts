@@ -36,4 +36,4 @@ declare module '@portcullis/core' {
 }
 
 /** What one may see in the events of this package. */
-export type RefusalGuard = 'cors' | 'httpsOnly' | 'resourceIsolation';
+export type RefusalGuard = 'cors' | 'httpsOnly' | 'requestFirewall' | 'resourceIsolation';

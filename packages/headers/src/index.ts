@@ -10,6 +10,15 @@ export type { CspDirective, CspDirectives, CspOptions } from './csp.js';
 export type { PermissionsFeature, PermissionsPolicy } from './permissions-policy.js';
 export { cors, type CorsOptions } from './cors.js';
 export { httpsOnly, type HttpsOnlyOptions } from './https-only.js';
+export {
+  createFirewallCheck,
+  requestFirewall,
+  type BreakableRule,
+  type FirewallCheck,
+  type FirewallDecision,
+  type FirewallReason,
+  type RequestFirewallOptions,
+} from './request-firewall.js';
 export { noStore, type NoStoreOptions } from './no-store.js';
 export { clearSiteData, type ClearSiteDataOptions, type SiteData } from './clear-site-data.js';
 export { secureCookies, type SecureCookiesOptions } from './secure-cookies.js';
