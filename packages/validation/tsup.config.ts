@@ -1,3 +1,3 @@
 import { bundle } from '../../tsup.preset.js';
 
-export default bundle(['src/index.ts', 'src/outgoing.ts']);
+export default bundle(['src/index.ts', 'src/outgoing.ts', 'src/encode.ts', 'src/html.ts']);
