@@ -65,6 +65,18 @@ export function answer(
   res: SecurityResponse,
   status: number,
   headers: HeaderValues,
+  rendered: Rendered,
+): void {
+  prepare(req, res, status, headers, rendered);
+  res.end(rendered.body);
+}
+
+/** Everything of an answer but its body. */
+export function prepare(
+  req: SecurityRequest,
+  res: SecurityResponse,
+  status: number,
+  headers: HeaderValues,
   { contentType, body, contentSecurityPolicy }: Rendered,
 ): void {
   for (const name of STALE) res.removeHeader(name);
@@ -80,7 +92,6 @@ export function answer(
   for (const [name, value] of Object.entries(headers)) setOrAppend(res, name, value);
   res.setHeader('Content-Type', contentType);
   res.setHeader('Content-Length', Buffer.byteLength(body));
-  res.end(body);
 }
 
 /** For when everything else has failed: a plain answer without anything of the request or the error. */

@@ -9,6 +9,13 @@ const SILENT_MS = 1_000;
 export interface Connections {
   readonly stopping: AbortSignal;
   began(req: IncomingMessage, res: ServerResponse): void;
+  /** Connections with a request that has not ended; one with several stands there several times. */
+  busy(): Iterable<Socket>;
+  /**
+   * What an answer written to this connection now would be taken for: the answer to a request that nobody has begun (`'free'`), to
+   * the one that is just arriving (`'current'`), or to an earlier one, which it is not (`'occupied'`).
+   */
+  turn(socket: Socket): 'free' | 'current' | 'occupied';
   stop(noticeMs: number, drainMs: number): Promise<{ readonly cut: number }>;
 }
 
@@ -17,6 +24,7 @@ export function createConnections(server: Server, secure: boolean): Connections 
   const stopping = new AbortController();
   const sockets = new Map<unknown, Socket>();
   const inFlight = new Map<ServerResponse, Socket>();
+  const open = new WeakMap<Socket, Set<ServerResponse>>();
 
   function track(socket: Socket): void {
     markConnection(socket, stopping.signal);
@@ -43,13 +51,24 @@ export function createConnections(server: Server, secure: boolean): Connections 
   return {
     stopping: stopping.signal,
     began(req, res) {
-      inFlight.set(res, req.socket);
+      const { socket } = req;
+      inFlight.set(res, socket);
+      let there = open.get(socket);
+      if (!there) open.set(socket, (there = new Set()));
+      there.add(res);
       if (stopping.signal.aborted) res.setHeader('Connection', 'close');
       res.once('close', () => {
         inFlight.delete(res);
+        there.delete(res);
         // An answer whose headers had gone out before the stop leaves its connection open.
         if (stopping.signal.aborted) setImmediate(closeIdle);
       });
+    },
+    busy: () => inFlight.values(),
+    turn(socket) {
+      const [first, ...others] = open.get(socket) ?? [];
+      if (!first) return 'free';
+      return others.length > 0 || first.req.complete || first.headersSent ? 'occupied' : 'current';
     },
     async stop(noticeMs, drainMs) {
       stopping.abort();

@@ -72,6 +72,28 @@ export const errors = defineErrors('errors', {
     message: 'The request ended before it was complete.',
   },
 
+  E_REQUEST_MALFORMED: {
+    status: 400,
+    title: 'Malformed request',
+    message: 'The request is not well-formed HTTP.',
+  },
+  E_REQUEST_TIMEOUT: {
+    status: 408,
+    title: 'Request timeout',
+    message: 'The request did not arrive in time.',
+  },
+  E_URL_TOO_LONG: { status: 414, title: 'URI too long', message: 'The address of the request is too long.' },
+  E_EXPECTATION_FAILED: {
+    status: 417,
+    title: 'Expectation failed',
+    message: 'What the request expects cannot be met.',
+  },
+  E_HEADERS_TOO_LARGE: {
+    status: 431,
+    title: 'Request header fields too large',
+    message: 'The header fields of the request are too many or too large.',
+  },
+
   E_INTERNAL: { status: 500, title: 'Internal server error' },
   E_SERVER_ERROR: { status: 500, title: 'Server error' },
   E_SERVICE_UNAVAILABLE: { status: 503, title: 'Service unavailable' },

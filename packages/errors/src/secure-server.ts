@@ -5,10 +5,22 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { option, optionConflict, readOptions, type Duration } from '@portcullis/core';
+import type { AddressInfo, Socket } from 'node:net';
+import {
+  noEvents,
+  option,
+  optionConflict,
+  readOptions,
+  systemRandom,
+  type Duration,
+  type Events,
+  type Random,
+} from '@portcullis/core';
 import { lastResort } from './answer.js';
-import { createConnections } from './connections.js';
+import { limitBody } from './body-limit.js';
+import { createConnections, type Connections } from './connections.js';
+import { createServerRefusals, type Answered, type ServerRefusals } from './server-refusals.js';
+import { cutSlowReaders } from './slow-readers.js';
 import { tlsOption, type TlsOptions } from './tls-options.js';
 
 /** An Express app, or any other listener of Node's `request` event. */
@@ -21,6 +33,11 @@ export interface ServerLimits {
   readonly headers?: number;
   /** Characters of the request's address; 414 beyond. 256 to 65,536. @default 8_192 */
   readonly url?: number;
+  /**
+   * Bytes of a body as they arrive, whatever parser the route has (which has a smaller limit of its own); 413 beyond. 0 to
+   * 2^53-1, `false` for none. @default 10_485_760 (10 MiB)
+   */
+  readonly body?: number | false;
   /** Connections at a time; more are closed at once. 1 to 1,000,000. @default 10_000 */
   readonly connections?: number;
   /** Requests on one connection before it is closed. 1 to 1,000,000. @default 1_000 */
@@ -36,9 +53,14 @@ export interface ServerTimeouts {
   readonly keepAlive?: Duration;
   /** For a connection on which nothing moves, such as a client that does not read its answer. @default '2m' */
   readonly idle?: Duration;
+  /**
+   * For a client to take a piece of its answer, while more of it waits. A handler that sends a large answer in one piece gives
+   * a slow client this long for all of it; a stream is taken in pieces. @default '5m'
+   */
+  readonly answer?: Duration;
   /** For the TLS handshake. @default '8s' */
   readonly handshake?: Duration;
-  /** How often `headers` and `request` are looked at; they end at most this much later. @default '1s' */
+  /** How often `headers`, `request` and `answer` are looked at; they end at most this much later. @default '1s' */
   readonly check?: Duration;
 }
 
@@ -54,6 +76,10 @@ export interface SecureServerOptions {
    * the port closes. Kubernetes: about 5 s. 0 to 5 minutes. @default 0
    */
   readonly noticeMs?: Duration;
+  /** Receives `errors.refused`. */
+  readonly events?: Events;
+  /** Source of the request ids of refusals. */
+  readonly random?: Random;
 }
 
 export interface ListenOptions {
@@ -91,14 +117,15 @@ export interface SecureServer {
 }
 
 /**
- * An HTTP or HTTPS server whose limits and time-outs are set, so that slow or endless clients cannot hold it, and that
- * stops without losing a request.
- * Does not limit bodies (that is the body parser's `limit`) nor the rate of requests.
+ * An HTTP or HTTPS server whose limits and time-outs are set in one place, so that slow or endless clients cannot hold it, and
+ * that stops without losing a request. What it refuses is answered with a problem document, also where Node would answer by
+ * itself. A body that is cut never ends for the app: its stream fails.
+ * Does not limit the rate of requests.
  * @throws OptionError, also if key and certificate do not fit
- * @see RFC 9112 section 9.6; OWASP ASVS 5.0 V12.1, V13.1
+ * @see RFC 9112 sections 2.2 and 9.6; OWASP ASVS 5.0 V4.2, V12.1, V13.1
  */
 export function secureServer(app: RequestListener, options: SecureServerOptions = {}): SecureServer {
-  const { tls, limits, timeouts, drainMs, noticeMs } = read(options);
+  const { tls, limits, timeouts, drainMs, noticeMs, events, random } = read(options);
   const settings = {
     maxHeaderSize: limits.headerBytes,
     headersTimeout: timeouts.headers,
@@ -117,11 +144,43 @@ export function secureServer(app: RequestListener, options: SecureServerOptions 
   server.timeout = timeouts.idle;
 
   const connections = createConnections(server, tls !== undefined);
-  server.on('request', (req: IncomingMessage, res: ServerResponse) => {
+  const refusals = createServerRefusals(events, random);
+  const receive = (req: IncomingMessage, res: ServerResponse, ready?: () => void): void => {
     connections.began(req, res);
-    if ((req.url ?? '').length > limits.url) refuse(res, 414, 'URI too long');
-    else if (req.rawHeaders.length > 2 * limits.headers) refuse(res, 431, 'Request header fields too large');
-    else serve(app, req, res);
+    const reason = excessOf(req, limits);
+    if (reason !== undefined) {
+      refusals.refuse(req, res, reason);
+      return;
+    }
+    const exceeded = (): void => refusals.refuse(req, res, 'body-too-large');
+    if (limits.body !== false && !limitBody(req, limits.body, exceeded)) return;
+    ready?.();
+    serve(app, req, res);
+  };
+  server.on('request', receive);
+  // Node would ask for a body that is too large before anybody sees the request.
+  server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) =>
+    receive(req, res, () => res.writeContinue()),
+  );
+  server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
+    connections.began(req, res);
+    refusals.refuse(req, res, 'expectation');
+  });
+  server.on('connect', (_req: IncomingMessage, socket: Socket) => {
+    // Somebody who builds a proxy has a listener of their own.
+    if (server.listenerCount('connect') === 1) refusals.refuseConnection(socket, 'method');
+  });
+  server.on('clientError', (error: ClientError, socket: Socket) =>
+    refuseBroken(error, socket, { connections, refusals, maxUrl: limits.url }),
+  );
+  cutSlowReaders(server, {
+    checkMs: timeouts.check,
+    answerMs: timeouts.answer,
+    busy: connections.busy,
+    cut(socket) {
+      refusals.tell('slow-reader', socket);
+      socket.destroy();
+    },
   });
   let closing: Promise<Closed> | undefined;
 
@@ -149,14 +208,51 @@ function serve(app: RequestListener, req: IncomingMessage, res: ServerResponse):
   }
 }
 
-function refuse(res: ServerResponse, status: number, text: string): void {
-  res.writeHead(status, {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    Connection: 'close',
-  });
-  res.end(`${status} ${text}\n`);
+type Limits = ReturnType<typeof readAll>['limits'];
+
+function excessOf(req: IncomingMessage, limits: Limits): Answered | undefined {
+  if ((req.url ?? '').length > limits.url) return 'url-too-long';
+  return req.rawHeaders.length > 2 * limits.headers ? 'headers-too-large' : undefined;
+}
+
+/** What Node's parser and its time-outs say. */
+type ClientError = Error & { readonly code?: string; readonly rawPacket?: Buffer };
+
+function refuseBroken(
+  error: ClientError,
+  socket: Socket,
+  {
+    connections,
+    refusals,
+    maxUrl,
+  }: { readonly connections: Connections; readonly refusals: ServerRefusals; readonly maxUrl: number },
+): void {
+  const turn = connections.turn(socket);
+  const reason = brokenBy(error, maxUrl, turn === 'free');
+  if (reason === undefined || !socket.writable || turn === 'occupied') {
+    // Whatever were written now would be read as a part of, or as the whole, answer to another request.
+    if (reason !== undefined) refusals.tell(reason, socket);
+    socket.destroy();
+    return;
+  }
+  refusals.refuseConnection(socket, reason);
+}
+
+/** Undefined if the connection itself has failed. Where nothing else is going on, the packet begins with the request line. */
+function brokenBy(
+  { code = '', rawPacket }: ClientError,
+  maxUrl: number,
+  atStart: boolean,
+): Answered | undefined {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request-timeout';
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 'body-too-large';
+  const began = atStart ? (rawPacket?.toString('latin1', 0, maxUrl + 64) ?? '') : '';
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const [, target = ''] = /^[A-Z-]+ (\S+)/.exec(began) ?? [];
+    return target.length > maxUrl ? 'url-too-long' : 'headers-too-large';
+  }
+  if (code === 'HPE_INVALID_METHOD' && /^[A-Z-]{1,32} \S+ HTTP\/1\.[01]\r\n/.test(began)) return 'method';
+  return code.startsWith('HPE_') ? 'malformed' : undefined;
 }
 
 async function listen(
@@ -202,6 +298,7 @@ function readAll(options: SecureServerOptions) {
       headerBytes: option.integer({ min: 1_024, max: 131_072, default: 16_384 }),
       headers: option.integer({ min: 10, max: 2_000, default: 100 }),
       url: option.integer({ min: 256, max: 65_536, default: 8_192 }),
+      body: option.orFalse(option.integer({ min: 0, max: Number.MAX_SAFE_INTEGER, default: 10 * 1_048_576 })),
       connections: option.integer({ min: 1, max: 1_000_000, default: 10_000 }),
       requestsPerConnection: option.integer({ min: 1, max: 1_000_000, default: 1_000 }),
     }),
@@ -210,10 +307,13 @@ function readAll(options: SecureServerOptions) {
       request: time('60s', 3_600 * SECOND),
       keepAlive: time('5s', 600 * SECOND),
       idle: time('2m', 86_400 * SECOND),
+      answer: time('5m', 86_400 * SECOND),
       handshake: time('8s', 60 * SECOND),
       check: time('1s', 10 * SECOND),
     }),
     drainMs: option.duration({ maxMs: 600 * SECOND, default: '10s' }),
     noticeMs: option.duration({ maxMs: 300 * SECOND, default: 0 }),
+    events: option.port<Events>(['emit'], noEvents),
+    random: option.port<Random>(['bytes', 'uuid'], systemRandom),
   });
 }
