@@ -62,4 +62,44 @@ export const errors = defineErrors('validation', {
     title: 'Address too slow',
     message: 'The address did not answer in time.',
   },
+  E_UPLOAD_MALFORMED: {
+    status: 400,
+    title: 'Malformed upload',
+    message: 'The upload does not have the form that is accepted here.',
+  },
+  E_UPLOAD_TIMEOUT: {
+    status: 408,
+    title: 'Upload too slow',
+    message: 'The upload did not arrive in time.',
+  },
+  E_UPLOAD_TOO_LARGE: {
+    status: 413,
+    title: 'Upload too large',
+    message: 'The upload is larger than what is accepted here.',
+  },
+  E_UPLOAD_TYPE: {
+    status: 415,
+    title: 'Type of file not accepted',
+    message: 'The file is not of a type that is accepted here.',
+  },
+  E_UPLOAD_CONTENT: {
+    status: 422,
+    title: 'File refused',
+    message: 'The file holds something that is not accepted here.',
+  },
+  E_UPLOAD_INFECTED: {
+    status: 422,
+    title: 'Harmful file',
+    message: 'The file was found to be harmful.',
+  },
+  E_UPLOAD_QUOTA: {
+    status: 403,
+    title: 'No room left',
+    message: 'There is no room left for your files.',
+  },
+  E_UPLOAD_UNAVAILABLE: {
+    status: 503,
+    title: 'Uploads unavailable',
+    message: 'Files cannot be taken at the moment.',
+  },
 });
