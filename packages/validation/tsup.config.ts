@@ -1,3 +1,11 @@
 import { bundle } from '../../tsup.preset.js';
 
-export default bundle(['src/index.ts', 'src/outgoing.ts', 'src/encode.ts', 'src/html.ts', 'src/uploads.ts']);
+export default bundle([
+  'src/index.ts',
+  'src/encode.ts',
+  'src/html.ts',
+  'src/outgoing.ts',
+  'src/precompile.ts',
+  'src/precompiled.ts',
+  'src/uploads.ts',
+]);

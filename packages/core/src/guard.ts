@@ -29,6 +29,8 @@ export type GuardFunction = (
 export interface GuardOptions {
   readonly stage: StageKind;
   readonly detail?: string;
+  /** Handed on in the stage tag. */
+  readonly facts?: object;
   readonly events?: Events;
   /** Refuse with 503 if the guard has not decided within this time, in milliseconds. @default none */
   readonly timeoutMs?: number;
@@ -122,6 +124,7 @@ export function guard(name: string, options: GuardOptions, fn: GuardFunction): M
     kind: options.stage,
     name,
     ...(options.detail === undefined ? {} : { detail: options.detail }),
+    ...(options.facts === undefined ? {} : { facts: options.facts }),
   });
 }
 

@@ -20,6 +20,8 @@ export interface Stage {
   readonly detail?: string;
   /** The function's name, such as `requirePermission`. */
   readonly name: string;
+  /** What tools that read routes may want to know, such as the schemas of a validator. */
+  readonly facts?: object;
 }
 
 /** Tags a middleware so that the router walker can say what guards a route. */

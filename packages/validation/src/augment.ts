@@ -22,5 +22,18 @@ declare module '@portcullis/core' {
       readonly in: readonly PartName[];
       readonly keywords: readonly string[];
     };
+    /** An answer did not fit its schema and did not leave; `at` are JSON Pointers, at most ten, without values. */
+    'validation.response-refused': {
+      readonly requestId: string;
+      readonly status: number;
+      readonly at: readonly string[];
+      readonly keywords: readonly string[];
+    };
+    /** So many members that the schema does not list were left out of an answer. */
+    'validation.response-filtered': {
+      readonly requestId: string;
+      readonly status: number;
+      readonly removed: number;
+    };
   }
 }

@@ -1,14 +1,24 @@
-import { option, readOptions } from '@portcullis/core';
+import { option, OptionError, readOptions } from '@portcullis/core';
+import { ahead, readPrecompiled, type Precompiled } from './engine/ahead.js';
+import type { Engine } from './engine/engine.js';
 import { errors } from './error-codes.js';
 import { createJudge } from './part.js';
 import type { Finding } from './problem.js';
-import type { FromSchema, Schema } from './schema.js';
+import type { FromSchema, JsonSchema } from './schema.js';
+import { isStandardSchema } from './standard-schema.js';
 
 export interface ValidatorOptions {
   /** Read top-level texts by their declared types, as for a query string or a form. @default false */
   readonly fromText?: boolean;
   /** Problems listed at once, 1 to 100. @default 20 */
   readonly maxErrors?: number;
+  /**
+   * Take the schema as JSON Schema draft 7 means it, with local references: nothing is closed or bounded, formats are
+   * not checked, patterns are not judged. For schemas that are trusted and values that are small. @default false
+   */
+  readonly dangerouslyAsWritten?: boolean;
+  /** What `precompile()` has made of the schema. @default generated now, which needs code to be made from text */
+  readonly precompiled?: Precompiled;
 }
 
 export interface Validator<T> {
@@ -25,19 +35,31 @@ export interface Validator<T> {
     | { readonly valid: false; readonly errors: readonly Finding[] };
 }
 
-/**
- * The rules of `validate()` outside of a request: for messages, files, jobs, answers of other services.
- * @throws OptionError
- */
-export function createValidator<const S extends Schema>(
+export function buildValidator<const S extends JsonSchema>(
   schema: S,
-  options: ValidatorOptions = {},
+  options: ValidatorOptions,
+  otherwise: Engine | undefined,
 ): Validator<FromSchema<S>> {
-  const settings = readOptions('createValidator', options, {
+  const { precompiled, dangerouslyAsWritten, ...settings } = readOptions('createValidator', options, {
     fromText: option.boolean(false),
     maxErrors: option.integer({ min: 1, max: 100, default: 20 }),
+    dangerouslyAsWritten: option.boolean(false),
+    precompiled: readPrecompiled,
   });
-  const judge = createJudge(schema, 'createValidator', 'schema');
+  if (isStandardSchema(schema)) {
+    throw new OptionError(
+      'E_OPTION_TYPE',
+      'createValidator',
+      'schema',
+      'schema must be a JSON Schema; other libraries validate by themselves',
+    );
+  }
+  const judge = createJudge(schema, {
+    engine: ahead(precompiled, otherwise),
+    dialect: dangerouslyAsWritten ? 'as-written' : 'input',
+    owner: 'createValidator',
+    path: 'schema',
+  });
 
   const check: Validator<FromSchema<S>>['check'] = (value) => {
     const verdict = judge(value, settings);

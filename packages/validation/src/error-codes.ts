@@ -42,6 +42,11 @@ export const errors = defineErrors('validation', {
     title: 'Input was not validated',
     message: 'The request could not be checked.',
   },
+  E_RESPONSE: {
+    status: 500,
+    title: 'Answer withheld',
+    message: 'The answer could not be given.',
+  },
   E_OUTGOING_REFUSED: {
     status: 400,
     title: 'Address refused',

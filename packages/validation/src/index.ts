@@ -1,6 +1,19 @@
-export { validate, validOf, type ValidateOptions } from './validate.js';
-export { createValidator, type Validator, type ValidatorOptions } from './create-validator.js';
-export type { FromSchema, PartName, Schema, Schemas, ValidOf } from './schema.js';
+export { createValidator, validate } from './validate-here.js';
+export { validOf, type ValidateOptions } from './validate.js';
+export type { Validator, ValidatorOptions } from './create-validator.js';
+export type { Precompiled } from './engine/ahead.js';
+export type {
+  AnySchema,
+  FromSchema,
+  JsonSchema,
+  PartName,
+  ResponseSchemas,
+  Schema,
+  Schemas,
+  StandardSchema,
+  TypeBoxSchema,
+  ValidOf,
+} from './schema.js';
 export type { ValidInput } from './augment.js';
 export type { Finding, InputProblem } from './problem.js';
 export {

@@ -11,9 +11,9 @@ const MAX_DEPTH = 32;
 /**
  * A deep copy made of plain data, whose objects have no prototype: nothing that is read from it comes from a
  * polluted `Object.prototype`, and nobody who still holds the input can change it afterwards.
- * Names that reach a prototype, exotic objects and what JSON cannot hold are refused.
+ * Names that reach a prototype (unless `prototypeNames`), exotic objects and what JSON cannot hold are refused.
  */
-export function ownCopy(input: unknown): Copied {
+export function ownCopy(input: unknown, prototypeNames = false): Copied {
   let nodes = 0;
   const failed: { finding?: Finding } = {};
   const path: string[] = [];
@@ -41,7 +41,8 @@ export function ownCopy(input: unknown): Copied {
     for (const name of Object.keys(value)) {
       if (failed.finding) break;
       path.push(name);
-      if (PROTOTYPE_NAMES.has(name)) fail('prototypeKey', 'is a name that is not accepted');
+      if (!prototypeNames && PROTOTYPE_NAMES.has(name))
+        fail('prototypeKey', 'is a name that is not accepted');
       else if (value[name] !== undefined) own[name] = copy(value[name]);
       path.pop();
     }

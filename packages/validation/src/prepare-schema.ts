@@ -1,6 +1,7 @@
 import { nearest, OptionError } from '@portcullis/core';
 import { formats } from './formats.js';
 import { patternProblem } from './pattern-safety.js';
+import type { Dialect } from './engine/emit.js';
 import type { Schema } from './schema.js';
 
 type Kind =
@@ -14,6 +15,7 @@ type Kind =
   | 'text'
   | 'flag'
   | 'names'
+  | 'namesMap'
   | 'list'
   | 'any'
   | 'type'
@@ -31,6 +33,7 @@ const ROWS: readonly (readonly [Kind, string])[] = [
   ['number', 'minimum maximum exclusiveMinimum exclusiveMaximum'],
   ['positive', 'multipleOf'],
   ['names', 'required'],
+  ['namesMap', 'dependentRequired'],
   ['items', 'items'],
   ['schemas', 'allOf anyOf oneOf'],
   ['schema', 'not if then else contains propertyNames'],
@@ -44,27 +47,51 @@ const KEYWORDS: ReadonlyMap<string, Kind> = new Map(
 const TYPES = ['string', 'number', 'integer', 'boolean', 'object', 'array', 'null'];
 /** Subschemas that judge the same value as the schema that they stand in. */
 const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', 'then', 'else', 'not', 'dependentSchemas'];
-const ABOUT_OBJECTS = ['properties', 'patternProperties', 'required', 'minProperties', 'maxProperties'];
+const ABOUT_OBJECTS = [
+  'properties',
+  'patternProperties',
+  'required',
+  'dependentRequired',
+  'minProperties',
+  'maxProperties',
+];
+
+/** Subschemas whose refusal lets a value pass: what is added there would loosen, not tighten. */
+const TURNED = ['not', 'if'];
+
+/** What is accepted where a schema says nothing. A body is bounded by its reader; these keep one value from being all of it. */
+const DEFAULT_MAX_LENGTH = 10_000;
+const DEFAULT_MAX_COUNT = 1000;
 
 /** Names that reach an object's prototype. They are refused in schemas and in input alike. */
 export const PROTOTYPE_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
  * Checks a schema while the service starts, and returns a copy with the safe defaults written out: an object takes
- * listed properties only, a string is a single line without control characters. Refused are misspelt keywords,
- * remote references, and what could make one request costly: patterns without a length, slow patterns, unique
- * arrays of objects without a bound (the rules of ajv's `json-schema-secure.json`).
+ * listed properties only; in input, a string is a single line without control characters, and strings, lists and open
+ * objects have bounds. Refused are misspelt keywords, remote references, and what could make one request costly:
+ * patterns without a length, slow patterns, unique arrays of objects without a bound (the rules of ajv's
+ * `json-schema-secure.json`).
  * @throws OptionError that names the path
  */
-export function prepareSchema(schema: unknown, owner: string, path: string): Schema {
-  return prepare(schema, { owner, path, inPlace: false, depth: 0 }) as Schema;
+export function prepareSchema(
+  schema: unknown,
+  dialect: Exclude<Dialect, 'as-written'>,
+  owner: string,
+  path: string,
+): Schema {
+  const place = { owner, path, input: dialect === 'input', inPlace: false, turned: false, depth: 0 };
+  return prepare(schema, place) as Schema;
 }
 
 interface Place {
   readonly owner: string;
   readonly path: string;
+  readonly input: boolean;
   /** True where the surrounding schema says which properties there may be. */
   readonly inPlace: boolean;
+  /** True inside of `not` and `if`. */
+  readonly turned: boolean;
   readonly depth: number;
 }
 
@@ -84,14 +111,21 @@ function prepare(schema: unknown, place: Place): Schema | boolean {
       return refuse(owner, at, near ? `is no known keyword. Did you mean "${near}"?` : 'is no known keyword');
     }
     const inPlace = aboutObjects && IN_PLACE.includes(keyword);
-    own[keyword] = READERS[kind](value, { owner, path: at, inPlace, depth: depth + 1 });
+    const turned = place.turned || TURNED.includes(keyword);
+    own[keyword] = READERS[kind](value, { ...place, path: at, inPlace, turned, depth: depth + 1 });
   }
+  openRecord(own);
   checkCost(own, owner, path);
+  if (place.turned) return own;
   if (!place.inPlace && aboutObjects) {
     closeObject(own);
     checkRequired(own, owner, path);
   }
-  closeString(own);
+  closeNumber(own);
+  if (place.input) {
+    closeString(own);
+    bound(own);
+  }
   return own;
 }
 
@@ -123,6 +157,12 @@ const READERS: Readonly<Record<Kind, (value: unknown, place: Place) => unknown>>
   text: (value, place) => (typeof value === 'string' ? value : wrong(place, 'a string')),
   flag: (value, place) => (typeof value === 'boolean' ? value : wrong(place, 'true or false')),
   names: (value, place) => (isNames(value) ? [...value] : wrong(place, 'a list of different property names')),
+  namesMap: (value, place) => {
+    if (!isRecord(value) || !Object.values(value).every(isNames)) {
+      return wrong(place, 'an object of lists of different property names');
+    }
+    return copyOf(value);
+  },
   list: (value, place) =>
     Array.isArray(value) && value.length > 0 ? copyOf(value) : wrong(place, 'a non-empty list'),
   type: (value, place) => {
@@ -184,14 +224,68 @@ function closeObject(schema: Record<string, unknown>): void {
 
 /** A required name that a closed object does not list could never be satisfied: a spelling mistake. */
 function checkRequired(schema: Record<string, unknown>, owner: string, path: string): void {
-  const { properties = {}, required, additionalProperties, patternProperties } = schema;
-  if (!isNames(required) || additionalProperties !== false || patternProperties !== undefined) return;
+  const {
+    properties = {},
+    required = [],
+    dependentRequired = {},
+    additionalProperties,
+    patternProperties,
+  } = schema;
+  if (additionalProperties !== false || patternProperties !== undefined) return;
   const known = Object.keys(properties as object);
-  const missing = required.find((name) => !known.includes(name));
+  const named = [
+    ...(required as string[]).map((name) => ['required', name] as const),
+    ...Object.entries(dependentRequired as Record<string, string[]>)
+      .flatMap(([name, others]) => [name, ...others])
+      .map((name) => ['dependentRequired', name] as const),
+  ];
+  const missing = named.find(([, name]) => !known.includes(name));
   if (missing === undefined) return;
-  const near = nearest(missing, known);
+  const [keyword, name] = missing;
+  const near = nearest(name, known);
   const hint = near ? ` Did you mean "${near}"?` : '';
-  refuse(owner, `${path}.required`, `names "${missing}", which properties does not list.${hint}`);
+  refuse(owner, `${path}.${keyword}`, `names "${name}", which properties does not list.${hint}`);
+}
+
+/** TypeBox writes "any name" as a pattern. */
+function openRecord(schema: Record<string, unknown>): void {
+  const { patternProperties, additionalProperties } = schema;
+  if (!isRecord(patternProperties) || additionalProperties !== undefined) return;
+  const [only, other] = Object.keys(patternProperties);
+  if (other !== undefined || (only !== '^.*$' && only !== '^(.*)$')) return;
+  schema['additionalProperties'] = patternProperties[only];
+  delete schema['patternProperties'];
+}
+
+/** Beyond 2^53 parts there is no telling what is a multiple; division would end at infinity, which passes. */
+function closeNumber(schema: Record<string, unknown>): void {
+  const { multipleOf, minimum = -Infinity, maximum = Infinity } = schema;
+  if (typeof multipleOf !== 'number' || multipleOf >= 1) return;
+  const end = multipleOf * Number.MAX_SAFE_INTEGER;
+  schema['minimum'] = Math.max(Number(minimum), -end);
+  schema['maximum'] = Math.min(Number(maximum), end);
+}
+
+/** Strings, lists and open objects end somewhere. */
+function bound(schema: Record<string, unknown>): void {
+  const types = [schema['type']].flat();
+  const { format, enum: choices, const: only } = schema;
+  const chosen = choices !== undefined || only !== undefined;
+  if (types.includes('string') && !chosen && formats[format as string]?.max === Number.POSITIVE_INFINITY) {
+    schema['maxLength'] ??= Math.max(DEFAULT_MAX_LENGTH, Number(schema['minLength'] ?? 0));
+  }
+  if (types.includes('array') && !chosen) {
+    schema['maxItems'] ??= Math.max(DEFAULT_MAX_COUNT, Number(schema['minItems'] ?? 0));
+  }
+  if (types.includes('object') && !chosen && !isClosed(schema)) {
+    schema['maxProperties'] ??= Math.max(DEFAULT_MAX_COUNT, Number(schema['minProperties'] ?? 0));
+  }
+}
+
+function isClosed({ additionalProperties, unevaluatedProperties, patternProperties }: Schema): boolean {
+  return (
+    (additionalProperties === false || unevaluatedProperties === false) && patternProperties === undefined
+  );
 }
 
 /** A string of which nothing else is said is a line. */

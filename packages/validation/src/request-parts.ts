@@ -1,8 +1,6 @@
 import type { SecurityRequest } from '@portcullis/core';
 import { FieldFault, splitFields } from './fields/split-fields.js';
 import { finding, type Finding } from './problem.js';
-import { propertiesOf } from './coercion.js';
-import type { Schema } from './schema.js';
 
 type Texts = Record<string, string | string[]>;
 export type PartRead =
@@ -35,24 +33,26 @@ export function readParams(req: SecurityRequest): PartRead {
   return { ok: true, value: { ...(req.params as object | undefined) } };
 }
 
-/** The headers that the schema lists; there are always others. */
-export function readHeaders(req: SecurityRequest, schema: Schema): PartRead {
+/** The headers that the schema lists (all of them if that is not known); there are always others. */
+export function readHeaders(
+  req: SecurityRequest,
+  listed: Iterable<string> = Object.keys(req.headers),
+): PartRead {
   const texts = emptyTexts();
-  for (const name of Object.keys(propertiesOf(schema))) {
+  for (const name of listed) {
     const value = req.headers[name];
     if (value !== undefined) texts[name] = value;
   }
   return { ok: true, value: texts };
 }
 
-/** The cookies that the schema lists. One that comes twice is a list: somebody else may have set the other. */
-export function readCookies(req: SecurityRequest, schema: Schema): PartRead {
+/** The cookies that the schema lists (all of them if that is not known). One that comes twice is a list: somebody else may have set the other. */
+export function readCookies(req: SecurityRequest, listed?: ReadonlySet<string>): PartRead {
   const texts = emptyTexts();
-  const listed = new Set(Object.keys(propertiesOf(schema)));
   for (const pair of (req.headers.cookie ?? '').split(';')) {
     const equals = pair.indexOf('=');
     const name = pair.slice(0, Math.max(0, equals)).trim();
-    if (!listed.has(name)) continue;
+    if (name === '' || (listed && !listed.has(name))) continue;
     const text = pair.slice(equals + 1).trim();
     const value = decodePercent(/^".*"$/.test(text) ? text.slice(1, -1) : text);
     if (value === undefined)

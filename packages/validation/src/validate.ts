@@ -6,6 +6,9 @@ import {
   option,
   OptionError,
   readOptions,
+  stageOf,
+  tagStage,
+  type Allow,
   type Events,
   type Middleware,
   type OptionReader,
@@ -13,12 +16,19 @@ import {
   type SecurityRequest,
 } from '@portcullis/core';
 import type { ValidInput } from './augment.js';
+import { propertiesOf } from './coercion.js';
+import { ahead, readPrecompiled, type Precompiled } from './engine/ahead.js';
+import type { Engine } from './engine/engine.js';
 import { errors } from './error-codes.js';
-import { checkTextSchema, createJudge, type Judge } from './part.js';
+import { describeSchemas, type ValidationFacts } from './facts.js';
+import { checkTextSchema, createJudge, type JudgeOptions, type Verdict } from './part.js';
 import type { InputProblem } from './problem.js';
 import { readBody } from './request-body.js';
 import { readCookies, readHeaders, readParams, readQuery, type PartRead } from './request-parts.js';
-import type { PartName, Schema, Schemas, ValidOf } from './schema.js';
+import { readResponses } from './response/read-responses.js';
+import { createWatch, type Watch } from './response/watch.js';
+import type { AnySchema, PartName, Schema, Schemas, ValidOf } from './schema.js';
+import { isStandardSchema, judgeByStandard } from './standard-schema.js';
 
 export interface ValidateOptions {
   /**
@@ -29,56 +39,70 @@ export interface ValidateOptions {
   readonly bodyTypes?: readonly string[];
   /** Problems listed in one answer, 1 to 100. @default 20 */
   readonly maxErrors?: number;
+  /**
+   * What happens to an answer that does not fit its `response` schema. `refuse`: 500 instead. `filter`: what the
+   * schema does not list is left out; what still does not fit is refused. @default 'refuse'
+   */
+  readonly responses?: 'refuse' | 'filter';
+  /** What `precompile()` has made of the schemas. @default generated now, which needs code to be made from text */
+  readonly precompiled?: Precompiled;
   readonly events?: Events;
 }
 
 /** Which schema each validated part has passed. Not enumerable; shared by every copy of this module. */
 const PASSED = Symbol.for('portcullis.validated');
-type Marked = ValidInput & { readonly [PASSED]: Readonly<Partial<Record<PartName, Schema>>> };
+type Marked = ValidInput & { readonly [PASSED]: Readonly<Partial<Record<PartName, AnySchema>>> };
 
 const TEXT_PARTS: Readonly<
-  Record<Exclude<PartName, 'body'>, (req: SecurityRequest, schema: Schema) => PartRead>
+  Record<Exclude<PartName, 'body'>, (req: SecurityRequest, listed?: ReadonlySet<string>) => PartRead>
 > = { query: readQuery, params: readParams, headers: readHeaders, cookies: readCookies };
 
-/**
- * Lets only input through that has the form of its schemas, and writes copies of it to `req.security.valid`.
- * Mount it on the route, after the body parser. Objects take listed properties only; strings are single lines
- * without control characters unless their schema names another format; a body is never coerced, query, path,
- * headers, cookies and forms are read by declared types in one spelling per value.
- * Schemas are checked and compiled when this is called; what is wrong or could be made slow does not start.
- * Does not touch `req.body`, `req.query` and `req.params`: handlers read `validOf(schemas, req)`.
- * @throws OptionError; per request E_VALIDATION (400) and E_MEDIA_TYPE (415)
- * @see OWASP ASVS 5.0 V1.5, V2.2; RFC 6901
- */
-export function validate(schemas: Schemas, options: ValidateOptions = {}): Middleware {
-  const { bodyTypes, maxErrors, events } = readOptions('validate', options, {
+/** `validate()`, with or without an engine for schemas that were not compiled ahead of time. */
+export function buildValidate(
+  schemas: Schemas,
+  options: ValidateOptions,
+  otherwise: Engine | undefined,
+): Middleware {
+  const { bodyTypes, maxErrors, responses, precompiled, events } = readOptions('validate', options, {
     bodyTypes: option.array(readMediaType, { min: 1, max: 20, default: ['application/json'] }),
     maxErrors: option.integer({ min: 1, max: 100, default: 20 }),
+    responses: option.oneOf(['refuse', 'filter'], 'refuse'),
+    precompiled: readPrecompiled,
     events: option.port<Events>(['emit'], noEvents),
   });
   const accepted = new Set(bodyTypes);
-  const parts = readSchemas(schemas);
+  const { parts, response } = readSchemas(schemas, ahead(precompiled, otherwise));
   const passed = Object.fromEntries(parts.map(({ name, schema }) => [name, schema]));
 
-  return guard('validate', { stage: 'validate', detail: Object.keys(passed).join(' '), events }, (req) => {
+  const conclude = (req: SecurityRequest, verdicts: readonly Verdict[]): Allow => {
     const problems: InputProblem[] = [];
     const values: Record<string, unknown> = Object.create(null);
-    for (const { name, schema, judge } of parts) {
-      const left = maxErrors - problems.length;
-      if (left <= 0) break;
-      const { input, fromText, wrong } = readPart(name, schema, req, accepted);
-      const verdict = wrong ?? judge(input, { fromText, maxErrors: left });
+    verdicts.forEach((verdict, i) => {
+      const { name } = parts[i]!;
       if (verdict.valid) values[name] = verdict.value;
       else problems.push(...verdict.findings.map((found) => ({ in: name, ...found })));
-    }
+    });
     const context = ensureContext(req);
     if (problems.length > 0) {
       events.emit({ type: 'validation.failed', requestId: context.requestId, ...summary(problems) });
-      throw errors.E_VALIDATION({ problem: { errors: problems } });
+      throw errors.E_VALIDATION({ problem: { errors: problems.slice(0, maxErrors) } });
     }
     keep(context, values, passed);
     return ALLOW;
+  };
+
+  const detail = [...Object.keys(passed), ...(response ? ['response'] : [])].join(' ');
+  const facts: ValidationFacts = { validates: { ...describeSchemas(schemas), bodyTypes } };
+  const check = guard('validate', { stage: 'validate', detail, facts, events }, (req) => {
+    const verdicts = parts.map((part) => {
+      const { input, fromText, wrong } = readPart(part, req, accepted);
+      return wrong ?? part.judge(input, { fromText, maxErrors });
+    });
+    return verdicts.every(isVerdict)
+      ? conclude(req, verdicts)
+      : Promise.all(verdicts.map(async (verdict) => verdict)).then((all) => conclude(req, all));
   });
+  return response ? watched(check, createWatch(response, responses, events)) : check;
 }
 
 /**
@@ -90,7 +114,7 @@ export function validOf<const S extends Schemas>(
   req: { readonly security?: SecurityContext | undefined },
 ): ValidOf<S> {
   const valid = req.security?.valid as Marked | undefined;
-  const parts = Object.keys(schemas) as (PartName & keyof S)[];
+  const parts = Object.keys(schemas).filter((name) => name !== 'response') as (PartName & keyof S)[];
   const missing = parts.find(
     (part) => schemas[part] === undefined || valid?.[PASSED]?.[part] !== schemas[part],
   );
@@ -100,30 +124,41 @@ export function validOf<const S extends Schemas>(
 
 interface Part {
   readonly name: PartName;
-  readonly schema: Schema;
-  readonly judge: Judge;
+  readonly schema: AnySchema;
+  /** The names that are listed in headers and cookies; undefined if another library knows them. */
+  readonly listed: ReadonlySet<string> | undefined;
+  readonly judge: (input: unknown, options: JudgeOptions) => Verdict | Promise<Verdict>;
 }
 
-const anySchema: OptionReader<Schema | undefined> = (value) => value as Schema | undefined;
+const anySchema: OptionReader<AnySchema | undefined> = (value) => value as AnySchema | undefined;
 
-function readSchemas(schemas: Schemas): readonly Part[] {
+function readSchemas(schemas: Schemas, engine: Engine) {
   // Path first and body last: the order in which a person would look for the mistake.
-  const given = readOptions('validate', schemas, {
+  const { response, ...given } = readOptions('validate', schemas, {
     params: anySchema,
     query: anySchema,
     headers: anySchema,
     cookies: anySchema,
     body: anySchema,
+    response: (value) => (value === undefined ? undefined : readResponses(value, engine)),
   });
-  const parts = (Object.entries(given) as [PartName, Schema | undefined][]).flatMap(([name, schema]) => {
-    if (schema === undefined) return [];
-    const judge = createJudge(schema, 'validate', name);
-    if (name !== 'body') checkTextSchema(schema, 'validate', name);
-    if (name === 'headers') checkHeaderNames(schema);
-    return [{ name, schema, judge }];
-  });
-  if (parts.length > 0) return parts;
+  const parts = (Object.entries(given) as [PartName, AnySchema | undefined][]).flatMap(([name, schema]) =>
+    schema === undefined ? [] : [readSchema(name, schema, engine)],
+  );
+  if (parts.length > 0 || response) return { parts, response };
   throw new OptionError('E_OPTION_REQUIRED', 'validate', '', 'at least one part needs a schema');
+}
+
+function readSchema(name: PartName, schema: AnySchema, engine: Engine): Part {
+  if (isStandardSchema(schema)) {
+    const judge: Part['judge'] = (input, { maxErrors }) => judgeByStandard(schema, input, maxErrors);
+    return { name, schema, listed: undefined, judge };
+  }
+  const judge = createJudge(schema, { engine, owner: 'validate', path: name });
+  const json = schema as Schema;
+  if (name !== 'body') checkTextSchema(json, 'validate', name);
+  if (name === 'headers') checkHeaderNames(json);
+  return { name, schema, listed: new Set(Object.keys(propertiesOf(json))), judge };
 }
 
 function checkHeaderNames({ properties = {} }: Schema): void {
@@ -138,24 +173,38 @@ function checkHeaderNames({ properties = {} }: Schema): void {
   );
 }
 
-function readPart(name: PartName, schema: Schema, req: SecurityRequest, accepted: ReadonlySet<string>) {
+function readPart({ name, listed }: Part, req: SecurityRequest, accepted: ReadonlySet<string>) {
   if (name === 'body') {
     const { value, fromText } = readBody(req, accepted);
     if (value !== undefined) return { input: value, fromText };
     const missing = { pointer: '', keyword: 'required', message: 'is required' };
     return { input: value, fromText, wrong: { valid: false, findings: [missing] } as const };
   }
-  const read = TEXT_PARTS[name](req, schema);
+  const read = TEXT_PARTS[name](req, listed);
   return read.ok
     ? { input: read.value, fromText: true }
     : { input: undefined, fromText: true, wrong: { valid: false, findings: [read.finding] } as const };
+}
+
+function isVerdict(value: Verdict | Promise<Verdict>): value is Verdict {
+  return 'valid' in value;
+}
+
+/** Answers are watched once the request has passed: `next` is where a refused one goes. */
+function watched(check: Middleware, watch: Watch): Middleware {
+  const middleware: Middleware = (req, res, next) =>
+    check(req, res, (error) => {
+      if (error === undefined) watch(req, res, next);
+      next(error);
+    });
+  return tagStage(middleware, stageOf(check)!);
 }
 
 /** Several validators on one route each add their parts. */
 function keep(
   context: SecurityContext,
   values: Readonly<Record<string, unknown>>,
-  passed: Readonly<Partial<Record<PartName, Schema>>>,
+  passed: Readonly<Partial<Record<PartName, AnySchema>>>,
 ): void {
   const before = context.valid as Marked | undefined;
   const valid: Record<PropertyKey, unknown> = Object.assign(Object.create(null), before, values);

@@ -1,39 +1,25 @@
-import { Ajv2019, type ErrorObject, type ValidateFunction } from 'ajv/dist/2019.js';
-import { isError, OptionError } from '@portcullis/core';
-import { ajvFormats } from './formats.js';
-import { cut, escapeStep, type Finding } from './problem.js';
-import type { Schema } from './schema.js';
+import type { ErrorObject } from 'ajv';
+import { cut, escapeStep, type Finding } from '../problem.js';
 
 /** Judges a copy of its own; may fill in defaults. Returns what is wrong, at most `max` findings. */
 export type Check = (value: unknown, nodes: number, max: number) => readonly Finding[];
 
-const OPTIONS = {
-  strict: true,
-  strictRequired: false, // prepareSchema() says it better.
-  allowUnionTypes: true,
-  ownProperties: true, // Else `required: ['toString']` is satisfied by {}.
-  validateSchema: false, // prepareSchema() has checked every keyword, at a twentieth of the cost.
-  meta: false,
-  logger: false,
-  useDefaults: true,
-  multipleOfPrecision: 9, // Else 19.99 is no multiple of 0.01.
-} as const;
+/** A function that ajv has generated: answers, and leaves what is wrong behind. */
+export interface Generated {
+  (value: unknown): boolean;
+  errors?: readonly ErrorObject[] | null;
+}
+
+/** The same schema twice: stopping at the first finding, and listing all of them. */
+export interface GeneratedPair {
+  readonly first: Generated;
+  readonly all: Generated;
+}
 
 /** Larger inputs get their first finding only: listing all of them is work that the sender chooses. */
 const MAX_NODES_FOR_ALL = 2000;
 
-/** @throws OptionError if ajv cannot compile the schema */
-export function compile(schema: Schema, owner: string, path: string): Check {
-  const formats = ajvFormats();
-  let first: ValidateFunction;
-  let all: ValidateFunction;
-  try {
-    first = new Ajv2019({ ...OPTIONS, formats }).compile(schema);
-    all = new Ajv2019({ ...OPTIONS, formats, allErrors: true }).compile(schema);
-  } catch (error) {
-    const reason = isError(error) ? error.message : 'unknown reason';
-    throw new OptionError('E_OPTION_VALUE', owner, path, `${path} does not compile: ${reason}`);
-  }
+export function checkOf({ first, all }: GeneratedPair): Check {
   return (value, nodes, max) => {
     const passed: unknown = first(value);
     if (passed === true) return [];
