@@ -5,8 +5,8 @@ import { authMigrations, postgresSessions } from '@portcullis/auth/postgres';
 import { createEvents, createFreshness, createMemoryStore, type Events, type Sql } from '@portcullis/core';
 import { feedMigrations, migrate, postgresFeed } from '@portcullis/core/postgres';
 import { redisStore } from '@portcullis/core/redis';
-import { memoryWindows } from '@portcullis/rate-limit';
-import { redisWindows } from '@portcullis/rate-limit/redis';
+import { memoryLimits } from '@portcullis/rate-limit';
+import { redisLimits } from '@portcullis/rate-limit/redis';
 import { createRbac, type PermissionOf, type Rbac } from '@portcullis/rbac';
 import { postgresRoles, rbacMigrations } from '@portcullis/rbac/postgres';
 import { Redis } from 'ioredis';
@@ -31,7 +31,7 @@ export interface House {
   readonly rbac: LibraryRbac;
   readonly audit: Audit;
   readonly people: People;
-  readonly windows: ReturnType<typeof memoryWindows>;
+  readonly windows: ReturnType<typeof memoryLimits>;
   readonly origin: URL | undefined;
   readonly trustProxy: false | readonly string[];
   /** Made at the first start only; printed once and never stored in clear. */
@@ -128,7 +128,7 @@ export async function openHouse(
       rbac,
       audit,
       people,
-      windows: client ? redisWindows(client) : memoryWindows(),
+      windows: client ? redisLimits(client) : memoryLimits(),
       origin,
       trustProxy: TRUSTED_PROXIES ?? false,
       firstStaff: await makeFirstStaff(auth, rbac, sql),

@@ -1,30 +1,99 @@
-import type { SecurityResponse } from '@portcullis/core';
+import { option, OptionError, type OptionReader, type SecurityResponse } from '@portcullis/core';
 import type { LimitState } from './augment.js';
+
+/**
+ * Which header fields tell clients about a limit, by the revision of draft-ietf-httpapi-ratelimit-headers:
+ * - `draft-10`, `draft-9`, `draft-8`: `RateLimit-Policy` and `RateLimit`, lists with a member per limit;
+ * - `draft-7`: `RateLimit-Policy` and one `RateLimit` with `limit=`, `remaining=`, `reset=`;
+ * - `draft-6`: `RateLimit-Policy`, `RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset`;
+ * - `legacy`: `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (seconds since 1970).
+ */
+export type HeaderStyle = 'draft-10' | 'draft-9' | 'draft-8' | 'draft-7' | 'draft-6' | 'legacy';
+
+/** How a limit is told: what it admits per which time. */
+export interface ToldPolicy {
+  readonly name: string;
+  readonly windowMs: number;
+}
+
+export type FieldWriter = (
+  res: SecurityResponse,
+  policy: ToldPolicy,
+  state: LimitState,
+  nowMs: number,
+) => void;
 
 /** Whole seconds, rounded up and at least 1: a client that waits so long is not refused again for that. */
 export function wholeSeconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1000));
 }
 
-/**
- * The RateLimit header fields of draft-ietf-httpapi-ratelimit-headers-08: lists with one member per limit.
- * The policy of a fixed limit is rendered once.
- */
-export function headerFields(
-  name: string,
-  windowMs: number,
-): (res: SecurityResponse, state: LimitState) => void {
-  const seconds = wholeSeconds(windowMs);
-  let policy = '';
-  let policyLimit = -1;
-  return (res, { limit, remaining, resetMs }) => {
-    if (limit !== policyLimit) {
-      policy = `"${name}";q=${limit};w=${seconds}`;
-      policyLimit = limit;
+const styles: readonly HeaderStyle[] = ['draft-10', 'draft-9', 'draft-8', 'draft-7', 'draft-6', 'legacy'];
+const CURRENT: HeaderStyle = 'draft-10';
+
+export const readHeaders: OptionReader<readonly FieldWriter[]> = (value, owner, path) => {
+  if (value === false) return [];
+  const chosen =
+    value === undefined || value === true
+      ? [CURRENT]
+      : Array.isArray(value)
+        ? option.array(option.oneOf(styles), { min: 1, max: 2 })(value, owner, path)
+        : [option.oneOf(styles)(value, owner, path)];
+  if (new Set(chosen).size < chosen.length || chosen.filter((style) => style !== 'legacy').length > 1) {
+    const problem = `${path} may name one draft, and "legacy" beside it: the drafts use the same fields`;
+    throw new OptionError('E_OPTION_VALUE', owner, path, problem);
+  }
+  return chosen.map((style) => writers[style]());
+};
+
+function lists(): FieldWriter {
+  // The policy of a fixed limit is rendered once.
+  const rendered = new WeakMap<ToldPolicy, { readonly limit: number; readonly text: string }>();
+  return (res, policy, { limit, remaining, resetMs }) => {
+    let known = rendered.get(policy);
+    if (known?.limit !== limit) {
+      const text = `"${policy.name}";q=${limit};w=${wholeSeconds(policy.windowMs)}`;
+      rendered.set(policy, (known = { limit, text }));
     }
-    append(res, 'RateLimit-Policy', policy);
-    append(res, 'RateLimit', `"${name}";r=${remaining};t=${wholeSeconds(resetMs)}`);
+    append(res, 'RateLimit-Policy', known.text);
+    append(res, 'RateLimit', `"${policy.name}";r=${remaining};t=${wholeSeconds(resetMs)}`);
   };
+}
+
+const writers: Record<HeaderStyle, () => FieldWriter> = {
+  'draft-10': lists,
+  'draft-9': lists,
+  'draft-8': lists,
+  'draft-7':
+    () =>
+    (res, { windowMs }, { limit, remaining, resetMs }) => {
+      append(res, 'RateLimit-Policy', `${limit};w=${wholeSeconds(windowMs)}`);
+      if (hasLess(res, 'RateLimit', remaining)) return;
+      res.setHeader('RateLimit', `limit=${limit}, remaining=${remaining}, reset=${wholeSeconds(resetMs)}`);
+    },
+  'draft-6':
+    () =>
+    (res, { windowMs }, { limit, remaining, resetMs }) => {
+      append(res, 'RateLimit-Policy', `${limit};w=${wholeSeconds(windowMs)}`);
+      if (hasLess(res, 'RateLimit-Remaining', remaining)) return;
+      res.setHeader('RateLimit-Limit', String(limit));
+      res.setHeader('RateLimit-Remaining', String(remaining));
+      res.setHeader('RateLimit-Reset', String(wholeSeconds(resetMs)));
+    },
+  legacy:
+    () =>
+    (res, _policy, { limit, remaining, resetMs }, nowMs) => {
+      if (hasLess(res, 'X-RateLimit-Remaining', remaining)) return;
+      res.setHeader('X-RateLimit-Limit', String(limit));
+      res.setHeader('X-RateLimit-Remaining', String(remaining));
+      res.setHeader('X-RateLimit-Reset', String(Math.ceil((nowMs + resetMs) / 1000)));
+    },
+};
+
+/** These fields have room for one limit: of several, the one with least left is told. */
+function hasLess(res: SecurityResponse, field: string, remaining: number): boolean {
+  const before = /(?:remaining=|^)(\d+)/.exec(String(res.getHeader(field) ?? ''));
+  return before !== null && Number(before[1]) <= remaining;
 }
 
 function append(res: SecurityResponse, field: string, member: string): void {

@@ -9,66 +9,102 @@ import {
   type Duration,
   type Events,
 } from '@portcullis/core';
-import { createBreaker } from './breaker.js';
-import type { WindowStore } from './window-store.js';
+import { createBreaker, type Breaker } from './breaker.js';
+import { Debts } from './debts.js';
+import { freshSeed } from './key-table.js';
+import type { LimitStore } from './limit-store.js';
+import { MemoryMeters } from './memory-meters.js';
+import { windowMeter, type Charge } from './meter.js';
+import { SharedMeters } from './shared-meters.js';
+import { withShadow } from './shared-windows.js';
+import { readReceipts, TAKE, takeArguments } from './take-script.js';
 
 /** What is needed of a Redis client; ioredis 5 and 6 fit, `Redis` and `Cluster`. */
 export interface RedisClient {
   call(command: string, ...args: string[]): Promise<unknown>;
+  /** `ready` when commands are answered; a client without it is asked whatever its state. */
+  readonly status?: string;
 }
 
-export interface RedisWindowsOptions {
+export interface RedisLimitsOptions {
   /** Begins every key. @default 'portcullis:limit:' */
   readonly prefix?: string;
   /** Longest wait for Redis, 5 ms to 10 s; reached once, the breaker opens. @default '100ms' */
   readonly timeoutMs?: Duration;
-  /** While Redis is down: shortest time between two background probes, 10 ms to 1 min. @default '1s' */
+  /** The breaker opens too when Redis takes longer than this in the running average, 1 ms to 10 s. @default half of `timeoutMs` */
+  readonly slowMs?: Duration;
+  /**
+   * While Redis is down: shortest time between two background probes, 10 ms to 1 min. While Redis comes and goes it doubles
+   * with each return that did not last, up to 30 times.
+   * @default '1s'
+   */
   readonly probeEveryMs?: Duration;
+  /** How long a process holds permits ahead (see `lease`), 10 ms to 1 min. @default '1s' */
+  readonly leaseMs?: Duration;
+  /** Keys per limit that the local shadow holds, and for which permits are held ahead; 100 to 10,000,000. @default 100_000 */
+  readonly maxKeys?: number;
   readonly clock?: Clock;
 }
 
 /**
- * Fixed windows counted in Redis by rate-limit-redis, shared by every process that uses the same prefix.
- * One atomic script per request. Redis may be down when this is built, and may lose its scripts.
- * After a failure no request waits for Redis until a background probe has succeeded; the change is told once as
- * `rate-limit.degraded` and once as `rate-limit.recovered`, to the `events` of every limit that uses the store.
+ * Limits counted in Redis 6.2 or later, shared by every process that uses the same prefix: whole windows by
+ * rate-limit-redis, everything else by one atomic script, whatever the number of limits. A request makes one trip, or none
+ * while permits are held ahead. Redis may be down when this is built, and may lose its scripts.
+ * After a failure no request waits for Redis until a background probe has succeeded and what was admitted meanwhile has been
+ * told to Redis. The change is told once as `rate-limit.degraded` and once as `rate-limit.restored`, to the `events` of every
+ * limit that uses the store.
  * @throws OptionError
  */
-export function redisWindows(client: RedisClient, options: RedisWindowsOptions = {}): WindowStore {
-  readOptions('redisWindows', { client }, { client: option.port<RedisClient>(['call']) });
-  const { prefix, timeoutMs, probeEveryMs, clock } = readOptions('redisWindows', options, {
+export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {}): LimitStore {
+  readOptions('redisLimits', { client }, { client: option.port<RedisClient>(['call']) });
+  const settings = readOptions('redisLimits', options, {
     prefix: option.string({ max: 100, default: 'portcullis:limit:' }),
     timeoutMs: option.duration({ minMs: 5, maxMs: 10_000, default: 100 }),
+    slowMs: option.optional(option.duration({ minMs: 1, maxMs: 10_000 })),
     probeEveryMs: option.duration({ minMs: 10, maxMs: 60_000, default: 1000 }),
+    leaseMs: option.duration({ minMs: 10, maxMs: 60_000, default: 1000 }),
+    maxKeys: option.integer({ min: 100, max: 10_000_000, default: 100_000 }),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
   });
+  const { prefix, timeoutMs, probeEveryMs, leaseMs, maxKeys, clock } = settings;
   const send = scriptRunner(client);
   const listeners = new Set<Events>();
+  /** Brings Redis up to date after an outage; each returns for how many keys. */
+  const returns: ((call: Breaker) => Promise<number>)[] = [];
+  let reconciled = 0;
   const breaker = createBreaker({
     timeoutMs,
+    slowMs: settings.slowMs ?? timeoutMs / 2,
     probeEveryMs,
     clock,
     // A write, as the counters do: a read-only replica or a full memory is down for our purpose.
     probe: () => send('SET', `${prefix}probe`, '1', 'PX', '1000'),
+    async onReturn(call) {
+      reconciled = 0;
+      for (const bringUpToDate of returns) reconciled += await bringUpToDate(call);
+    },
     onOpen: (reason) => {
       for (const events of listeners) events.emit({ type: 'rate-limit.degraded', store: 'redis', reason });
     },
     onClose: (afterMs) => {
-      for (const events of listeners) events.emit({ type: 'rate-limit.recovered', store: 'redis', afterMs });
+      const restored = { type: 'rate-limit.restored', store: 'redis', afterMs, reconciled } as const;
+      for (const events of listeners) events.emit(restored);
     },
   });
 
   return {
     kind: 'redis',
     shared: true,
-    open({ name, windowMs, events }) {
+
+    open({ name, windowMs, onStoreDown, events }) {
       listeners.add(events);
-      const keys = `${prefix}${name}:${windowMs}:`;
+      const meter = windowMeter(name, windowMs);
+      const keys = `${prefix}${meter.id}:`;
       const store = new RedisStore({ sendCommand: send as never, prefix: keys });
       // Only takes the window over and names its scripts; scriptRunner sends nothing for that.
       void store.init({ windowMs } as never);
-      return {
-        async increment(key) {
+      const counter = {
+        async increment(key: string) {
           const sentAt = clock.monotonic();
           const { totalHits, resetTime } = await breaker(() => store.increment(key));
           // The store adds what remains to the wall clock; we want only that. It is counted from the sending, so
@@ -76,20 +112,66 @@ export function redisWindows(client: RedisClient, options: RedisWindowsOptions =
           const remaining = (resetTime?.getTime() ?? Number.NaN) - systemClock.now();
           return { hits: totalHits, ttlMs: Math.max(0, remaining - (clock.monotonic() - sentAt)) };
         },
-        async undo(key) {
-          await breaker(() => send('EVAL', UNDO, '1', `${keys}${key}`));
+        async read(key: string) {
+          const seen = await breaker(async () => store.get(key));
+          const ttlMs = (seen?.resetTime?.getTime() ?? 0) - systemClock.now();
+          return seen && seen.totalHits > 0 && ttlMs > 0 ? { hits: seen.totalHits, ttlMs } : undefined;
         },
-        async reset(key) {
+        undo: async (key: string) => void (await breaker(() => send('EVAL', UNDO, '1', `${keys}${key}`))),
+        reset: async (key: string) => {
           await breaker(() => store.resetKey(key));
         },
       };
+      if (onStoreDown === 'refuse') return counter;
+
+      const onOverflow = (): void => events.emit({ type: 'rate-limit.overflowed', limit: name, maxKeys });
+      const shadow = new MemoryMeters([meter], { maxKeys, clock, seed: freshSeed(), onOverflow });
+      const debts = new Debts<{ readonly key: string; readonly endsAt: number }>();
+      returns.push((call) =>
+        debts.pay(async ({ subject: { key, endsAt }, cost }) => {
+          const ttlMs = Math.floor(endsAt - clock.monotonic());
+          if (ttlMs > 0) await send('EVAL', ADD, '1', `${keys}${key}`, String(cost), String(ttlMs));
+        }, call),
+      );
+      return withShadow(counter, shadow, meter, (key, { ttlMs }) =>
+        debts.add(key, { key, endsAt: clock.monotonic() + ttlMs }, 1),
+      );
+    },
+
+    meters(policy) {
+      listeners.add(policy.events);
+      const keysOf = ({ meter, tag, key }: Charge): [string, string] => {
+        const base = `${prefix}${meter.id}:{${tag}}:${key}`;
+        return [base, `${base}:ban`];
+      };
+      const meters = new SharedMeters(policy, {
+        clock,
+        breaker,
+        leaseMs,
+        maxKeys,
+        async send(orders) {
+          const keys = orders.flatMap(({ charge }) => keysOf(charge));
+          const args = takeArguments(orders, policy.lease, leaseMs, policy.ban);
+          const raw = await send('EVALSHA', TAKE_SHA, String(keys.length), ...keys, ...args);
+          return readReceipts(raw, orders);
+        },
+        forget: (charge) => send('DEL', ...keysOf(charge)),
+      });
+      returns.push((call) => meters.reconcile(call));
+      return meters;
     },
   };
 }
 
+const TAKE_SHA = shaOf(TAKE);
+
 // DECR alone would create a counter below zero that never expires, once the window has ended.
 const UNDO = `if redis.call('PTTL', KEYS[1]) > 0 and tonumber(redis.call('GET', KEYS[1])) > 0 then
 return redis.call('DECR', KEYS[1]) end return 0`;
+
+// What was counted without Redis joins the window that runs there, or begins one of the length that is left of it.
+const ADD = `if redis.call('PTTL', KEYS[1]) > 0 then return redis.call('INCRBY', KEYS[1], ARGV[1]) end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return tonumber(ARGV[1])`;
 
 type Send = (command: string, ...args: string[]) => Promise<unknown>;
 
@@ -98,13 +180,18 @@ type Send = (command: string, ...args: string[]) => Promise<unknown>;
  * again. So loading only notes the text, and a script that Redis does not know is sent along with the call.
  */
 function scriptRunner(client: RedisClient): Send {
-  const scripts = new Map<string, string>();
+  const scripts = new Map([[TAKE_SHA, TAKE]]);
   return async (command, ...args) => {
     if (command === 'SCRIPT' && args[0] === 'LOAD') {
       const text = args[1]!;
-      const sha = createHash('sha1').update(text).digest('hex');
+      const sha = shaOf(text);
       scripts.set(sha, text);
       return sha;
+    }
+    // Nothing is left to the client's queue, from where it would be counted when nobody waits for it any more.
+    const { status } = client;
+    if (status === 'end' || status === 'close' || status === 'reconnecting') {
+      throw new Error(`The client is ${status}.`);
     }
     try {
       return await client.call(command, ...args);
@@ -114,4 +201,8 @@ function scriptRunner(client: RedisClient): Send {
       return client.call('EVAL', text, ...args.slice(1));
     }
   };
+}
+
+function shaOf(text: string): string {
+  return createHash('sha1').update(text).digest('hex');
 }

@@ -4,12 +4,14 @@ import { onBothExpress } from '@portcullis/test-support';
 import request from 'supertest';
 import {
   bodyField,
-  memoryWindows,
+  memoryLimits,
   rateLimit,
   rateLimitErrors,
   type RateLimitOptions,
-  type WindowStore,
+  type LimitStore,
 } from '../src/index.js';
+import { MemoryMeters } from '../src/memory-meters.js';
+import { windowMeter } from '../src/meter.js';
 import { appOf, handClock, problems, recorded } from './support.js';
 
 test('every error code of the package has a factory that carries its code', () => {
@@ -310,7 +312,7 @@ onBothExpress((express) => {
   });
 
   describe('a store that misbehaves', () => {
-    const store = (increment: () => unknown, shared = true): WindowStore => ({
+    const store = (increment: () => unknown, shared = true): LimitStore => ({
       kind: 'odd',
       shared,
       open: () => ({ increment: increment as never, undo: () => undefined, reset: () => undefined }),
@@ -350,31 +352,39 @@ onBothExpress((express) => {
   });
 });
 
-describe('memoryWindows', () => {
-  const policy = (events = recorded()) => ({ name: 'test', windowMs: 60_000, events });
+describe('windows in memory', () => {
+  const policy = (events = recorded()) => ({
+    name: 'test',
+    windowMs: 60_000,
+    onStoreDown: 'local' as const,
+    events,
+  });
 
   test('memory is bounded: beyond maxKeys new keys share buckets, no known count is forgotten, and it is told once', () => {
     const events = recorded();
     const clock = handClock();
-    const counter = memoryWindows({ maxKeys: 1000, clock }).open(policy(events)) as unknown as {
-      increment(key: string): { hits: number };
-      size: number;
-    };
-    for (let i = 0; i < 5; i++) counter.increment('victim');
-    for (let i = 0; i < 50_000; i++) counter.increment(`attacker-${i}`);
-    expect(counter.size).toBeLessThanOrEqual(1000 + 1024);
-    expect(counter.increment('victim').hits).toBe(6);
+    const meter = windowMeter('test', 60_000);
+    const meters = new MemoryMeters([meter], {
+      maxKeys: 1000,
+      clock,
+      seed: [7, 8],
+      onOverflow: () => events.emit({ type: 'rate-limit.overflowed', limit: 'test', maxKeys: 1000 }),
+    });
+    for (let i = 0; i < 5; i++) meters.hit(meter, 'victim');
+    for (let i = 0; i < 50_000; i++) meters.hit(meter, `attacker-${i}`);
+    expect(meters.size).toBeLessThanOrEqual(1000 + 1024);
+    expect(meters.hit(meter, 'victim').hits).toBe(6);
     // About 49 attackers stand in each shared bucket: a flood is counted, not waved through.
-    expect(counter.increment('attacker-49999').hits).toBeGreaterThan(10);
+    expect(meters.hit(meter, 'attacker-49999').hits).toBeGreaterThan(10);
     expect(events.all).toMatchObject([{ type: 'rate-limit.overflowed', limit: 'test', maxKeys: 1000 }]);
     clock.advance(120_000);
-    expect(counter.increment('newcomer').hits).toBe(1);
-    expect(counter.size).toBe(1);
+    expect(meters.hit(meter, 'newcomer').hits).toBe(1);
+    expect(meters.size).toBe(1);
   });
 
   test('a window ends on time, whichever generation its key is in', () => {
     const clock = handClock();
-    const counter = memoryWindows({ clock }).open(policy());
+    const counter = memoryLimits({ clock }).open(policy());
     clock.advance(59_000); // Just before the generations change.
     expect(counter.increment('a')).toEqual({ hits: 1, ttlMs: 60_000 });
     clock.advance(2_000);
@@ -387,7 +397,7 @@ describe('memoryWindows', () => {
 
   test('equals a naive model over 20,000 random hits, undos and pauses', () => {
     const clock = handClock();
-    const counter = memoryWindows({ clock }).open(policy());
+    const counter = memoryLimits({ clock }).open(policy());
     const model = new Map<string, { hits: number; endsAt: number }>();
     let seed = 42;
     const chance = (n: number) => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % n;

@@ -9,7 +9,7 @@ import {
 import { Redis } from 'ioredis';
 import request from 'supertest';
 import { rateLimit } from '../src/index.js';
-import { redisWindows } from '../src/redis.js';
+import { redisLimits } from '../src/redis.js';
 import { appOf, recorded } from './support.js';
 
 describeWithRedis('limits on a real Redis', () => {
@@ -39,18 +39,18 @@ describeWithRedis('limits on a real Redis', () => {
 
     test('two processes on one Redis share their counts, limits of other names do not', async () => {
       const [one, two] = [0, 1].map(() =>
-        appOf(express, [{ limit: 4, store: redisWindows(connect(), patient) }]),
+        appOf(express, [{ limit: 4, store: redisLimits(connect(), patient) }]),
       );
       const seen = [];
       for (let i = 0; i < 3; i++) seen.push(await get(one!), await get(two!));
       expect(seen).toEqual([200, 200, 200, 200, 429, 429]);
-      const other = appOf(express, [{ name: 'other', store: redisWindows(connect(), patient) }]);
+      const other = appOf(express, [{ name: 'other', store: redisLimits(connect(), patient) }]);
       expect(await get(other)).toBe(200);
     });
 
     test('a burst of 60 over two processes admits exactly the limit', async () => {
       const servers = [0, 1].map(() =>
-        appOf(express, [{ limit: 10, store: redisWindows(connect(), patient) }]).listen(0),
+        appOf(express, [{ limit: 10, store: redisLimits(connect(), patient) }]).listen(0),
       );
       try {
         const seen = await Promise.all(Array.from({ length: 60 }, (_, i) => get(servers[i % 2] as never)));
@@ -62,7 +62,7 @@ describeWithRedis('limits on a real Redis', () => {
 
     test('onlyFailures gives places back in Redis, and never leaves a counter without expiry behind', async () => {
       const client = connect();
-      const app = appOf(express, [{ limit: 2, onlyFailures: true, store: redisWindows(client, patient) }]);
+      const app = appOf(express, [{ limit: 2, onlyFailures: true, store: redisLimits(client, patient) }]);
       for (let i = 0; i < 4; i++) expect(await get(app, '203.0.113.9', '/status/200')).toBe(200);
       expect([
         await get(app, '203.0.113.9', '/status/401'),
@@ -74,7 +74,7 @@ describeWithRedis('limits on a real Redis', () => {
 
     test('no account name, address of a principal or API key stands in clear in a Redis key', async () => {
       const client = connect();
-      const app = appOf(express, [{ by: () => 'ann@example.org', store: redisWindows(client, patient) }]);
+      const app = appOf(express, [{ by: () => 'ann@example.org', store: redisLimits(client, patient) }]);
       await get(app);
       const keys = await client.keys('*');
       expect(keys).toHaveLength(1);
@@ -84,7 +84,7 @@ describeWithRedis('limits on a real Redis', () => {
     test('Redis that forgot its scripts (restart, SCRIPT FLUSH) is taught again within the same request', async () => {
       const events = recorded();
       const client = connect();
-      const app = appOf(express, [{ limit: 2, events, store: redisWindows(client, patient) }]);
+      const app = appOf(express, [{ limit: 2, events, store: redisLimits(client, patient) }]);
       expect(await get(app)).toBe(200);
       await client.script('FLUSH');
       expect([await get(app), await get(app)]).toEqual([200, 429]);
@@ -119,7 +119,7 @@ describeWithRedis('limits on a real Redis', () => {
           }
         },
       };
-      const store = redisWindows(watched, { timeoutMs: 400, probeEveryMs: 600 });
+      const store = redisLimits(watched, { timeoutMs: 400, probeEveryMs: 600 });
       // Two limits on one store: the change of state is still told once to their common events.
       const app = appOf(await express(), [
         { name: 'first', limit: 6, events, store },
@@ -145,7 +145,7 @@ describeWithRedis('limits on a real Redis', () => {
       }
       await eventually(async () => {
         await get(app, '203.0.113.77');
-        expect(stateChanges(events)).toEqual(['rate-limit.degraded', 'rate-limit.recovered']);
+        expect(stateChanges(events)).toEqual(['rate-limit.degraded', 'rate-limit.restored']);
       });
       // The outage forgave nobody.
       expect((await get(app)).status).toBe(429);
@@ -153,9 +153,10 @@ describeWithRedis('limits on a real Redis', () => {
 
     test('while it is hung, no request waits for it: 200 requests take less than one time-out each, by far', async () => {
       const client = connect();
-      const counter = redisWindows(client, { timeoutMs: 2000, probeEveryMs: 60_000 }).open({
+      const counter = redisLimits(client, { timeoutMs: 2000, probeEveryMs: 60_000 }).open({
         name: 'test',
         windowMs: 60_000,
+        onStoreDown: 'refuse',
         events: recorded(),
       });
       await counter.increment('a');
@@ -176,7 +177,7 @@ describeWithRedis('limits on a real Redis', () => {
       const events = recorded();
       const client = connect();
       const app = appOf(await express(), [
-        { limit: 5, events, store: redisWindows(client, { timeoutMs: 400, probeEveryMs: 50 }) },
+        { limit: 5, events, store: redisLimits(client, { timeoutMs: 400, probeEveryMs: 50 }) },
       ]);
       for (let i = 0; i < 3; i++) expect((await get(app)).status).toBe(200);
       await server.kill();
@@ -186,7 +187,7 @@ describeWithRedis('limits on a real Redis', () => {
       await server.restart();
       await eventually(async () => {
         await get(app, '203.0.113.78');
-        expect(stateChanges(events)).toEqual(['rate-limit.degraded', 'rate-limit.recovered']);
+        expect(stateChanges(events)).toEqual(['rate-limit.degraded', 'rate-limit.restored']);
       });
       // Redis has lost every count; what this process knows still stands.
       expect((await get(app)).status).toBe(429);
@@ -197,7 +198,7 @@ describeWithRedis('limits on a real Redis', () => {
       const events = recorded();
       const client = connect();
       const app = appOf(await express(), [
-        { limit: 3, events, store: redisWindows(client, { timeoutMs: 300, probeEveryMs: 50 }) },
+        { limit: 3, events, store: redisLimits(client, { timeoutMs: 300, probeEveryMs: 50 }) },
       ]);
       expect([(await get(app)).status, (await get(app)).status]).toEqual([200, 200]);
       await server.restart();
@@ -205,7 +206,9 @@ describeWithRedis('limits on a real Redis', () => {
         await get(app, '203.0.113.79');
         expect(await client.exists('portcullis:limit:test:60000:a:203.0.113.79')).toBe(1);
       });
-      expect(stateChanges(events)).toEqual(['rate-limit.degraded', 'rate-limit.recovered']);
+      await eventually(() => {
+        expect(stateChanges(events)).toEqual(['rate-limit.degraded', 'rate-limit.restored']);
+      });
     });
 
     test("with onStoreDown: 'refuse' the answer is 503 with Retry-After while it is down, and normal again after", async () => {
@@ -214,7 +217,7 @@ describeWithRedis('limits on a real Redis', () => {
         {
           limit: 50,
           onStoreDown: 'refuse',
-          store: redisWindows(client, { timeoutMs: 300, probeEveryMs: 50 }),
+          store: redisLimits(client, { timeoutMs: 300, probeEveryMs: 50 }),
         },
       ]);
       expect((await get(app)).status).toBe(200);
@@ -229,7 +232,7 @@ describeWithRedis('limits on a real Redis', () => {
       const events = recorded();
       const client = connect();
       const app = appOf(await express(), [
-        { limit: 2, events, store: redisWindows(client, { timeoutMs: 2000, probeEveryMs: 10 }) },
+        { limit: 2, events, store: redisLimits(client, { timeoutMs: 2000, probeEveryMs: 10 }) },
       ]);
       await client.config('SET', 'min-replicas-to-write', '1');
       try {
@@ -244,12 +247,12 @@ describeWithRedis('limits on a real Redis', () => {
   });
 
   test('a client that is none, or a misspelt option, does not start', () => {
-    expect(() => redisWindows({} as never)).toThrow(expect.objectContaining({ code: 'E_OPTION_TYPE' }));
-    expect(() => redisWindows(connect(), { timeout: 5 } as never)).toThrow(
+    expect(() => redisLimits({} as never)).toThrow(expect.objectContaining({ code: 'E_OPTION_TYPE' }));
+    expect(() => redisLimits(connect(), { timeout: 5 } as never)).toThrow(
       expect.objectContaining({ code: 'E_OPTION_UNKNOWN' }),
     );
     expect(() =>
-      rateLimit({ name: 'x', limit: 1, window: '1m', store: redisWindows(connect()) }),
+      rateLimit({ name: 'x', limit: 1, window: '1m', store: redisLimits(connect()) }),
     ).not.toThrow();
   });
 });

@@ -1,0 +1,117 @@
+import type { Clock } from '@portcullis/core';
+import type { Breaker } from './breaker.js';
+import { Debts } from './debts.js';
+import { freshSeed } from './key-table.js';
+import { Leases } from './leases.js';
+import type { Meters, MetersPolicy } from './limit-store.js';
+import { MemoryMeters } from './memory-meters.js';
+import type { Charge, Reading } from './meter.js';
+import type { Order, Receipt } from './take-script.js';
+
+export interface SharedMetersOptions {
+  readonly clock: Clock;
+  readonly breaker: Breaker;
+  /** One trip to the store. */
+  readonly send: (orders: readonly Order[]) => Promise<readonly Receipt[]>;
+  readonly forget: (charge: Charge) => Promise<unknown>;
+  readonly leaseMs: number;
+  readonly maxKeys: number;
+}
+
+/**
+ * Meters in a shared store with a local shadow. While the store answers, the shadow learns what it says; while it does not,
+ * the shadow goes on from there, and what it admits is told to the store before the store is asked again.
+ */
+export class SharedMeters implements Meters {
+  readonly #policy: MetersPolicy;
+  readonly #options: SharedMetersOptions;
+  readonly #shadow: MemoryMeters | undefined;
+  readonly #leases: Leases | undefined;
+  readonly #debts = new Debts<Charge>();
+
+  constructor(policy: MetersPolicy, options: SharedMetersOptions) {
+    this.#policy = policy;
+    this.#options = options;
+    const { meters, ban, name, events, lease } = policy;
+    const { clock, maxKeys, leaseMs } = options;
+    if (policy.onStoreDown === 'local') {
+      const seed = freshSeed();
+      const onOverflow = (): void => events.emit({ type: 'rate-limit.overflowed', limit: name, maxKeys });
+      this.#shadow = new MemoryMeters(meters, { maxKeys, clock, seed, ban, onOverflow });
+    }
+    if (lease > 1) {
+      const rememberRefusals = ban === undefined;
+      this.#leases = new Leases({ lease, leaseMs, clock, rememberRefusals, maxKeys }, async (order) => {
+        const [receipt] = (await this.#ask([order])) ?? [];
+        return receipt;
+      });
+    }
+  }
+
+  async take(charges: readonly Charge[]): Promise<readonly Reading[]> {
+    const first = charges[0]!;
+    if (this.#leases && charges.length === 1 && first.cost > 0) {
+      const reading = await this.#leases.take(first);
+      return reading ? [reading] : this.#alone(charges);
+    }
+    const orders = charges.map((charge) => ({
+      charge,
+      want: charge.cost,
+      settle: 0,
+      unused: 0,
+      force: false,
+    }));
+    return (await this.#ask(orders)) ?? this.#alone(charges);
+  }
+
+  async reset(charges: readonly Charge[]): Promise<void> {
+    for (const charge of charges) {
+      this.#shadow?.reset(charge);
+      this.#leases?.forget(charge);
+    }
+    await this.#options.breaker(() => Promise.all(charges.map((charge) => this.#options.forget(charge))));
+  }
+
+  /** Tells the store what was admitted without it. Returns for how many keys. */
+  async reconcile(call: Breaker): Promise<number> {
+    const { send } = this.#options;
+    const settle = async (charge: Charge): Promise<Receipt> => {
+      const [receipt] = await send([{ charge, want: charge.cost, settle: 0, unused: 0, force: true }]);
+      return receipt!;
+    };
+    return this.#debts.pay(async ({ subject, cost }) => {
+      const { held } = await settle({ ...subject, cost });
+      // A store that came back empty, or older than it was, learns what this process still knows of the key.
+      const { meter } = subject;
+      const missing = Math.ceil(
+        (this.#shadow!.held(subject) - held) / (meter.kind === 'window' ? 1 : meter.unit),
+      );
+      if (missing > 0) await settle({ ...subject, cost: missing });
+    }, call);
+  }
+
+  /** Undefined if the store cannot answer and the policy is to go on without it. */
+  async #ask(orders: readonly Order[]): Promise<readonly Receipt[] | undefined> {
+    let receipts: readonly Receipt[];
+    try {
+      receipts = await this.#options.breaker(() => this.#options.send(orders));
+    } catch (error) {
+      if (!this.#shadow) throw error;
+      return undefined;
+    }
+    if (this.#shadow) {
+      for (const [i, { charge }] of orders.entries())
+        this.#shadow.learn(charge, receipts[i]!.held, receipts[i]!.resetMs);
+    }
+    return receipts;
+  }
+
+  #alone(charges: readonly Charge[]): readonly Reading[] {
+    if (!this.#shadow) throw new TypeError(`${this.#policy.name} has no shadow.`);
+    const readings = this.#shadow.take(charges);
+    if (readings.every(({ admitted }) => admitted)) {
+      for (const charge of charges) this.#debts.add(`${charge.meter.id} ${charge.key}`, charge, charge.cost);
+    }
+    return readings;
+  }
+}
