@@ -4,8 +4,8 @@ import { catchAsync, errorHandler, notFound } from '@portcullis/errors';
 import { secureServer } from '@portcullis/errors/server';
 import { cors, httpsOnly, noStore, securityHeaders } from '@portcullis/headers';
 import { bodyField, rateLimit } from '@portcullis/rate-limit';
-import { validate, validOf, type Schemas } from '@portcullis/validation';
-import express5, { type Request, type RequestHandler } from 'express';
+import { strictForm, strictJson, validate, validOf, type Schemas } from '@portcullis/validation';
+import express5, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import express4 from 'express4';
 import { HOST, ORIGIN, type Mutant } from '../check.js';
 import { expressService, type InputName } from '../express-service.js';
@@ -79,7 +79,7 @@ function ours(major: 4 | 5): Stack {
   return {
     name: `Portcullis on Express ${major}`,
     parts:
-      'context, securityHeaders, httpsOnly, cors, csrf, rateLimit, express.json, validate, guard, notFound, errorHandler, secureServer',
+      'context, securityHeaders, httpsOnly, cors, csrf, rateLimit, strictJson, strictForm, validate, guard, notFound, errorHandler, secureServer',
     start: async (deps) => start(express, major, deps),
   };
 }
@@ -94,7 +94,12 @@ async function start(
   const unless = (missing: Mutant, ...parts: Middleware[]): RequestHandler[] =>
     is(missing) ? [] : (parts as unknown as RequestHandler[]);
   const limit = (name: string, max: number, by?: 'email'): Middleware =>
-    rateLimit({ name, limit: max, window: '1m', ...(by ? { by: bodyField(by) } : {}) });
+    rateLimit({
+      name,
+      limit: max,
+      window: '1m',
+      ...(by ? { by: bodyField(by) } : is('one bucket') ? { by: 'all' } : {}),
+    });
   const check = (input: InputName): RequestHandler[] =>
     unless(
       'no validation',
@@ -126,8 +131,12 @@ async function start(
             }) as unknown as RequestHandler),
       ],
       page: [],
-      json: express.json(),
-      form: express.urlencoded({ extended: false }),
+      json: is('plain bodies')
+        ? express.json()
+        : (strictJson({ otherTypes: 'pass' }) as unknown as RequestHandler),
+      form: is('plain bodies')
+        ? express.urlencoded({ extended: false })
+        : (strictForm({ otherTypes: 'pass' }) as unknown as RequestHandler),
       afterBodies: [],
       check: Object.fromEntries(
         Object.keys(inputs).map((input) => [input, check(input as InputName)]),
@@ -139,13 +148,15 @@ async function start(
       tightLimit: unless('no limits', limit('tight', 3)),
       accountOnly: [...unless('no headers', noStore()), signedInOnly],
       guardThat: (end) =>
-        (end.length >= 3
-          ? guard('odd', { stage: 'gate' }, (req, res, done) => void end(req as never, res as never, done))
-          : guard(
-              'odd',
-              { stage: 'gate' },
-              (req, res) => end(req as never, res as never, pass) as undefined,
-            )) as unknown as RequestHandler,
+        (is('bare guard')
+          ? (req: Request, res: Response, next: NextFunction) => end(req, res, next) as void
+          : end.length >= 3
+            ? guard('odd', { stage: 'gate' }, (req, res, done) => void end(req as never, res as never, done))
+            : guard(
+                'odd',
+                { stage: 'gate' },
+                (req, res) => end(req as never, res as never, pass) as undefined,
+              )) as unknown as RequestHandler,
       async: (handler) =>
         major === 4
           ? (catchAsync(handler as never) as unknown as RequestHandler)
