@@ -7,7 +7,7 @@ export interface NameFacts {
   /** There is nothing to know: the name holds no secret, announces none and plays no part. */
   readonly plain: boolean;
   /** The last call in which the name was remembered as a text. */
-  seenIn: object | undefined;
+  seenIn: number;
   readonly rule: NameRule | undefined;
   /** The name itself holds a secret. */
   readonly dirty: boolean;
@@ -55,7 +55,7 @@ export function compileNameFacts(classify: NameClassifier, scan: TextScanner): (
     const rule = classify(key);
     const dirty = tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key)));
     const plain = rule === undefined && !dirty && part === undefined && key !== '__proto__';
-    const facts: NameFacts = { plain, seenIn: undefined, rule, dirty, part };
+    const facts: NameFacts = { plain, seenIn: 0, rule, dirty, part };
     // Names that hold secrets, and endless new ones, do not stay in memory.
     if (!facts.dirty && key.length <= 64) {
       if (names.size >= NAME_CACHE) names = new Map();

@@ -10,6 +10,9 @@ import { UNSERIALISABLE } from './markers.js';
 import { startRun, type Finding, type Run } from './run.js';
 import { compileWalk } from './walk.js';
 
+/** Where the numbers of calls begin anew: they stay small integers. */
+const MAX_CALLS = 0x3fff_ffff;
+
 export interface RedactLimits {
   /** Levels of nesting. Integer 1 to 200. @default 32 */
   readonly depth?: number;
@@ -91,8 +94,11 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
   const replace = replacement(mode, pseudonymKey);
   const walk = compileWalk({ classify, scan, wanted, limits, replace, drop: mode === 'drop' });
 
+  let calls = 0;
+
   function run(value: unknown, findings?: Finding[]): unknown {
-    const state = startRun(findings);
+    calls = (calls % MAX_CALLS) + 1;
+    const state = startRun(calls, findings);
     const copy = walk(value, state);
     const secrets = seenAgain(state);
     if (secrets === undefined) return copy;

@@ -8,8 +8,8 @@ export interface Finding {
 
 /** The state of one call. */
 export interface Run {
-  /** Tells calls apart, for what is noted once in each. */
-  readonly id: object;
+  /** Tells calls of one redactor apart, for what is noted once in each. From 1. */
+  readonly id: number;
   nodes: number;
   found: number;
   /** How many JSON texts deep we are. */
@@ -35,8 +35,8 @@ function pathOf(parts: readonly string[]): string {
   }, '');
 }
 
-export function startRun(findings: Finding[] | undefined): Run {
-  return { id: {}, nodes: 0, found: 0, json: 0, ancestors: [], taints: [], texts: [], findings, path: [] };
+export function startRun(id: number, findings: Finding[] | undefined): Run {
+  return { id, nodes: 0, found: 0, json: 0, ancestors: [], taints: [], texts: [], findings, path: [] };
 }
 
 /** Remembers a secret, to be masked wherever else it shows up in the event. */

@@ -32,6 +32,6 @@ function textOf(head: Buffer): string | undefined {
 
 /** No replacement characters and no controls but tab, line ends and form feed. */
 export function isPlainText(text: string): boolean {
-  // eslint-disable-next-line no-control-regex -- finding them is the purpose
+  // oxlint-disable-next-line no-control-regex -- finding them is the purpose
   return !/[\0-\x08\x0b\x0e-\x1f\x7f\ufffd]/.test(text);
 }
