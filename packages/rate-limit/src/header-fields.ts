@@ -1,4 +1,4 @@
-import { option, OptionError, type OptionReader, type SecurityResponse } from '@portcullis/core';
+import { option, OptionError, type Clock, type OptionReader, type SecurityResponse } from '@portcullis/core';
 import type { LimitState } from './augment.js';
 
 /**
@@ -20,7 +20,9 @@ export type FieldWriter = (
   res: SecurityResponse,
   policy: ToldPolicy,
   state: LimitState,
-  nowMs: number,
+  clock: Clock,
+  /** No limit has told anything of itself on this answer yet. */
+  first: boolean,
 ) => void;
 
 /** Whole seconds, rounded up and at least 1: a client that waits so long is not refused again for that. */
@@ -49,14 +51,14 @@ export const readHeaders: OptionReader<readonly FieldWriter[]> = (value, owner, 
 function lists(): FieldWriter {
   // The policy of a fixed limit is rendered once.
   const rendered = new WeakMap<ToldPolicy, { readonly limit: number; readonly text: string }>();
-  return (res, policy, { limit, remaining, resetMs }) => {
+  return (res, policy, { limit, remaining, resetMs }, _clock, first) => {
     let known = rendered.get(policy);
     if (known?.limit !== limit) {
       const text = `"${policy.name}";q=${limit};w=${wholeSeconds(policy.windowMs)}`;
       rendered.set(policy, (known = { limit, text }));
     }
-    append(res, 'RateLimit-Policy', known.text);
-    append(res, 'RateLimit', `"${policy.name}";r=${remaining};t=${wholeSeconds(resetMs)}`);
+    append(res, 'RateLimit-Policy', known.text, first);
+    append(res, 'RateLimit', `"${policy.name}";r=${remaining};t=${wholeSeconds(resetMs)}`, first);
   };
 }
 
@@ -66,27 +68,27 @@ const writers: Record<HeaderStyle, () => FieldWriter> = {
   'draft-8': lists,
   'draft-7':
     () =>
-    (res, { windowMs }, { limit, remaining, resetMs }) => {
-      append(res, 'RateLimit-Policy', `${limit};w=${wholeSeconds(windowMs)}`);
-      if (hasLess(res, 'RateLimit', remaining)) return;
+    (res, { windowMs }, { limit, remaining, resetMs }, _clock, first) => {
+      append(res, 'RateLimit-Policy', `${limit};w=${wholeSeconds(windowMs)}`, first);
+      if (!first && hasLess(res, 'RateLimit', remaining)) return;
       res.setHeader('RateLimit', `limit=${limit}, remaining=${remaining}, reset=${wholeSeconds(resetMs)}`);
     },
   'draft-6':
     () =>
-    (res, { windowMs }, { limit, remaining, resetMs }) => {
-      append(res, 'RateLimit-Policy', `${limit};w=${wholeSeconds(windowMs)}`);
-      if (hasLess(res, 'RateLimit-Remaining', remaining)) return;
+    (res, { windowMs }, { limit, remaining, resetMs }, _clock, first) => {
+      append(res, 'RateLimit-Policy', `${limit};w=${wholeSeconds(windowMs)}`, first);
+      if (!first && hasLess(res, 'RateLimit-Remaining', remaining)) return;
       res.setHeader('RateLimit-Limit', String(limit));
       res.setHeader('RateLimit-Remaining', String(remaining));
       res.setHeader('RateLimit-Reset', String(wholeSeconds(resetMs)));
     },
   legacy:
     () =>
-    (res, _policy, { limit, remaining, resetMs }, nowMs) => {
-      if (hasLess(res, 'X-RateLimit-Remaining', remaining)) return;
+    (res, _policy, { limit, remaining, resetMs }, clock, first) => {
+      if (!first && hasLess(res, 'X-RateLimit-Remaining', remaining)) return;
       res.setHeader('X-RateLimit-Limit', String(limit));
       res.setHeader('X-RateLimit-Remaining', String(remaining));
-      res.setHeader('X-RateLimit-Reset', String(Math.ceil((nowMs + resetMs) / 1000)));
+      res.setHeader('X-RateLimit-Reset', String(Math.ceil((clock.now() + resetMs) / 1000)));
     },
 };
 
@@ -96,7 +98,7 @@ function hasLess(res: SecurityResponse, field: string, remaining: number): boole
   return before !== null && Number(before[1]) <= remaining;
 }
 
-function append(res: SecurityResponse, field: string, member: string): void {
-  const before = res.getHeader(field);
+function append(res: SecurityResponse, field: string, member: string, first: boolean): void {
+  const before = first ? undefined : res.getHeader(field);
   res.setHeader(field, typeof before === 'string' ? `${before}, ${member}` : member);
 }

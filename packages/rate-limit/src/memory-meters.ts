@@ -180,7 +180,10 @@ export class MemoryMeters {
     const { meter } = charge;
     const reading =
       meter.kind === 'window' ? readWindow(charge, state, nowMs) : readRate(charge, meter, state);
-    if (admitted) return { ...reading, admitted, waitMs: 0, bannedMs: 0, newBan: 0 };
+    if (admitted) {
+      const { used, resetMs, aheadMs } = reading;
+      return { admitted, used, waitMs: 0, resetMs, aheadMs, bannedMs: 0, newBan: 0 };
+    }
     const newBan = bannedMs > 0 ? 0 : this.#countRefusal(charge, nowMs);
     const bannedFor = newBan > 0 ? lengthOf(this.#options.ban!, newBan) : bannedMs;
     const waitMs = Math.max(bannedFor, reading.waitMs);

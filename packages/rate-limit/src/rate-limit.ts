@@ -139,11 +139,15 @@ interface Counting {
   reset(parts: readonly Part[]): Promise<void>;
 }
 
+interface Taken {
+  /** Gives back so much, at most what was taken. */
+  refund(cost: number): void | Promise<void>;
+}
+
 interface Counted {
   readonly outcomes: readonly Outcome[];
   readonly delayMs: number;
-  /** Gives back so much, at most what was taken. */
-  readonly refund?: (cost: number) => void | Promise<void>;
+  readonly taken?: Taken;
 }
 
 function build(
@@ -166,7 +170,8 @@ function build(
     optionConflict(owner, name, 'requests at the same time are counted in this process only, without bans');
   }
   const counting = metered.length > 0 ? open(owner, metered, settings) : undefined;
-  const refunds = new WeakMap<SecurityRequest, (cost: number) => void | Promise<void>>();
+  /** On the context, where it ends with the request: a map that knows every request costs more than the limit itself. */
+  const taken = Symbol(`taken by ${limits.map(({ name }) => name).join(', ')}`);
   const only = limits.length === 1 ? limits[0]! : undefined;
 
   function partOf(req: SecurityRequest, limit: CompiledLimit, counted: CountedKey): Part {
@@ -198,10 +203,10 @@ function build(
     res: SecurityResponse,
     parts: readonly Part[],
   ): Allow | Promise<Allow> {
-    const counted = parts.filter(({ limit, cost }) => limit.meter !== undefined && cost > 0);
+    const counted = parts.every(isCounted) ? parts : parts.filter(isCounted);
     if (counted.length === 0) return ALLOW;
     return then(counting!.count(req, res, counted), (result) => {
-      if (result.refund) refunds.set(req, result.refund);
+      if (result.taken) takenBy(req)[taken] = result.taken;
       return conclude(req, res, result);
     });
   }
@@ -209,23 +214,23 @@ function build(
   function conclude(
     req: SecurityRequest,
     res: SecurityResponse,
-    { outcomes, delayMs, refund }: Counted,
+    { outcomes, delayMs, taken: refundable }: Counted,
   ): Allow | Promise<Allow> {
     const context = ensureContext(req);
     const states = (context.rateLimits ??= []);
     let worst: Outcome | undefined;
     for (const outcome of outcomes) {
+      if (!dryRun) tell(headers, res, outcome, clock, states.length === 0);
       states.push(outcome.state);
-      if (!dryRun) tell(headers, res, outcome, clock);
       const { refusal } = outcome;
       if (!refusal) continue;
       report(req, outcome, settings);
       if (!worst || refusal.waitMs > worst.refusal!.waitMs) worst = outcome;
     }
     if (worst && !dryRun) throw refusalOf(worst, outcomes);
-    if (onlyFailures !== false && refund) {
+    if (onlyFailures !== false && refundable) {
       res.once('finish', () => {
-        if (!hasFailed(onlyFailures, req, res)) void ignoring(() => refund(Infinity));
+        if (!hasFailed(onlyFailures, req, res)) void ignoring(() => refundable.refund(Infinity));
       });
     }
     return delayMs > 0 && !dryRun ? wait(res, delayMs) : ALLOW;
@@ -264,13 +269,40 @@ function build(
     },
     async refund(req: SecurityRequest, cost = Infinity) {
       if (!(cost > 0)) throw new TypeError(`What is given back is more than 0, not ${cost}.`);
-      await refunds.get(req)?.(cost);
+      await takenBy(req)[taken]?.refund(cost);
     },
     async reset(req: SecurityRequest) {
       const parts = (await partsOf(req)).filter(({ limit }) => limit.meter !== undefined);
       if (parts.length > 0) await counting!.reset(parts);
     },
   });
+}
+
+function takenBy(req: SecurityRequest): Record<symbol, Taken | undefined> {
+  return ensureContext(req) as unknown as Record<symbol, Taken | undefined>;
+}
+
+/** What meters took for one request. */
+class TakenCharges implements Taken {
+  readonly #meters: Meters;
+  readonly #charges: readonly Charge[];
+  #left = Infinity;
+
+  constructor(meters: Meters, charges: readonly Charge[]) {
+    this.#meters = meters;
+    this.#charges = charges;
+  }
+
+  async refund(cost: number): Promise<void> {
+    const left = this.#left;
+    const back = this.#charges.map((charge) => ({ ...charge, cost: -Math.min(cost, left, charge.cost) }));
+    this.#left = Math.max(0, Math.min(left, ...this.#charges.map((charge) => charge.cost)) - cost);
+    if (back.some((charge) => charge.cost < 0)) await this.#meters.take(back);
+  }
+}
+
+function isCounted({ limit, cost }: Part): boolean {
+  return limit.meter !== undefined && cost > 0;
 }
 
 function applies(req: SecurityRequest, { only }: CompiledLimit): boolean {
@@ -311,7 +343,9 @@ function open(owner: string, limits: readonly CompiledLimit[], settings: Setting
   const { clock, ban } = settings;
   const store = settings.store ?? memoryLimits({ clock });
   const [first] = limits;
+  // In memory the meters say the same without the engine's five promises a request.
   const whole =
+    (store.shared || !store.meters) &&
     limits.length === 1 &&
     first!.meter?.kind === 'window' &&
     first!.costOf === 1 &&
@@ -357,8 +391,10 @@ function countWindows(limit: CompiledLimit, store: LimitStore, settings: Setting
       return {
         outcomes: [{ part: part!, state: shown }],
         delayMs: 0,
-        async refund() {
-          if (left-- === 1 && clock.monotonic() < endsAt) await counter.undo(key);
+        taken: {
+          async refund() {
+            if (left-- === 1 && clock.monotonic() < endsAt) await counter.undo(key);
+          },
         },
       };
     },
@@ -394,58 +430,53 @@ function countMeters(limits: readonly CompiledLimit[], store: LimitStore, settin
   const meters: Meters = store.meters!({ name: names, meters: all, ban, lease, onStoreDown, events });
   const recent = refusedBefore(all, clock);
 
-  const chargesOf = (parts: readonly Part[], cost?: number): Charge[] =>
-    parts.flatMap((part) => {
+  function chargesOf(parts: readonly Part[], cost?: number): readonly Charge[] {
+    const charges: Charge[] = [];
+    for (const part of parts) {
       const { limit, counted, most } = part;
       const wide = wideOf(part);
       const tag = limits.length > 1 ? names : (wide?.key ?? counted.key);
       const own = { meter: limit.meter!, key: counted.key, tag, cost: cost ?? part.cost, limit: most };
-      return wide ? [own, { ...own, meter: wide.meter, key: wide.key, limit: most * wide.times }] : [own];
-    });
+      charges.push(own);
+      if (wide) charges.push({ ...own, meter: wide.meter, key: wide.key, limit: most * wide.times });
+    }
+    return charges;
+  }
+
+  function outcomeOf(req: SecurityRequest, part: Part, reading: Reading): Outcome {
+    const { limit, counted, most } = part;
+    const { admitted, used, resetMs, newBan, bannedMs } = reading;
+    const state: LimitState = { name: limit.name, limit: most, remaining: Math.max(0, most - used), resetMs };
+    if (admitted) return { part, state };
+    if (newBan > 0) reportBan(req, part, newBan, ban!, events);
+    const waitMs = Number.isFinite(reading.waitMs) ? reading.waitMs : resetMs;
+    return { part, state, refusal: { waitMs, first: recent(`${limit.name} ${counted.key}`), bannedMs } };
+  }
 
   return {
-    count(_req, _res, parts) {
+    count(req, _res, parts) {
       const charges = chargesOf(parts);
       return then(takeFrom(meters, charges), (readings): Counted => {
         sane(readings, charges);
         let next = 0;
-        let [delayMs, refused] = [0, false];
-        const outcomes = parts.map((part): Outcome => {
-          const { limit, counted, most } = part;
-          const mine = readings.slice(next, (next += wideOf(part) ? 2 : 1));
+        let delayMs = 0;
+        let refused = false;
+        const outcomes: Outcome[] = [];
+        for (const part of parts) {
+          const { limit } = part;
+          const own = readings[next++]!;
           // Of a client's two prefixes the one that stands worse is told.
-          const worse = mine.length === 1 ? mine[0]! : worseOf(mine[0]!, mine[1]!, limit.wide!.times);
+          const wide = charges.length > parts.length && wideOf(part) ? readings[next++]! : undefined;
           if (limit.delayBeyondMs !== undefined) {
-            for (const { aheadMs } of mine) delayMs = Math.max(delayMs, aheadMs - limit.delayBeyondMs);
+            delayMs = Math.max(delayMs, Math.max(own.aheadMs, wide?.aheadMs ?? 0) - limit.delayBeyondMs);
           }
-          const state: LimitState = {
-            name: limit.name,
-            limit: most,
-            remaining: Math.max(0, most - worse.used),
-            resetMs: worse.resetMs,
-          };
-          if (worse.admitted) return { part, state };
-          refused = true;
-          const { newBan, bannedMs } = worse;
-          if (newBan > 0) reportBan(_req, part, newBan, ban!, events);
-          const waitMs = Number.isFinite(worse.waitMs) ? worse.waitMs : worse.resetMs;
-          return {
-            part,
-            state,
-            refusal: { waitMs, first: recent(`${limit.name} ${counted.key}`), bannedMs },
-          };
-        });
-        if (refused) return { outcomes, delayMs: 0 };
-        let left = Infinity;
-        return {
-          outcomes,
-          delayMs,
-          async refund(cost) {
-            const back = charges.map((charge) => ({ ...charge, cost: -Math.min(cost, left, charge.cost) }));
-            left = Math.max(0, Math.min(left, ...charges.map((charge) => charge.cost)) - cost);
-            if (back.some((charge) => charge.cost < 0)) await meters.take(back);
-          },
-        };
+          const outcome = outcomeOf(req, part, wide ? worseOf(own, wide, limit.wide!.times) : own);
+          outcomes.push(outcome);
+          if (outcome.refusal) refused = true;
+        }
+        return refused
+          ? { outcomes, delayMs: 0 }
+          : { outcomes, delayMs, taken: new TakenCharges(meters, charges) };
       });
     },
     async peek(parts) {
@@ -483,15 +514,14 @@ function unavailable(cause: unknown): never {
   throw errors.E_RATE_LIMIT_UNAVAILABLE({ cause, headers: { 'Retry-After': '1' } });
 }
 
+function isReading({ admitted, used, waitMs, resetMs }: Reading): boolean {
+  return typeof admitted === 'boolean' && used >= 0 && waitMs >= 0 && resetMs >= 0;
+}
+
 /** A store that answers nonsense is as good as down. */
 function sane(readings: readonly Reading[], charges: readonly Charge[]): void {
-  const odd =
-    !Array.isArray(readings) ||
-    readings.length !== charges.length ||
-    readings.some(({ admitted, used, waitMs, resetMs }) => {
-      return typeof admitted !== 'boolean' || !(used >= 0) || !(waitMs >= 0) || !(resetMs >= 0);
-    });
-  if (odd) unavailable(new TypeError('The store answered with a reading that is none.'));
+  if (!Array.isArray(readings) || readings.length !== charges.length || !readings.every(isReading))
+    unavailable(new TypeError('The store answered with a reading that is none.'));
 }
 
 function wideOf({
@@ -531,9 +561,10 @@ function tell(
   res: SecurityResponse,
   { part, state }: Outcome,
   clock: Clock,
+  first: boolean,
 ): void {
   if (part.limit.meter === undefined) return;
-  for (const write of writers) write(res, part.limit.told, state, clock.now());
+  for (const write of writers) write(res, part.limit.told, state, clock, first);
 }
 
 function report(req: SecurityRequest, { part, refusal }: Outcome, { events, dryRun }: Settings): void {
