@@ -9,10 +9,12 @@ import {
   readOptions,
   type Duration,
   type Events,
+  type Logger,
   type Middleware,
   type SecurityRequest,
   type SecurityResponse,
 } from '@portcullis/core';
+import { explainTo, type CorsReason } from './cors-debug.js';
 import { allowedHeaderName, exposedHeaderName, methodName, originsReader } from './cors-options.js';
 import { recordCors, type CorsRecording } from './cors-rendering.js';
 import { errors } from './error-codes.js';
@@ -34,6 +36,16 @@ export interface CorsOptions {
   readonly credentials?: boolean;
   /** How long browsers may remember a preflight, 0 to 24 hours. @default '10m' */
   readonly maxAge?: Duration;
+  /**
+   * Let public sites among `origins` reach this service where it has a private address (Private Network Access): a preflight that asks
+   * for it is answered with permission instead of 403. @default false
+   */
+  readonly privateNetwork?: boolean;
+  /**
+   * For development: says in the log why a request got no permission, and what came nearest. Clients never learn it.
+   * @default false
+   */
+  readonly debug?: Logger | false;
   /** Accept `http:` origins off the loopback: anyone on the network path can act as them. @default false */
   readonly dangerouslyAllowInsecureOrigins?: boolean;
   /** Accept patterns such as `https://*.github.io`, under which anybody can register. @default false */
@@ -41,10 +53,13 @@ export interface CorsOptions {
   readonly events?: Events;
 }
 
-type RefusalReason = 'origin' | 'method' | 'header' | 'malformed';
-
 const ON_ACTUAL = ['Origin'];
-const ON_OPTIONS = ['Origin', 'Access-Control-Request-Method', 'Access-Control-Request-Headers'];
+const ON_OPTIONS = [
+  'Origin',
+  'Access-Control-Request-Method',
+  'Access-Control-Request-Headers',
+  'Access-Control-Request-Private-Network',
+];
 // Browsers never ask about these three (Fetch, "CORS-safelisted method"): refusing the question would change nothing.
 const SAFELISTED_METHODS = ['GET', 'HEAD', 'POST'];
 // The longest list a browser can mean is the configured one; the slack is for names that are then refused (GHSA-vhxv-fg4m-p2w8).
@@ -60,9 +75,11 @@ const MAX_REQUEST_HEADERS = 4096;
  * @see Fetch Standard section 3.3
  */
 export function cors(options: CorsOptions): Middleware {
-  const { events, anyOrigin, isAllowed, methods, headers, actual, preflight } = read(options);
+  const { events, anyOrigin, isAllowed, methods, headers, privateNetwork, explain, actual, preflight } =
+    read(options);
 
-  const refuse = (req: SecurityRequest, reason: RefusalReason): never => {
+  const refuse = (req: SecurityRequest, reason: CorsReason, value: string): never => {
+    explain?.(req, reason, value);
     const origin = parseOrigin(req.headers.origin ?? '')?.text;
     const requestId = req.security?.requestId;
     const by: RefusalGuard = 'cors';
@@ -85,14 +102,19 @@ export function cors(options: CorsOptions): Middleware {
     if (!anyOrigin || isOptions) appendVary(res, isOptions ? ON_OPTIONS : ON_ACTUAL);
     if (origin === undefined || wanted === undefined) {
       if (anyOrigin || (origin !== undefined && isAllowed(origin))) write(res, actual, origin);
+      else if (origin !== undefined) explain?.(req, 'origin', origin);
       return ALLOW;
     }
-    if (!isAllowed(origin)) return refuse(req, 'origin');
-    if (!methods.has(wanted)) return refuse(req, 'method');
+    if (!isAllowed(origin)) return refuse(req, 'origin', origin);
+    if (!methods.has(wanted)) return refuse(req, 'method', wanted);
     const asked = req.headers['access-control-request-headers'] ?? '';
-    if (asked.length > MAX_REQUEST_HEADERS) return refuse(req, 'malformed');
+    if (asked.length > MAX_REQUEST_HEADERS) return refuse(req, 'malformed', '');
     for (const name of asked === '' ? [] : asked.split(',')) {
-      if (!headers.has(name.trim().toLowerCase())) return refuse(req, 'header');
+      if (!headers.has(name.trim().toLowerCase())) return refuse(req, 'header', name.trim());
+    }
+    if (req.headers['access-control-request-private-network'] !== undefined) {
+      if (!privateNetwork) return refuse(req, 'private-network', '');
+      res.setHeader('Access-Control-Allow-Private-Network', 'true');
     }
     write(res, preflight, origin);
     res.statusCode = preflight.status;
@@ -130,6 +152,8 @@ function read(options: CorsOptions) {
     exposedHeaders: option.array(exposedHeaderName, { default: [] }),
     credentials: option.boolean(false),
     maxAge: option.duration({ maxMs: 86_400_000, default: '10m' }),
+    privateNetwork: option.boolean(false),
+    debug: option.orFalse(option.optional(option.port<Logger>(['info']))),
     dangerouslyAllowInsecureOrigins: option.boolean(false),
     dangerouslyAllowPublicSuffixes: option.boolean(false),
     events: option.port<Events>(['emit'], noEvents),
@@ -141,8 +165,17 @@ function read(options: CorsOptions) {
       'credentials cannot be combined with origins "*": any page could act as the signed-in user',
     );
   }
+  if (values.origins === '*' && values.privateNetwork) {
+    optionConflict(
+      owner,
+      'privateNetwork',
+      'privateNetwork cannot be combined with origins "*": any public site could reach into the private network; list the origins',
+    );
+  }
   return {
     events: values.events,
+    privateNetwork: values.privateNetwork,
+    explain: values.debug ? explainTo(values.debug, { ...values, origins: options.origins }) : undefined,
     anyOrigin: values.origins === '*',
     isAllowed: values.origins === '*' ? () => true : values.origins,
     methods: new Set([...values.methods, ...SAFELISTED_METHODS]),

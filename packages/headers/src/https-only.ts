@@ -1,17 +1,21 @@
 import {
   ALLOW,
+  compileTrustProxy,
   ensureContext,
   guard,
   isLoopbackHost,
   noEvents,
   option,
   OptionError,
+  parseAddress,
   parseOrigin,
   readOptions,
   type Events,
   type Middleware,
   type OptionReader,
+  type ProxyTrust,
   type SecurityRequest,
+  type TrustProxy,
 } from '@portcullis/core';
 import { errors } from './error-codes.js';
 import type { RefusalGuard } from './events.js';
@@ -73,8 +77,59 @@ export function httpsOnly(options: HttpsOnlyOptions = {}): Middleware {
   );
 }
 
+export interface HttpsCheckOptions {
+  /** Which peers are our own proxies, as in `context()`; required, because upgrades do not pass it. */
+  readonly trustProxy: TrustProxy;
+  /** For development: plain ws passes between this machine and itself. @default false */
+  readonly allowLoopback?: boolean;
+}
+
+export interface HttpsCheck {
+  /**
+   * True if a WebSocket handshake came over TLS (wss). Call it in the server's `upgrade` event, which no middleware sees, and destroy
+   * the socket otherwise.
+   */
+  allowsUpgrade(req: SecurityRequest): boolean;
+}
+
+/**
+ * What {@link httpsOnly} asks, for WebSocket handshakes.
+ * @throws OptionError
+ * @see OWASP ASVS 5.0 V4.4.1
+ */
+export function createHttpsCheck(options: HttpsCheckOptions): HttpsCheck {
+  const { trustProxy, allowLoopback } = readOptions('createHttpsCheck', options, {
+    trustProxy: (value, owner): ProxyTrust => compileTrustProxy(value, owner),
+    allowLoopback: option.boolean(false),
+  });
+  const countsHops = typeof options.trustProxy === 'number';
+  return {
+    allowsUpgrade(req) {
+      if ((req.socket as { encrypted?: boolean }).encrypted === true) return true;
+      const peer = parseAddress(req.socket.remoteAddress ?? '');
+      if (peer ? trustProxy(peer, 0) : countsHops) {
+        const said = String(req.headers['x-forwarded-proto'] ?? '');
+        // The proxy next to us wrote the last entry; some say wss of a handshake.
+        const proto = said
+          .slice(said.lastIndexOf(',') + 1)
+          .trim()
+          .toLowerCase();
+        return proto === 'https' || proto === 'wss';
+      }
+      return (
+        allowLoopback &&
+        peer !== undefined &&
+        isLoopback(peer) &&
+        isLoopbackHost(nameOf(req.headers.host ?? ''))
+      );
+    },
+  };
+}
+
 function isPageRequest(req: SecurityRequest): boolean {
   if (req.method !== 'GET' && req.method !== 'HEAD') return false;
+  // A handshake for a WebSocket: browsers do not follow a redirect of one.
+  if (req.headers.upgrade !== undefined) return false;
   return (req.headers.accept ?? '').toLowerCase().includes('text/html');
 }
 

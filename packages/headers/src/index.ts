@@ -9,7 +9,13 @@ export type { ReferrerPolicy } from './rendering.js';
 export type { CspDirective, CspDirectives, CspOptions } from './csp.js';
 export type { PermissionsFeature, PermissionsPolicy } from './permissions-policy.js';
 export { cors, type CorsOptions } from './cors.js';
-export { httpsOnly, type HttpsOnlyOptions } from './https-only.js';
+export {
+  createHttpsCheck,
+  httpsOnly,
+  type HttpsCheck,
+  type HttpsCheckOptions,
+  type HttpsOnlyOptions,
+} from './https-only.js';
 export {
   createFirewallCheck,
   requestFirewall,

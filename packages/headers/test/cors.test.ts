@@ -125,7 +125,7 @@ onBothExpress((express) => {
       'access-control-allow-headers': 'Content-Type,Authorization',
       'access-control-allow-credentials': 'true',
       'access-control-max-age': '600',
-      vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
+      vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network',
     });
   });
 
@@ -155,7 +155,7 @@ onBothExpress((express) => {
     expect(hasCode(seen[0], 'E_CORS_REFUSED')).toBe(true);
   });
 
-  test('an actual request of an unlisted origin reads nothing, and its answer is kept apart by caches', async () => {
+  test('an actual request of an unlisted origin reads nothing, and its answer is kept apart by caches (expressjs/cors#332)', async () => {
     const { app } = appWith({ origins: [allowed] });
     for (const origin of [
       'https://evil.example',
@@ -181,7 +181,7 @@ onBothExpress((express) => {
     expect(crossOrigin.headers['vary']).toContain('Access-Control-Request-Method');
   });
 
-  test('Vary is appended to what others wrote, once', async () => {
+  test('Vary is appended to what others wrote, once (expressjs/cors#330)', async () => {
     const before = express();
     before.use((_req, res, next) => {
       res.setHeader('Vary', 'Accept-Encoding, origin');
@@ -190,7 +190,7 @@ onBothExpress((express) => {
     const { app } = appWith({ origins: [allowed] }, before);
     expect((await request(app).get('/')).headers['vary']).toBe('Accept-Encoding, origin');
     expect((await request(app).options('/')).headers['vary']).toBe(
-      'Accept-Encoding, origin, Access-Control-Request-Method, Access-Control-Request-Headers',
+      'Accept-Encoding, origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network',
     );
   });
 
@@ -205,6 +205,123 @@ onBothExpress((express) => {
       expect(answer.headers['access-control-allow-credentials']).toBeUndefined();
       expect(answer.headers['vary']).toBeUndefined();
     }
+  });
+
+  test.each([
+    ['a suffix', 'https://app.example.com.evil.example'],
+    ['a prefix', 'https://evilapp.example.com'],
+    ['a sibling', 'https://evil.example.com'],
+    ['the parent', 'https://example.com'],
+    ['a subdomain of it', 'https://x.app.example.com'],
+    ['null', 'null'],
+    ['plain http', 'http://app.example.com'],
+    ['another port', 'https://app.example.com:8443'],
+    ['the default port, spelled out', 'https://app.example.com:443'],
+    ['a user name (golang/go#78563)', 'https://app.example.com@evil.example'],
+    ['a user name in front', 'https://evil@app.example.com'],
+    ['upper case', 'https://APP.example.com'],
+    ['a trailing dot', 'https://app.example.com.'],
+    ['a trailing slash', 'https://app.example.com/'],
+    ['a path', 'https://app.example.com/evil'],
+    ['a full-width dot', 'https://app\uff0eexample.com'],
+    ['punycode of a lookalike', 'https://xn--pp-yia.example.com'],
+    ['a dot that a regular expression would take for any letter', 'https://appxexample.com'],
+    ['a backtick', 'https://app.example.com`.evil.example'],
+    ['a comma list', 'https://app.example.com, https://evil.example'],
+    ['a space', 'https://app.example.com evil'],
+    ['another scheme', 'ftp://app.example.com'],
+    ['an extension', 'chrome-extension://app.example.com'],
+    ['nothing', ''],
+  ])('ASVS V3.4.2: %s is not the listed origin and gets no permission', async (_name, origin) => {
+    const { app } = appWith({ origins: [allowed], credentials: true });
+    const latin1 = Buffer.from(origin, 'utf8').toString('latin1');
+    const answer = await request(app).get('/').set('Origin', latin1);
+    expect(corsHeaders(answer.headers)).toEqual([]);
+    const asked = await preflight(app, { Origin: latin1, 'Access-Control-Request-Method': 'PUT' });
+    expect([asked.status, corsHeaders(asked.headers)]).toEqual([403, []]);
+  });
+
+  test('a private network is reached only where that is chosen', async () => {
+    const ask = {
+      Origin: allowed,
+      'Access-Control-Request-Method': 'PUT',
+      'Access-Control-Request-Private-Network': 'true',
+    };
+    const off = await preflight(appWith({ origins: [allowed] }).app, ask);
+    expect([off.status, corsHeaders(off.headers)]).toEqual([403, []]);
+    const { app } = appWith({ origins: [allowed], privateNetwork: true });
+    const on = await preflight(app, ask);
+    expect([on.status, on.headers['access-control-allow-private-network']]).toEqual([204, 'true']);
+    const other = await preflight(app, { Origin: allowed, 'Access-Control-Request-Method': 'PUT' });
+    expect(other.headers).not.toHaveProperty('access-control-allow-private-network');
+    expect((await preflight(app, { ...ask, Origin: 'https://evil.example' })).status).toBe(403);
+  });
+
+  describe('debug says to the log why, and to the client nothing more', () => {
+    const patterns = ['https://app.example.com', 'https://*.partner.example', 'http://localhost:5173'];
+    test.each([
+      ['https://app.exampel.com', {}, /not in "origins"; the nearest is "https:\/\/app.example.com"/],
+      ['http://app.example.com', {}, /has "https:\/\/app.example.com", which is another scheme/],
+      ['http://localhost:3000', {}, /has "http:\/\/localhost:5173", which is another port/],
+      ['https://partner.example', {}, /stands for its subdomains, not for the domain itself/],
+      ['null', {}, /sandboxed frame/],
+      ['https://app.example.com/', {}, /not how a browser writes an origin/],
+      [
+        allowed,
+        { 'Access-Control-Request-Method': 'patch' },
+        /the method "patch" is not in "methods"; the nearest is "PATCH"/,
+      ],
+      [
+        allowed,
+        { 'Access-Control-Request-Headers': 'x-total' },
+        /the header "x-total" is not in "allowedHeaders"/,
+      ],
+      [allowed, { 'Access-Control-Request-Headers': 'content-type,' }, /an empty entry/],
+      [allowed, { 'Access-Control-Request-Headers': 'a'.repeat(5_000) }, /longer than any honest list/],
+      [allowed, { 'Access-Control-Request-Private-Network': 'true' }, /set "privateNetwork"/],
+    ])('%s %j', async (origin, headers, message) => {
+      const lines: string[] = [];
+      const debug = { info: (line: string) => lines.push(line), warn: () => 0, error: () => 0 };
+      const ask = { Origin: origin, 'Access-Control-Request-Method': 'PUT', ...headers } as Record<
+        string,
+        string
+      >;
+      const [loud, quiet] = await Promise.all(
+        [{ origins: patterns, debug }, { origins: patterns }].map((options) =>
+          preflight(appWith(options).app, ask),
+        ),
+      );
+      expect(lines).toEqual([expect.stringMatching(message)]);
+      const facts = ({ status, text, headers: h }: NonNullable<typeof loud>) => [
+        status,
+        text,
+        corsHeaders(h!),
+        h!['vary'],
+      ];
+      expect(facts(loud!)).toEqual(facts(quiet!));
+    });
+
+    test('of actual requests too; what is sent cannot forge a line, and a logger that fails decides nothing', async () => {
+      const lines: string[] = [];
+      const debug = {
+        info: (line: string) => {
+          lines.push(line);
+          throw new Error('logger is down');
+        },
+        warn: () => 0,
+        error: () => 0,
+      };
+      const { app } = appWith({ origins: [allowed], debug });
+      const answer = await request(app)
+        .get('/')
+        .set('Origin', `https://evil.example\t\u009b31m${'x'.repeat(5_000)}`);
+      expect([answer.status, answer.text, corsHeaders(answer.headers)]).toEqual([200, 'DATA', []]);
+      await request(app).get('/').set('Origin', allowed);
+      await request(app).get('/');
+      expect(lines).toHaveLength(1);
+      expect(lines[0]!.length).toBeLessThan(1_000);
+      expect(lines[0]).not.toMatch(/\t/);
+    });
   });
 
   test('patterns work end to end', async () => {
@@ -234,6 +351,7 @@ describe('a wrong configuration does not start', () => {
     ['no origins', {}, /"origins" is required/],
     ['an empty list', { origins: [] }, /is empty/],
     ['the asterisk with credentials', { origins: '*', credentials: true }, /cannot be combined/],
+    ['the asterisk with a private network', { origins: '*', privateNetwork: true }, /list the origins/],
     ['the asterisk beside origins', { origins: ['*', ...ok] }, /stands alone/],
     ['reflecting every origin', { origins: true }, /regular expressions, functions and true are not taken/],
     ['a regular expression', { origins: /example\.com/ }, /regular expressions/],
@@ -255,7 +373,14 @@ describe('a wrong configuration does not start', () => {
     ],
     ['a whole top-level domain', { origins: ['https://*.com'] }, /registers a name under com/],
     ['a public suffix', { origins: ['https://*.co.uk'] }, /registers a name under co.uk/],
+    ['a public suffix of few', { origins: ['https://*.kawasaki.jp'] }, /registers a name under kawasaki.jp/],
+    ['a wildcard rule of the list', { origins: ['https://*.foo.ck'] }, /registers a name under foo.ck/],
     ['a shared hosting domain', { origins: ['https://*.github.io'] }, /registers a name under github.io/],
+    [
+      'a bucket store',
+      { origins: ['https://*.s3.amazonaws.com'] },
+      /registers a name under s3.amazonaws.com/,
+    ],
     ['an asterisk inside a label', { origins: ['https://app*.example.com'] }, /is not an origin/],
     ['an asterisk in the middle', { origins: ['https://a.*.example.com'] }, /is not an origin/],
     ['an empty method', { origins: ok, methods: [''] }, /name of a method/],
@@ -271,6 +396,7 @@ describe('a wrong configuration does not start', () => {
     ['exposing everything', { origins: ok, exposedHeaders: ['*'] }, /"\*" is not taken/],
     ['a max age over a day', { origins: ok, maxAge: '25h' }, /between 0 and/],
     ['a negative max age', { origins: ok, maxAge: -1 }, /milliseconds or a duration/],
+    ['a logger that is none', { origins: ok, debug: true }, /debug must be/],
     ['a misspelt option', { origin: ok }, /Did you mean "origins"/],
   ])('%s', (_name, options, message) => {
     expect(() => cors(options as never)).toThrow(message);

@@ -4,7 +4,7 @@ import { onBothExpress } from '@portcullis/test-support';
 import { connect, type AddressInfo } from 'node:net';
 import { createServer } from 'node:http';
 import request from 'supertest';
-import { httpsOnly, securityHeaders, type HttpsOnlyOptions } from '../src/index.js';
+import { createHttpsCheck, httpsOnly, securityHeaders, type HttpsOnlyOptions } from '../src/index.js';
 
 const html = 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8';
 
@@ -32,7 +32,7 @@ onBothExpress((express) => {
   }
   const hosts = ['library.example', 'localhost:8443'];
 
-  test('pages are sent to https, path and query kept', async () => {
+  test('ASVS V4.1.2: pages are sent to https, path and query kept', async () => {
     const { app } = appWith({ hosts });
     const answer = await request(app).get('/books/7?q=a%20b').set({ Host: 'library.example', Accept: html });
     expect(answer.status).toBe(308);
@@ -45,7 +45,7 @@ onBothExpress((express) => {
     expect([other.status, other.headers['location']]).toEqual([308, 'https://localhost:8443/']);
   });
 
-  test('API requests are refused instead of being led to repeat their secrets', async () => {
+  test('ASVS V4.1.2: API requests are refused instead of being led to repeat their secrets', async () => {
     const { app, seen } = appWith({ hosts });
     const sent = [
       request(app).get('/').set({ Host: 'library.example', Accept: 'application/json' }),
@@ -58,6 +58,38 @@ onBothExpress((express) => {
       expect([answer.status, answer.text, answer.headers['location']]).toEqual([403, 'refused', undefined]);
     }
     expect(seen.every((error) => hasCode(error, 'E_HTTPS_REQUIRED'))).toBe(true);
+  });
+
+  test('ASVS V12.2.1: no answer with content leaves over plain http, whatever is asked for and however', async () => {
+    const { app } = appWith({ hosts });
+    const methods = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'] as const;
+    for (const method of methods) {
+      for (const accept of [html, '*/*', 'application/json', '']) {
+        for (const host of ['library.example', 'localhost', '127.0.0.1', 'evil.example']) {
+          for (const spoofed of [
+            {},
+            { 'X-Forwarded-Proto': 'http' },
+            { 'X-Forwarded-Proto': 'https,http' },
+            { 'X-Forwarded-Ssl': 'on' },
+          ]) {
+            const answer = await request(app)
+              [method]('/')
+              .redirects(0)
+              .set({ Host: host, Accept: accept, ...spoofed });
+            expect(answer.text ?? '').not.toContain('SECRET');
+            expect([308, 403]).toContain(answer.status);
+          }
+        }
+      }
+    }
+  });
+
+  test('ASVS V4.4.1: a WebSocket handshake over plain http is refused and not redirected', async () => {
+    const { app } = appWith({ hosts });
+    const answer = await request(app)
+      .get('/socket')
+      .set({ Host: 'library.example', Accept: html, Upgrade: 'websocket', Connection: 'Upgrade' });
+    expect([answer.status, answer.headers['location']]).toEqual([403, undefined]);
   });
 
   test('TLS passes: by the word of a trusted proxy, not of the client', async () => {
@@ -173,6 +205,34 @@ onBothExpress((express) => {
       { guard: 'httpsOnly', reason: 'unknown-host' },
     ]);
   });
+});
+
+test('ASVS V4.4.1: upgrades, which no middleware sees, can be asked about: wss passes, by the word of a trusted proxy only', () => {
+  const handshake = (remoteAddress: string | undefined, headers: object, encrypted = false) =>
+    ({ headers: { host: 'library.example', ...headers }, socket: { remoteAddress, encrypted } }) as never;
+  const check = createHttpsCheck({ trustProxy: ['10.0.0.0/8'] });
+  expect(check.allowsUpgrade(handshake('203.0.113.9', {}, true))).toBe(true);
+  expect(check.allowsUpgrade(handshake('203.0.113.9', {}))).toBe(false);
+  expect(check.allowsUpgrade(handshake('203.0.113.9', { 'x-forwarded-proto': 'https' }))).toBe(false);
+  for (const [proto, allowed] of [
+    ['https', true],
+    ['wss', true],
+    ['http, https', true],
+    ['https, http', false],
+    ['ws', false],
+    ['', false],
+  ] as const) {
+    expect(check.allowsUpgrade(handshake('10.0.0.1', { 'x-forwarded-proto': proto }))).toBe(allowed);
+  }
+  expect(check.allowsUpgrade(handshake(undefined, { 'x-forwarded-proto': 'https' }))).toBe(false);
+  const behindSocket = createHttpsCheck({ trustProxy: 1 });
+  expect(behindSocket.allowsUpgrade(handshake(undefined, { 'x-forwarded-proto': 'https' }))).toBe(true);
+  const local = createHttpsCheck({ trustProxy: false, allowLoopback: true });
+  expect(local.allowsUpgrade(handshake('127.0.0.1', { host: 'localhost:3000' }))).toBe(true);
+  expect(local.allowsUpgrade(handshake('127.0.0.1', {}))).toBe(false);
+  expect(local.allowsUpgrade(handshake('203.0.113.9', { host: 'localhost' }))).toBe(false);
+  expect(check.allowsUpgrade(handshake('127.0.0.1', { host: 'localhost' }))).toBe(false);
+  expect(() => createHttpsCheck({} as never)).toThrow(/trustProxy is required/);
 });
 
 async function raw(app: () => void, text: string): Promise<string> {
