@@ -49,7 +49,7 @@ function why(reason: CorsReason, value: string, { origins, methods, allowedHeade
         : `the header ${shown(value)} is not in "allowedHeaders"${hint(value, allowedHeaders)}`;
     case 'malformed':
       return 'Access-Control-Request-Headers is longer than any honest list';
-    case 'private-network':
+    default:
       return 'it leads from a public site into a private network; set "privateNetwork" if that is meant';
   }
 }

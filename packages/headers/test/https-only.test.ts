@@ -72,8 +72,8 @@ onBothExpress((express) => {
             { 'X-Forwarded-Proto': 'https,http' },
             { 'X-Forwarded-Ssl': 'on' },
           ]) {
-            const answer = await request(app)
-              [method]('/')
+            const ask = request(app);
+            const answer = await ask[method]('/')
               .redirects(0)
               .set({ Host: host, Accept: accept, ...spoofed });
             expect(answer.text ?? '').not.toContain('SECRET');
