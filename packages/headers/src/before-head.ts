@@ -1,22 +1,17 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * What `writeHead()` was called with. Header fields given there win over those set before, so a step that has to have the last
- * word edits both.
+ * What was given to `writeHead()`: fields there win over those set before, so a step that has to have the last word edits both,
+ * with {@link editFields}.
  */
-export interface HeadCall {
-  readonly res: ServerResponse;
-  /** Passes every field given to `writeHead()` itself through `edit`; `undefined` takes it out. */
-  editFields(edit: FieldEdit): void;
-}
+export type HeadArguments = unknown[];
 
-type FieldEdit = (name: string, value: unknown) => unknown;
-type Step = (head: HeadCall) => void;
+type Step = (res: ServerResponse, args: HeadArguments) => void;
 
 const STEPS = Symbol('portcullis.headers.before-head');
 
-interface Stepped {
-  [STEPS]?: Step[];
+interface Stepped extends ServerResponse {
+  [STEPS]?: { readonly steps: Step[]; readonly writeHead: (...args: unknown[]) => ServerResponse };
 }
 
 /**
@@ -24,39 +19,47 @@ interface Stepped {
  * which they were handed in. One that throws stops the writing, and runs again when the head is written after all.
  */
 export function beforeHead(res: ServerResponse, step: Step): void {
-  const stepped = res as ServerResponse & Stepped;
+  const stepped = res as Stepped;
   const present = stepped[STEPS];
   if (present) {
-    present.push(step);
+    present.steps.push(step);
     return;
   }
-  const steps = (stepped[STEPS] = [step]);
-  const writeHead = res.writeHead as (...args: unknown[]) => ServerResponse;
-  res.writeHead = function beforeHeadSteps(...args: unknown[]): ServerResponse {
-    if (!res.headersSent) {
-      const status = res.statusCode;
-      // Steps ask for the status that goes out.
-      if (typeof args[0] === 'number') res.statusCode = args[0];
-      try {
-        const head = { res, editFields: (edit: FieldEdit) => editFields(args, edit) };
-        for (let i = 0; i < steps.length; i++) steps[i]!(head);
-      } catch (error) {
-        res.statusCode = status;
-        throw error;
-      }
-    }
-    return writeHead.apply(res, args);
-  };
+  stepped[STEPS] = { steps: [step], writeHead: res.writeHead as (...args: unknown[]) => ServerResponse };
+  res.writeHead = writeHeadAfterSteps;
 }
 
-/** The three forms that Node takes: a record, names and values in turn, or a list of pairs. */
-function editFields(args: unknown[], edit: FieldEdit): void {
+// One function for all responses: this is on the way of every answer.
+function writeHeadAfterSteps(this: Stepped, ...args: unknown[]): ServerResponse {
+  const { steps, writeHead } = this[STEPS]!;
+  if (!this.headersSent) {
+    const status = this.statusCode;
+    // Steps ask for the status that goes out.
+    if (typeof args[0] === 'number') this.statusCode = args[0];
+    try {
+      for (let i = 0; i < steps.length; i++) steps[i]!(this, args);
+    } catch (error) {
+      this.statusCode = status;
+      throw error;
+    }
+  }
+  return args.length === 1 ? writeHead.call(this, args[0]) : writeHead.apply(this, args);
+}
+
+/**
+ * Passes every field given to `writeHead()` itself through `edit`; `undefined` takes it out. Node takes three forms: a record, names
+ * and values in turn, or a list of pairs.
+ */
+export function editFields(args: HeadArguments, edit: (name: string, value: unknown) => unknown): void {
   const at = args.length - 1;
   const given: unknown = args[at];
   if (at < 1 || typeof given !== 'object' || given === null) return;
   if (!Array.isArray(given)) {
     const kept: Record<string, unknown> = {};
-    for (const [name, value] of Object.entries(given)) keep(kept, name, edit(name, value));
+    for (const [name, value] of Object.entries(given)) {
+      const left = edit(name, value);
+      if (left !== undefined) kept[name] = left;
+    }
     args[at] = kept;
     return;
   }
@@ -69,8 +72,4 @@ function editFields(args: unknown[], edit: FieldEdit): void {
     .map(([name, value]) => [name, edit(name, value)] as const)
     .filter(([, value]) => value !== undefined);
   args[at] = paired ? kept : kept.flat(1);
-}
-
-function keep(record: Record<string, unknown>, name: string, value: unknown): void {
-  if (value !== undefined) record[name] = value;
 }

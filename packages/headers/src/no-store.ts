@@ -40,7 +40,7 @@ const PUBLIC = /(?:^|[,\s])(?:public|no-store)(?:[,\s]|$)/i;
 
 /** The last step before the head: who asked is known by now, and so is what the handler said about caching. */
 export function keepPrivate({ security }: SecurityRequest, res: ServerResponse): void {
-  const said = res.getHeader('Cache-Control');
+  const said = res.getHeader('cache-control');
   if (said === undefined) {
     if (!security || isAuthenticated(security.principal)) {
       res.setHeader('Cache-Control', 'no-store');
@@ -49,5 +49,6 @@ export function keepPrivate({ security }: SecurityRequest, res: ServerResponse):
   } else if (PUBLIC.test(String(said))) {
     return; // The same for everybody, or kept by nobody.
   }
-  appendVary(res, WHO);
+  if (res.hasHeader('vary')) appendVary(res, WHO);
+  else res.setHeader('Vary', 'Cookie, Authorization');
 }

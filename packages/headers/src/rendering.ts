@@ -37,7 +37,7 @@ export interface HeaderValues {
 /** Headers ready to be written: constant ones, and policies cut where the nonce goes. */
 export interface RenderedHeaders {
   readonly fixed: readonly HeaderLine[];
-  readonly nonced: readonly (readonly [name: string, first: string, rest: readonly string[]])[];
+  readonly nonced: readonly (readonly [name: string, parts: readonly string[]])[];
   /** Instead of the bare policy that Express and its file server give to their own error pages and redirects. */
   readonly locked: string | undefined;
 }
@@ -97,10 +97,7 @@ export function renderHeaders(values: HeaderValues, secure: boolean): RenderedHe
   const fixed = [...lines].filter(([, value]) => !value.includes(MARK));
   const nonced = [...lines]
     .filter(([, value]) => value.includes(MARK))
-    .map(([name, value]) => {
-      const [first = '', ...rest] = value.split(MARK);
-      return [name, first, rest] as const;
-    });
+    .map(([name, value]) => [name, value.split(MARK)] as const);
   const enforced = lines.get('Content-Security-Policy');
   const locked =
     enforced === undefined || enforced === BARE_POLICY ? undefined : lockedPolicy(values.reports);
@@ -126,19 +123,16 @@ function lockedPolicy(reports: string | undefined): string {
 
 export function writeHeaders(res: ServerResponse, headers: RenderedHeaders, nonce: string | undefined): void {
   for (const line of headers.fixed) res.setHeader(line[0], line[1]);
-  for (const line of headers.nonced) res.setHeader(line[0], fill(line, nonce!));
+  // join() makes one flat text; adding up would leave a tree that is flattened later, and more to collect.
+  for (const line of headers.nonced) res.setHeader(line[0], line[1].join(nonce));
 }
 
 /** For a response whose headers were cleared: what was replaced on the way stays replaced. */
 export function writeMissing(res: ServerResponse, headers: RenderedHeaders, nonce: string | undefined): void {
   for (const [name, value] of headers.fixed) if (!res.hasHeader(name)) res.setHeader(name, value);
-  for (const line of headers.nonced) if (!res.hasHeader(line[0])) res.setHeader(line[0], fill(line, nonce!));
-}
-
-function fill(line: RenderedHeaders['nonced'][number], nonce: string): string {
-  let text = line[1];
-  for (const part of line[2]) text += nonce + part;
-  return text;
+  for (const [name, parts] of headers.nonced) {
+    if (!res.hasHeader(name)) res.setHeader(name, parts.join(nonce));
+  }
 }
 
 function directives(policy: CspPolicy, secure: boolean): Record<string, string[]> {

@@ -16,7 +16,7 @@ import {
   type SecurityRequest,
 } from '@portcullis/core';
 import type { ServerResponse } from 'node:http';
-import { beforeHead } from './before-head.js';
+import { beforeHead, editFields } from './before-head.js';
 import { judgeCookie, type CookieRules } from './cookie-rules.js';
 import { errors } from './error-codes.js';
 
@@ -76,7 +76,7 @@ export function secureCookies(options: SecureCookiesOptions = {}): Middleware {
   };
 
   return guard('secureCookies', { stage: 'posture', detail: rules.sameSite, events }, (req, res) => {
-    beforeHead(res, (head) => {
+    beforeHead(res, (_res, args) => {
       const insecure = allowLoopback && isPlainLoopback(req);
       const each = (value: unknown): string[] | undefined => {
         const lines = (Array.isArray(value) ? value : [value]) as readonly unknown[];
@@ -90,7 +90,7 @@ export function secureCookies(options: SecureCookiesOptions = {}): Middleware {
         res.removeHeader('Set-Cookie');
         restore(res, each(present));
       }
-      head.editFields((name, value) => (name.toLowerCase() === 'set-cookie' ? each(value) : value));
+      editFields(args, (name, value) => (name.toLowerCase() === 'set-cookie' ? each(value) : value));
     });
     return ALLOW;
   });

@@ -17,7 +17,7 @@ import {
   type SecurityRequest,
   type SecurityResponse,
 } from '@portcullis/core';
-import { beforeHead } from './before-head.js';
+import { beforeHead, editFields } from './before-head.js';
 import { cspReader, type CspOptions, type CspPolicies } from './csp.js';
 import { keepPrivate } from './no-store.js';
 import { createNonces } from './nonces.js';
@@ -111,12 +111,13 @@ export function securityHeaders(options: SecurityHeadersOptions): Middleware {
   const plain = renderHeaders(values, false);
   const tls = renderHeaders(values, true);
   const nonce = plain.nonced.length > 0 ? createNonces(random) : undefined;
+  const chance = { random };
 
   return guard('securityHeaders', { stage: 'posture', detail: profile, events }, (req, res) => {
     const headers = isKnownSecure(req) ? tls : plain;
     let own: string | undefined;
     if (nonce) {
-      const security = ensureContext(req, { random });
+      const security = ensureContext(req, chance);
       // Mounted twice (a stricter sub-app): one response, one nonce.
       own = security.cspNonce ??= nonce();
       (res.locals ??= {})['cspNonce'] = own;
@@ -128,32 +129,36 @@ export function securityHeaders(options: SecurityHeadersOptions): Middleware {
   });
 }
 
+/** What is left to do when the head is written; `whoMatters` if caching depends on who asked. */
 function keepUntilSent(
   req: SecurityRequest,
-  res: SecurityResponse,
+  response: SecurityResponse,
   headers: RenderedHeaders,
   nonce: string | undefined,
   whoMatters: boolean,
 ): void {
-  beforeHead(res, (head) => {
-    for (const name of SERVER_TOKENS) res.removeHeader(name);
-    head.editFields(withoutServerTokens);
-    if (!res.hasHeader('X-Content-Type-Options')) writeMissing(res, headers, nonce);
+  beforeHead(response, (res, args) => {
+    for (let i = 0; i < SERVER_TOKENS.length; i++) {
+      const name = SERVER_TOKENS[i]!;
+      if (res.hasHeader(name)) res.removeHeader(name); // Asking costs less than removing what is not there.
+    }
+    if (args.length > 1) editFields(args, withoutServerTokens);
+    if (!res.hasHeader('x-content-type-options')) writeMissing(res, headers, nonce);
     else if (headers.locked !== undefined && res.getHeader(POLICY) === BARE_POLICY) {
-      res.setHeader(POLICY, headers.locked);
+      res.setHeader('Content-Security-Policy', headers.locked);
     }
     if (whoMatters) keepPrivate(req, res);
   });
 }
 
-const POLICY = 'Content-Security-Policy';
+// Lower case, as Node keeps them: nothing is left to convert on the way of every answer.
+const POLICY = 'content-security-policy';
 
 /** After OWASP's ci/headers_remove.json: what Node services and the servers behind a proxying one write. */
-const SERVER_TOKENS = ['X-Powered-By', 'Server', 'X-AspNet-Version', 'X-AspNetMvc-Version', 'X-Generator'];
-const TOKENS = new Set(SERVER_TOKENS.map((name) => name.toLowerCase()));
+const SERVER_TOKENS = ['x-powered-by', 'server', 'x-aspnet-version', 'x-aspnetmvc-version', 'x-generator'];
 
 function withoutServerTokens(name: string, value: unknown): unknown {
-  return TOKENS.has(name.toLowerCase()) ? undefined : value;
+  return SERVER_TOKENS.includes(name.toLowerCase()) ? undefined : value;
 }
 
 /** Express's `res.jsonp()` answers any site's script element when the query names a callback. */
