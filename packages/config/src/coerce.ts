@@ -1,4 +1,4 @@
-import { toMs } from '@portcullis/core';
+import { toMs, parseUrl } from '@portcullis/core';
 
 /** A text turned into a value, or the reason why it is none. The reason never repeats the text. */
 export type Coerced = { readonly value: unknown } | { readonly problem: string; readonly code?: 'value' };
@@ -43,8 +43,8 @@ export function asUrl(protocols: readonly string[], credentials: boolean): Coerc
   return (text) => {
     // The URL parser drops tabs, newlines and outer spaces: what is checked would not be what is used.
     if (/[\s\p{Cc}]/u.test(text)) return { problem: 'must be a URL without spaces or control characters' };
-    if (!URL.canParse(text)) return { problem: 'must be an absolute URL' };
-    const url = new URL(text);
+    const url = parseUrl(text);
+    if (!url) return { problem: 'must be an absolute URL' };
     if (!protocols.includes(url.protocol)) {
       return { problem: `must be a URL that begins with ${protocols.join(' or ')}`, code: 'value' };
     }

@@ -1,4 +1,4 @@
-import { Secret } from '@portcullis/core';
+import { Secret, parseUrl } from '@portcullis/core';
 import type { Setting } from './setting.js';
 
 /** One setting as a row. Holds no secret: those are `set` or not, and no more. */
@@ -83,7 +83,7 @@ function shown(setting: Setting, value: unknown): string | undefined {
 
 function one(value: unknown): string {
   const text = String(value);
-  const open = URL.canParse(text) && text.includes('?') ? `${text.slice(0, text.indexOf('?'))}?...` : text;
+  const open = text.includes('?') && parseUrl(text) ? `${text.slice(0, text.indexOf('?'))}?...` : text;
   // A value must not be able to move the cursor or forge a line of the log.
   // oxlint-disable-next-line no-control-regex -- control characters are the subject
   return open.replace(

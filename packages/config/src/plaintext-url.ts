@@ -1,3 +1,4 @@
+import { parseUrl } from '@portcullis/core';
 /** Protocols without encryption, what to use instead, and how the same protocol is switched to TLS. */
 const PLAIN: Readonly<Record<string, { readonly instead: string; isTls?(query: URLSearchParams): boolean }>> =
   Object.assign(Object.create(null), {
@@ -15,8 +16,8 @@ const PLAIN: Readonly<Record<string, { readonly instead: string; isTls?(query: U
  * A PostgreSQL URL may name its real host in the query (`?host=`), which counts before the authority.
  */
 export function plaintextProblem(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const url = new URL(text);
+  const url = parseUrl(text);
+  if (!url) return undefined;
   const row = PLAIN[url.protocol];
   if (!row || row.isTls?.(url.searchParams)) return undefined;
   const named = url.protocol.startsWith('postgres')

@@ -1,3 +1,4 @@
+import { parseUrl } from '@portcullis/core';
 import { createHash } from 'node:crypto';
 import type { ConfigProblem } from './config-error.js';
 import { plaintextProblem } from './plaintext-url.js';
@@ -92,8 +93,7 @@ function plaintextProblems({ name, setting, found, value }: Candidate): ConfigPr
 }
 
 function credentials(text: string): { readonly username: string; readonly password: string } {
-  if (!URL.canParse(text)) return { username: '', password: '' };
-  const { username, password } = new URL(text);
+  const { username = '', password = '' } = parseUrl(text) ?? {};
   return { username: decoded(username), password: decoded(password) };
 }
 

@@ -45,6 +45,7 @@ export { isError } from './is-error.js';
 export { isKnownSecure } from './known-secure.js';
 export { appendVary } from './vary.js';
 export { keepOutOfCaches } from './keep-out-of-caches.js';
+export { parseUrl } from './parse-url.js';
 export { within, type WithinOptions } from './within.js';
 export { Secret } from './secret.js';
 export { systemClock, type Clock } from './clock.js';

@@ -11,6 +11,7 @@ import {
   type OptionValues,
   type SecurityRequest,
   type WebOrigin,
+  parseUrl,
 } from '@portcullis/core';
 import { compileExemptions } from './exemptions.js';
 import { overridesMethod } from './method-override.js';
@@ -192,8 +193,9 @@ function originText(insecure: boolean): OptionReader<string> {
 
 /** The origin that a URL such as `https://Example.com/` stands for, as a hint. */
 function spelling(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const { origin, username, password } = new URL(text);
+  const url = parseUrl(text);
+  if (!url) return undefined;
+  const { origin, username, password } = url;
   return origin === 'null' || username || password ? undefined : parseOrigin(origin)?.text;
 }
 

@@ -12,6 +12,7 @@ import {
   type OptionReader,
   type Random,
   type SecurityRequest,
+  parseUrl,
 } from '@portcullis/core';
 import { createAftermath, type ErrorReport, type LogLevel, type Report } from './aftermath.js';
 import { answer, lastResort, outcomeWithoutAnswer, type Outcome } from './answer.js';
@@ -201,6 +202,6 @@ const typeBaseOption: OptionReader<string> = (value, owner, path) => {
   if (value === undefined) return 'urn:portcullis:error:';
   const base = option.string({ max: 500 })(value, owner, path);
   // An absolute URI or a path: a relative one would change its meaning with every address (RFC 9457 section 3.1.1).
-  if (base.startsWith('/') || URL.canParse(base)) return base;
+  if (base.startsWith('/') || parseUrl(base)) return base;
   throw new OptionError('E_OPTION_VALUE', owner, path, `${path} must be an absolute URI or begin with "/"`);
 };

@@ -4,6 +4,7 @@ import {
   OptionError,
   parseOrigin,
   type OptionReader,
+  parseUrl,
 } from '@portcullis/core';
 import { compileOriginPatterns, parseOriginPattern, type OriginPattern } from './origin-patterns.js';
 import { isPublicSuffix } from './public-suffixes.js';
@@ -81,8 +82,9 @@ function originPattern(value: unknown, owner: string, path: string, tolerated: T
 
 /** What a URL such as `https://Example.com/` was probably meant to be. */
 function spelling(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const { origin, username, password } = new URL(text);
+  const url = parseUrl(text);
+  if (!url) return undefined;
+  const { origin, username, password } = url;
   return username || password ? undefined : parseOrigin(origin)?.text;
 }
 

@@ -1,4 +1,4 @@
-import { isLoopbackHost, OptionError, type OptionReader } from '@portcullis/core';
+import { isLoopbackHost, OptionError, type OptionReader, parseUrl } from '@portcullis/core';
 import { compileOriginPatterns, parseOriginPattern, type OriginPattern } from './origin-patterns.js';
 
 /** `'unknown'`: well-formed and not ours. */
@@ -21,9 +21,9 @@ export const hostPattern: OptionReader<OriginPattern> = (value, owner, path) => 
 };
 
 function spelling(text: string): string | undefined {
-  const url = text.includes('://') ? text : `https://${text}`;
-  if (!URL.canParse(url)) return undefined;
-  const { host, username, password } = new URL(url);
+  const url = parseUrl(text.includes('://') ? text : `https://${text}`);
+  if (!url) return undefined;
+  const { host, username, password } = url;
   const clean = username === '' && password === '' && parseOriginPattern(`https://${host}`) !== undefined;
   return clean && host !== text ? host : undefined;
 }

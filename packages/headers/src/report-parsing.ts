@@ -1,3 +1,4 @@
+import { parseUrl } from '@portcullis/core';
 /** What a browser reports, cut down to what helps: no query strings, no fragments, no sample of the page unless asked for. */
 export interface ReportedViolation {
   readonly report: ReportType;
@@ -135,16 +136,12 @@ const KEYWORD = /^[a-z][a-z0-9-]{0,31}$/;
 function place(value: unknown): { readonly text: string; readonly origin?: string } | undefined {
   if (typeof value !== 'string' || value === '' || value.length > 8192) return undefined;
   if (KEYWORD.test(value)) return { text: value };
-  const url = URL.parse?.(value) ?? parseUrl(value);
+  const url = parseUrl(value);
   if (!url) return undefined;
   if (url.protocol !== 'https:' && url.protocol !== 'http:' && url.protocol !== 'wss:') {
     return { text: url.protocol.slice(0, -1) };
   }
   return { text: `${url.origin}${url.pathname}`.slice(0, 512), origin: url.origin };
-}
-
-function parseUrl(value: string): URL | null {
-  return URL.canParse(value) ? new URL(value) : null;
 }
 
 function text(value: unknown, max: number): string | undefined {

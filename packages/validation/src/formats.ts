@@ -1,3 +1,4 @@
+import { parseUrl } from '@portcullis/core';
 import { fullFormats } from 'ajv-formats/dist/formats.js';
 
 /** One named format: a longest length, checked first, and a linear test. */
@@ -68,7 +69,7 @@ const EMAIL = fromAjv('email');
 function isHttpsUrl(text: string): boolean {
   // The parser forgives spaces, tabs, backslashes and missing slashes; programs that read the text later may not.
   if (!text.startsWith('https://') || /[\s\\]/.test(text) || !isLine(text)) return false;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parseUrl(text);
   return url !== undefined && url.hostname !== '' && url.username === '' && url.password === '';
 }
 

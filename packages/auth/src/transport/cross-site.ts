@@ -1,4 +1,4 @@
-import type { SecurityRequest } from '@portcullis/core';
+import { parseUrl, type SecurityRequest } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -21,5 +21,5 @@ export function assertSameSite(req: SecurityRequest, trustedOrigins: readonly st
 }
 
 function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+  return parseUrl(origin)?.host;
 }

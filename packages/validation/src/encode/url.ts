@@ -1,4 +1,4 @@
-import { option, OptionError, readOptions, type OptionReader } from '@portcullis/core';
+import { option, OptionError, readOptions, type OptionReader, parseUrl } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 
 /** A name or value in a query string or fragment: nothing but letters, digits and `-._~` stays as it is (RFC 3986). */
@@ -63,8 +63,9 @@ export function createUrlChecker(options: SafeUrlOptions = {}): UrlChecker {
   return (text) => {
     if (text.length > MAX_URL || !text.isWellFormed() || UNSAFE_CHARACTER.test(text)) return undefined;
     if (RELATIVE.test(text)) return relative && !text.startsWith('//') ? text : undefined;
-    if (!URL.canParse(text)) return undefined;
-    const { protocol, username, password, href } = new URL(text);
+    const url = parseUrl(text);
+    if (!url) return undefined;
+    const { protocol, username, password, href } = url;
     return known.has(protocol) && username === '' && password === '' ? href : undefined;
   };
 }

@@ -1,4 +1,4 @@
-import { parseAddress, parseNetwork, type ClientAddress, type Network } from '@portcullis/core';
+import { parseAddress, parseNetwork, type ClientAddress, type Network, parseUrl } from '@portcullis/core';
 
 /** Why an address is not one of the public internet; `undefined` where it is. */
 export type AddressReason =
@@ -89,8 +89,7 @@ export function judgeAddress(text: string): AddressReason | undefined {
 
 // The URL parser writes one spelling of an IPv6 address and leaves what is inside it as it is.
 function isNat64(text: string): boolean {
-  const url = `http://[${text}]`;
-  return URL.canParse(url) && new URL(url).hostname.startsWith('[64:ff9b::');
+  return parseUrl(`http://[${text}]`)?.hostname.startsWith('[64:ff9b::') === true;
 }
 
 /** Interface identifiers 0:5efe and 200:5efe carry an IPv4 address (RFC 5214 6.1). */

@@ -1,3 +1,4 @@
+import { parseUrl } from '@portcullis/core';
 import type { Agent, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { errors } from '../error-codes.js';
@@ -105,7 +106,7 @@ function nextHop(hop: Hop, status: number, location: string, { check, onRefused 
     throw refusal(reason, hop.url.hostname);
   };
   const absolute = /^[a-z][a-z0-9+.-]*:/i.test(location);
-  if (!absolute && !URL.canParse(location, hop.url.href)) return refuse('url');
+  if (!absolute && !parseUrl(location, hop.url)) return refuse('url');
   // A whole URL is judged as it is spelt; what is relative is resolved first.
   const url = check(absolute ? location : new URL(location, hop.url));
   if (hop.url.protocol === 'https:' && url.protocol === 'http:') return refuse('downgrade');

@@ -12,6 +12,7 @@ import {
   type Events,
   type Network,
   type OptionReader,
+  parseUrl,
 } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import { guardedAgents, guardedLookup, systemResolve, type AgentParts, type Resolve } from './agents.js';
@@ -196,11 +197,9 @@ const readHost: OptionReader<string> = (value, owner, path) => {
 };
 
 function isName(text: string): boolean {
-  const url = `http://${text}/`;
   return (
     isIP(text) === 0 &&
-    URL.canParse(url) &&
-    new URL(url).host === text &&
+    parseUrl(`http://${text}/`)?.host === text &&
     /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(text)
   );
 }

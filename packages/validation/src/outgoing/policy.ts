@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { parseAddress, type Network } from '@portcullis/core';
+import { parseAddress, type Network, parseUrl } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import { judgeAddress, type AddressReason } from './addresses.js';
 
@@ -47,7 +47,7 @@ export function judgeUrl(
   onRefused: (reason: OutgoingReason, host: string) => void,
 ): URL {
   const text = typeof input === 'string' ? input : input instanceof URL ? input.href : '';
-  const url = isReadable(text) ? new URL(text) : undefined;
+  const url = isReadable(text) ? parseUrl(text) : undefined;
   const reason = url ? judgeParsed(text, url, policy) : 'url';
   if (url && reason === undefined) return url;
   const host = url?.hostname ?? '';
@@ -57,7 +57,7 @@ export function judgeUrl(
 
 /** Readers differ on what the parser cuts, drops or turns around: control characters, spaces, backslashes. */
 function isReadable(text: string): boolean {
-  return text !== '' && text.length <= 4096 && !/[\p{Cc}\p{Cf}\p{Z}\\]/u.test(text) && URL.canParse(text);
+  return text !== '' && text.length <= 4096 && !/[\p{Cc}\p{Cf}\p{Z}\\]/u.test(text);
 }
 
 function judgeParsed(text: string, url: URL, policy: Policy): OutgoingReason | undefined {

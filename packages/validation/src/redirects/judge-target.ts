@@ -1,3 +1,4 @@
+import { parseUrl } from '@portcullis/core';
 export type RedirectReason =
   'absent' | 'too-long' | 'characters' | 'encoded' | 'scheme' | 'authority' | 'relative' | 'origin';
 
@@ -80,7 +81,7 @@ function survivesDecoding(target: string): boolean {
 }
 
 function parse(target: string, base?: string): URL | undefined {
-  return URL.canParse(target, base) ? new URL(target, base) : undefined;
+  return parseUrl(target, base);
 }
 
 function refused(reason: RedirectReason): RedirectVerdict {
