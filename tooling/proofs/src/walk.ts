@@ -1,43 +1,24 @@
 // pnpm prove:walk [--screenshots <folder>]: a person's way through the digital library in a real browser.
 // Fails on any CSP violation, console error, failed request or axe violation of level serious or critical.
 import { AxeBuilder } from '@axe-core/playwright';
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { startLibrary, temporaryFolder } from '@portcullis/digital-library/test-support';
+import { launchBrowser } from './browser.js';
 
 const { values: flags } = parseArgs({
   options: { screenshots: { type: 'string' }, short: { type: 'boolean' } },
 });
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  (file) => existsSync(file),
-);
-if (!executablePath) {
-  const required = process.env['REQUIRE_SERVICES'] === '1';
-  console.log(
-    `SKIPPED: there is no Chromium on this machine${required ? ', and REQUIRE_SERVICES=1 asks for it' : ''}.`,
-  );
-  process.exit(required ? 1 : 0);
-}
-
+// Before the library: where there is no browser, nothing is to be started.
+const browser = await launchBrowser();
 const problems: string[] = [];
 /** Pages that must be refused in this walk; the browser reports each as an error of its own. */
 const REFUSALS = 4;
 let [steps, shots, refused] = [0, 0, 0];
 const folder = temporaryFolder();
 const library = await startLibrary({ dataDirectory: folder.path });
-const browser = await chromium.launch({
-  executablePath,
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
 const context = await browser.newContext({ viewport: { width: 1100, height: 800 } });
 const page = await context.newPage();
 page.on('console', (message) => {
