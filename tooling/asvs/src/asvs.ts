@@ -32,6 +32,6 @@ function readArguments() {
     return parseArgs({ options: { results: { type: 'string' }, write: { type: 'boolean' } } }).values;
   } catch (error) {
     console.error(`${(error as Error).message}\nUsage: pnpm asvs [--results <file>] [--write]`);
-    process.exit(2);
+    return process.exit(2);
   }
 }

@@ -6,7 +6,7 @@ import type { JestReport } from './outcomes.js';
 
 /** Runs the test files that name a row, and returns what Jest says of them. */
 export function runTests(root: string): JestReport {
-  const files = ['packages', 'examples'].flatMap((group) =>
+  const files = ['packages', 'examples', 'tooling'].flatMap((group) =>
     readdirSync(join(root, group), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.test.ts') && !/(?:^|[\\/])node_modules[\\/]/.test(path))
       .map((path) => join(root, group, path))
