@@ -28,6 +28,7 @@ import { keyValueSessions } from './sessions/key-value-sessions.js';
 import type { SessionStore } from './sessions/session-store.js';
 import { createSessions, type SessionLifetimes, type Sessions } from './sessions/sessions.js';
 import type { KeysInput } from './tokens/keys.js';
+import { publishKeys } from './tokens/publish-keys.js';
 import { createTokens, type Tokens } from './tokens/tokens.js';
 import { createCookies, type AuthCookies } from './transport/cookies.js';
 import type { UserPort } from './users.js';
@@ -96,6 +97,8 @@ export interface Auth extends Flows {
    * @throws OptionError
    */
   router(options?: AuthRouterOptions): Middleware;
+  /** Answers `GET /.well-known/jwks.json`, for other services that verify our tokens. Mount it at the root. */
+  wellKnown(): Middleware;
   /** Where a request comes from. @throws E_CONTEXT_MISSING without `context()` */
   metaOf(req: SecurityRequest): RequestMeta;
   readonly cookies: AuthCookies;
@@ -228,6 +231,7 @@ export function createAuth(options: AuthOptions): Auth {
     authenticate: () => authenticate,
     required: () => required,
     router: (routerOptions) => createRouter(routerDeps, routerOptions),
+    wellKnown: () => publishKeys(tokens),
     metaOf,
     cookies: cookies ?? noCookies,
     sessions,

@@ -14,7 +14,8 @@ import {
 } from '@portcullis/core';
 import { errors } from './error-codes.js';
 import type { Sessions } from './sessions/sessions.js';
-import { faultOf, type Tokens } from './tokens/tokens.js';
+import { faultOf } from './tokens/token-errors.js';
+import type { Tokens } from './tokens/tokens.js';
 import { bearerToken } from './transport/bearer.js';
 import type { AuthCookies } from './transport/cookies.js';
 import { assertSameSite } from './transport/cross-site.js';

@@ -31,17 +31,18 @@ export {
 } from './guesses/guess-budget.js';
 export {
   createTokens,
-  createVerifier,
-  type AccessClaims,
   type IssuedToken,
+  type PublishedKeys,
   type Tokens,
   type TokensOptions,
-  type Verifier,
-  type VerifierOptions,
 } from './tokens/tokens.js';
+export { createVerifier, type Verifier, type VerifierOptions } from './tokens/verifier.js';
+export type { AccessClaims, Confirmation } from './tokens/claims.js';
+export { publishKeys } from './tokens/publish-keys.js';
 export type { Algorithm } from './tokens/algorithms.js';
-export { generateKeys, type JwkInput, type KeyObjectInput, type KeysInput } from './tokens/keys.js';
-export type { TokenFault } from './tokens/verify-jws.js';
+export { generateKeys, rotateKeys, type RotateKeysOptions } from './tokens/generate-keys.js';
+export type { JwkInput, KeyObjectInput, KeysInput } from './tokens/keys.js';
+export type { TokenFault } from './tokens/token-fault.js';
 export {
   createPasswords,
   type Passwords,

@@ -14,6 +14,7 @@ import type { Flows, RegisterInput, RequestMeta, SignInInput, ChangePasswordInpu
 import { readTexts } from './flows/input.js';
 import { principalOf } from './identify.js';
 import type { Sessions, TokenPair } from './sessions/sessions.js';
+import { answerKeys } from './tokens/publish-keys.js';
 import type { Tokens } from './tokens/tokens.js';
 import type { AuthCookies } from './transport/cookies.js';
 import { assertSameSite } from './transport/cross-site.js';
@@ -181,7 +182,7 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
     },
 
     'GET /jwks.json': async ({ res }) => {
-      answer(res, 200, tokens.jwks(), 'public, max-age=300');
+      answerKeys(tokens, res);
     },
   };
 }
@@ -215,9 +216,9 @@ function hand(
   }
 }
 
-function answer(res: SecurityResponse, status: number, body?: object, cache = 'no-store'): void {
+function answer(res: SecurityResponse, status: number, body?: object): void {
   res.statusCode = status;
-  res.setHeader('Cache-Control', cache);
+  res.setHeader('Cache-Control', 'no-store');
   if (body === undefined) return void res.end();
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
   res.end(JSON.stringify(body));

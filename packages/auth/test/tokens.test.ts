@@ -3,11 +3,16 @@ import { describe, expect, test } from '@jest/globals';
 import jsonwebtoken from 'jsonwebtoken';
 import { Secret, type ErrorFactory } from '@portcullis/core';
 import { manualClock } from '@portcullis/core/testing';
+import { onBothExpress } from '@portcullis/test-support';
+import fc from 'fast-check';
+import request from 'supertest';
 import {
   authErrors,
   createTokens,
   createVerifier,
   generateKeys,
+  publishKeys,
+  rotateKeys,
   type Algorithm,
   type JwkInput,
   type KeysInput,
@@ -200,16 +205,22 @@ describe('attacks on verification', () => {
     ['claim-sub', { sub: undefined }],
     ['claim-sub', { sub: 7 }],
     ['claim-sub', { sub: '' }],
-    ['claim-sid', { sid: undefined }],
-    ['claim-jti', { jti: undefined }],
+    ['claim-sid', { sid: 7 }],
+    ['claim-sid', { sid: '' }],
+    ['claim-jti', { jti: '' }],
     ['claim-exp', { exp: undefined }],
     ['claim-exp', { exp: '99999999999' }],
     ['claim-exp', { exp: -1 }],
     ['claim-exp', { exp: 1e300 }],
-    ['claim-iat', { iat: undefined }],
+    ['claim-iat', { iat: 'then' }],
     ['claim-iat', { iat: now + 30 }],
     ['claim-nbf', { nbf: now + 30 }],
     ['claim-nbf', { nbf: 'soon' }],
+    ['claim-cnf', { cnf: null }],
+    ['claim-cnf', { cnf: {} }],
+    ['claim-cnf', { cnf: { jwk: {} } }],
+    ['claim-cnf', { cnf: { jkt: 'short' } }],
+    ['claim-cnf', { cnf: { jkt: 'A'.repeat(43), kid: 'x' } }],
   ])('%s: %j is refused (CVE-2025-30144, CVE-2025-62610)', (fault, change) => {
     expect(() => verify(signed(head, { ...good, ...change }))).toThrow(refused(fault));
   });
@@ -275,6 +286,111 @@ describe('attacks on verification', () => {
   });
 });
 
+describe('rotation of keys', () => {
+  const old = generateKeys();
+  const clock = manualClock();
+  const next = rotateKeys(old, { announce: '10m', overlap: '1h', clock });
+  const start = (keys: KeysInput) => tokens({ keys, clock });
+
+  test('processes that start with the next set at different times verify what any of them signs, all the way', () => {
+    const time = manualClock();
+    const before = createTokens({ issuer, audience, keys: old, clock: time, accessTtl: '1h' });
+    const after = createTokens({ issuer, audience, keys: next, clock: time, accessTtl: '1h' });
+    const kidOf = (token: string) =>
+      JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()).kid;
+    const first = after.issue(session).token;
+    expect(kidOf(first)).toBe(old.keys[0]!.kid);
+    before.verify(first);
+    time.advance('10m');
+    const last = before.issue(session).token;
+    const second = after.issue(session).token;
+    expect(kidOf(second)).toBe(next.keys[0]!.kid);
+    for (const token of [first, last, second]) after.verify(token);
+    time.advance(60 * 60_000 - 1);
+    after.verify(last);
+    after.verify(second);
+    time.advance(1);
+    // The old key has ended, and with it what it signed, remembered or not.
+    expect(() => after.verify(last)).toThrow();
+    expect(after.issue(session).token).toBeTruthy();
+  });
+
+  test('a key that has ended ends tokens that are remembered', () => {
+    const time = manualClock();
+    const keys = rotateKeys(old, { announce: 0, overlap: '1s', clock: time });
+    const token = createTokens({ issuer, audience, keys: old, clock: time }).issue(session).token;
+    const { verify } = createTokens({ issuer, audience, keys, clock: time });
+    verify(token);
+    time.advance(999);
+    verify(token);
+    time.advance(1);
+    expect(() => verify(token)).toThrow(refused('unknown-key'));
+  });
+
+  test('what is published has the announced key, then no longer the old one', () => {
+    const time = manualClock();
+    const { jwks } = createTokens({ issuer, audience, keys: next, clock: time });
+    const kids = () => jwks().keys.map((key) => key['kid']);
+    expect(kids()).toEqual([next.keys[0]!.kid, old.keys[0]!.kid]);
+    time.advance('70m');
+    expect(kids()).toEqual([next.keys[0]!.kid]);
+  });
+
+  test('the next set has no ended keys, keeps names that were never written, and reads what it wrote', () => {
+    const { kid: _kid, ...nameless } = generateKeys('ES256').keys[0]!;
+    const time = manualClock();
+    const once = rotateKeys({ keys: [nameless] }, { clock: time });
+    const kid = start({ keys: [nameless] }).jwks().keys[0]!['kid'];
+    expect(once.keys).toMatchObject([{ alg: 'ES256' }, { kid }]);
+    time.advance('2d');
+    const twice = rotateKeys(new Secret(JSON.stringify(once)), { clock: time });
+    expect(twice.keys).toHaveLength(2);
+    expect(twice.keys[1]!.kid).toBe(once.keys[0]!.kid);
+  });
+
+  test('a set that would one day leave nobody to sign is refused at construction', () => {
+    const now = Math.floor(clock.now() / 1000);
+    const [key] = old.keys;
+    for (const keys of [
+      [{ ...key!, exp: now + 60 }],
+      [{ ...key!, nbf: now + 60 }],
+      [
+        { ...key!, nbf: now + 60 },
+        { ...generateKeys().keys[0]!, exp: now + 30 },
+      ],
+    ]) {
+      expect(() => start(keys)).toThrow(/no private key that signs at 2026-01-01T00:0/);
+    }
+    expect(() => start([{ ...key!, exp: 'tomorrow' as never }])).toThrow(/seconds since 1970/);
+    expect(() => start([{ ...key!, nbf: 5, exp: 5 }])).toThrow(/not after/);
+  });
+
+  test('rotateKeys() refuses what it cannot rotate', () => {
+    expect(() => rotateKeys('x')).toThrow(/rotateKeys: current/);
+    expect(() => rotateKeys(old, { alg: 'HS255' as never })).toThrow(/Did you mean "HS256"/);
+    expect(() => rotateKeys(old, { overlap: 0 })).toThrow(/overlap must be between/);
+  });
+});
+
+describe('publishing keys', () => {
+  onBothExpress((express) => {
+    test('GET /.well-known/jwks.json is a JWK Set of public keys; other paths and methods go on', async () => {
+      const app = express();
+      app.use(publishKeys(tokens()));
+      app.use((_req: unknown, res: { sendStatus(code: number): void }) => res.sendStatus(418));
+      const answer = await request(app).get('/.well-known/jwks.json?x=1').expect(200);
+      expect(answer.headers).toMatchObject({
+        'content-type': 'application/jwk-set+json',
+        'cache-control': 'public, max-age=300',
+      });
+      expect(JSON.parse(answer.text)).toEqual(tokens().jwks());
+      await request(app).head('/.well-known/jwks.json').expect(200);
+      await request(app).post('/.well-known/jwks.json').expect(418);
+      await request(app).get('/.well-known/jwks.jsonx').expect(418);
+    });
+  });
+});
+
 describe('keys that are refused at construction', () => {
   const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey;
   const secret = (bytes: number | Buffer) =>
@@ -309,6 +425,22 @@ describe('keys that are refused at construction', () => {
     [
       'a JWK as HMAC key',
       [{ key: secret(Buffer.from(JSON.stringify(es))), alg: 'HS256', kid }],
+      /public key/,
+    ],
+    [
+      'a public key in DER as HMAC key',
+      [{ key: secret(rsa.publicKey.export({ type: 'spki', format: 'der' })), alg: 'HS256', kid }],
+      /public key/,
+    ],
+    [
+      'the base64 of a public key as HMAC key',
+      [
+        {
+          kty: 'oct',
+          alg: 'HS256',
+          k: b64(rsa.publicKey.export({ type: 'pkcs1', format: 'der' }).toString('base64')),
+        },
+      ],
       /public key/,
     ],
     ['CVE-2022-23539: P-384 for ES256', [{ key: p384, alg: 'ES256', kid }], /P-256/],
@@ -358,6 +490,36 @@ describe('keys that are refused at construction', () => {
   function rsaPublicJwk() {
     return { ...rsa.publicKey.export({ format: 'jwk' }), alg: 'RS256' };
   }
+
+  test('CVE-2026-34950: 1,000 texts before a PEM or JWK do not make an HMAC secret of it', () => {
+    const texts = [
+      String(pem),
+      pem.toString().split('\n').join('\r\n'),
+      JSON.stringify(es),
+      JSON.stringify({ keys: [es] }),
+    ];
+    const kinds = [
+      'PUBLIC KEY',
+      'RSA PUBLIC KEY',
+      'EC PRIVATE KEY',
+      'CERTIFICATE',
+      'X509 CERTIFICATE',
+      'ENCRYPTED PRIVATE KEY',
+    ].map((kind) => `-----BEGIN ${kind}-----\n${'A'.repeat(64)}`);
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', maxLength: 40 }),
+        fc.constantFrom(...texts, ...kinds),
+        (before, text) => {
+          const key = secret(Buffer.from(before + text));
+          expect(() => createTokens({ issuer, audience, keys: [{ key, alg: 'HS512', kid }] })).toThrow(
+            /public key/,
+          );
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
 
   test('issuer and audience are required strings; patterns are not taken (CVE-2026-35040)', () => {
     for (const wrong of [undefined, '', /./, ['x'], 7]) {

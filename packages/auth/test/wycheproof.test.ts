@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { vectorsDirectory } from '@portcullis/test-support';
 import { readKeys, type KeysInput, type KeySet } from '../src/tokens/keys.js';
-import { verifyJws } from '../src/tokens/verify-jws.js';
+import { createJwsVerifier } from '../src/tokens/verify-jws.js';
 
 interface Vectors {
   readonly testGroups: readonly {
@@ -42,7 +42,7 @@ const folder = vectorsDirectory('wycheproof', 'json_web_signature_test.json', 'j
       for (const { tcId, jws, result } of group.tests) {
         count++;
         // A key set that is refused at construction verifies nothing.
-        const accepted = keys !== undefined && typeof verifyJws(jws, keys) !== 'string';
+        const accepted = keys !== undefined && typeof createJwsVerifier(keys)(jws, 0) !== 'string';
         if (accepted !== (result === 'valid')) deviations.push(tcId);
       }
     }

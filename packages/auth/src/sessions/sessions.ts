@@ -16,7 +16,8 @@ import {
 } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import type { SessionEnd } from '../events.js';
-import type { AccessClaims, Tokens } from '../tokens/tokens.js';
+import type { AccessClaims } from '../tokens/claims.js';
+import type { Tokens } from '../tokens/tokens.js';
 import { createSessionCache, type SessionCache } from './session-cache.js';
 import {
   hashToken,
@@ -245,7 +246,10 @@ class StoredSessions implements Sessions {
   }
 
   async check(claims: AccessClaims): Promise<Principal> {
-    const entry = isUuid(claims.sid) ? await this.#cache.find(claims.sub, claims.sid) : undefined;
+    const entry =
+      claims.sid !== undefined && isUuid(claims.sid)
+        ? await this.#cache.find(claims.sub, claims.sid)
+        : undefined;
     if (!entry || this.#settings.clock.now() >= entry.expiresAt) throw ended();
     return entry.principal;
   }

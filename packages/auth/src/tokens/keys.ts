@@ -3,14 +3,13 @@ import {
   createPrivateKey,
   createPublicKey,
   createSecretKey,
-  generateKeyPairSync,
   KeyObject,
-  randomBytes,
   type JsonWebKey,
 } from 'node:crypto';
 import { OptionError, Secret } from '@portcullis/core';
 import { algorithms, type Algorithm, type AlgorithmRow } from './algorithms.js';
 import { decodeCanonical } from './base64url.js';
+import { isSeconds } from './claims.js';
 import { looksLikeRoca } from './roca.js';
 
 /** A key as a JWK (RFC 7517). `alg` may be left out where the curve tells it (EC, Ed25519). */
@@ -27,6 +26,10 @@ export interface JwkInput {
   readonly d?: string;
   readonly x?: string;
   readonly y?: string;
+  /** Seconds since 1970 from which it signs; it verifies and is published before. See `rotateKeys()`. */
+  readonly nbf?: number;
+  /** Seconds since 1970 from which it neither signs nor verifies. */
+  readonly exp?: number;
 }
 
 /** A key that Node has already read, with what it may be used for. */
@@ -47,6 +50,9 @@ export interface VerifiedKey {
   readonly verifyWith: KeyObject;
   /** Absent for a key that only verifies. */
   readonly signWith: KeyObject | undefined;
+  /** Milliseconds since 1970. */
+  readonly signsFrom: number;
+  readonly expiresAt: number;
   /** What may be published; undefined for HMAC. */
   readonly publicJwk: Readonly<Record<string, unknown>> | undefined;
 }
@@ -64,7 +70,7 @@ const MAX_KEYS = 32;
  * Reads a key set completely, once. Refused: an unknown or missing `alg`, a key that does not fit its `alg` (type or
  * curve), HMAC keys shorter than the hash (RFC 7518 section 3.2) or that are PEM, JWK or certificate text, RSA under
  * 2048 bits, with a public exponent of 65,535 or less (FIPS 186-5) or with the ROCA weakness, `use` other than `sig`,
- * `key_ops` without `sign` or `verify`, two keys with one `kid`, HMAC keys mixed with others.
+ * `key_ops` without `sign` or `verify`, times (`nbf`, `exp`) that are none, two keys with one `kid`, HMAC keys mixed with others.
  * @throws OptionError
  */
 export function readKeys(input: unknown, owner: string, path = 'keys'): KeySet {
@@ -90,32 +96,6 @@ export function readKeys(input: unknown, owner: string, path = 'keys'): KeySet {
     find: (kid: string | undefined) =>
       kid === undefined ? (all.length === 1 ? all[0] : undefined) : byKid.get(kid),
   });
-}
-
-/**
- * A new private key set for the first start, to be kept where secrets are kept (a file of mode 0600, a secret
- * manager), never in the repository. To rotate: put a new key first, keep the old one until its last token has expired.
- */
-export function generateKeys(alg: Algorithm = 'EdDSA'): { readonly keys: readonly JwkInput[] } {
-  const row = algorithms[alg];
-  if (!row)
-    throw new OptionError(
-      'E_OPTION_VALUE',
-      'generateKeys',
-      'alg',
-      `there is no algorithm ${JSON.stringify(alg)}`,
-    );
-  const jwk =
-    row.kty === 'oct'
-      ? { kty: 'oct', k: randomBytes(row.minKeyBytes!).toString('base64url') }
-      : (generatePair(row).export({ format: 'jwk' }) as JwkInput);
-  return { keys: [{ ...jwk, alg, use: 'sig', kid: thumbprint(jwk) }] };
-}
-
-function generatePair(row: AlgorithmRow): KeyObject {
-  if (row.kty === 'RSA') return generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey;
-  if (row.kty === 'EC') return generateKeyPairSync('ec', { namedCurve: row.namedCurve! }).privateKey;
-  return generateKeyPairSync('ed25519').privateKey;
 }
 
 type Refuse = (problem: string) => never;
@@ -179,7 +159,19 @@ function fromJwk(jwk: Record<string, unknown>, refuse: Refuse): VerifiedKey {
   }
   const kid = jwk['kid'] ?? thumbprint(jwk);
   if (typeof kid !== 'string' || kid === '') return refuse('has an empty "kid"');
-  return checked(kid, row, importJwk(jwk, row, refuse), refuse);
+  const window = {
+    signsFrom: timeOf(jwk, 'nbf', Number.NEGATIVE_INFINITY, refuse),
+    expiresAt: timeOf(jwk, 'exp', Number.POSITIVE_INFINITY, refuse),
+  };
+  if (window.signsFrom >= window.expiresAt) return refuse('has an "exp" that is not after its "nbf"');
+  return checked(kid, row, importJwk(jwk, row, refuse), refuse, window);
+}
+
+/** `nbf` and `exp` of a key, as OpenID Federation 1.0 section 8.7.2 names them, in milliseconds. */
+function timeOf(jwk: Record<string, unknown>, name: 'nbf' | 'exp', absent: number, refuse: Refuse): number {
+  const value = jwk[name];
+  if (value === undefined) return absent;
+  return isSeconds(value) ? value * 1000 : refuse(`needs seconds since 1970 as "${name}", or none`);
 }
 
 function algorithmOf(jwk: Record<string, unknown>): AlgorithmRow | undefined {
@@ -209,7 +201,16 @@ function importJwk(jwk: Record<string, unknown>, row: AlgorithmRow, refuse: Refu
   }
 }
 
-function checked(kid: string, row: AlgorithmRow, key: KeyObject, refuse: Refuse): VerifiedKey {
+type Window = Pick<VerifiedKey, 'signsFrom' | 'expiresAt'>;
+const ALWAYS: Window = { signsFrom: Number.NEGATIVE_INFINITY, expiresAt: Number.POSITIVE_INFINITY };
+
+function checked(
+  kid: string,
+  row: AlgorithmRow,
+  key: KeyObject,
+  refuse: Refuse,
+  window: Window = ALWAYS,
+): VerifiedKey {
   if (row.kty === 'oct') {
     if (key.type !== 'secret') return refuse(`must be a secret key for ${row.name}`);
     const bytes = key.export();
@@ -217,7 +218,14 @@ function checked(kid: string, row: AlgorithmRow, key: KeyObject, refuse: Refuse)
     if (bytes.length < row.minKeyBytes!) {
       return refuse(`must have at least ${row.minKeyBytes} bytes for ${row.name} (RFC 7518 section 3.2)`);
     }
-    return Object.freeze({ kid, algorithm: row, verifyWith: key, signWith: key, publicJwk: undefined });
+    return Object.freeze({
+      ...window,
+      kid,
+      algorithm: row,
+      verifyWith: key,
+      signWith: key,
+      publicJwk: undefined,
+    });
   }
   if (key.type === 'secret') return refuse(`must be a private or public key for ${row.name}`);
   checkKind(row, key, refuse);
@@ -225,12 +233,20 @@ function checked(kid: string, row: AlgorithmRow, key: KeyObject, refuse: Refuse)
   const jwk = verifyWith.export({ format: 'jwk' });
   if (row.kty === 'RSA' && looksLikeRoca(jwk.n!))
     return refuse('comes from a faulty generator (CVE-2017-15361)');
+  const { expiresAt } = window;
   return Object.freeze({
+    ...window,
     kid,
     algorithm: row,
     verifyWith,
     signWith: key.type === 'private' ? key : undefined,
-    publicJwk: Object.freeze({ ...jwk, kid, alg: row.name, use: 'sig' }),
+    publicJwk: Object.freeze({
+      ...jwk,
+      kid,
+      alg: row.name,
+      use: 'sig',
+      ...(expiresAt === Infinity ? {} : { exp: expiresAt / 1000 }),
+    }),
   });
 }
 
@@ -248,10 +264,24 @@ function checkKind(row: AlgorithmRow, key: KeyObject, refuse: Refuse): void {
   }
 }
 
-// CVE-2023-48223 and its successors: whatever precedes the header, such text is public and no secret.
+// CVE-2023-48223 and its successors: whatever precedes the header, such text is public and no secret. Nor is a public key
+// without its header, in DER or in the base64 of it.
 function isKeyText(bytes: Buffer): boolean {
   const text = bytes.toString('latin1');
-  return /-----BEGIN |"kty"|"keys"|^\s*(?:ssh-|ecdsa-)/.test(text);
+  if (/-----BEGIN |"kty"|"keys"|^\s*(?:ssh-|ecdsa-)/.test(text)) return true;
+  return isDer(bytes) || (/^[A-Za-z0-9+/_=\s-]+$/.test(text) && isDer(Buffer.from(text, 'base64')));
+}
+
+function isDer(bytes: Buffer): boolean {
+  // A SEQUENCE whose length fits: everything else spares us the attempts.
+  if (bytes[0] !== 0x30 || bytes.length < 32) return false;
+  return (['spki', 'pkcs1'] as const).some((type) => {
+    try {
+      return createPublicKey({ key: bytes, format: 'der', type }).type === 'public';
+    } catch {
+      return false;
+    }
+  });
 }
 
 function publicPart(jwk: Record<string, unknown>): JsonWebKey {
@@ -260,7 +290,7 @@ function publicPart(jwk: Record<string, unknown>): JsonWebKey {
 }
 
 /** RFC 7638, so that a key without a name always gets the same one. */
-function thumbprint(jwk: object): string {
+export function thumbprint(jwk: object): string {
   const { crv, e, k, kty, n, x, y } = jwk as Record<string, unknown>;
   // Members in lexicographic order; JSON leaves out the absent ones. A secret is named by its hash only.
   return createHash('sha256').update(JSON.stringify({ crv, e, k, kty, n, x, y })).digest('base64url');

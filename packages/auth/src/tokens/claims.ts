@@ -1,0 +1,86 @@
+import { parseObject } from './parse.js';
+import type { TokenFault } from './token-fault.js';
+
+/** What a verified access token says. Frozen, shared by all requests that bring the same token. */
+export interface AccessClaims {
+  readonly iss: string;
+  readonly aud: string | readonly string[];
+  /** The user. */
+  readonly sub: string;
+  /** Seconds since 1970, as everything in a JWT. */
+  readonly exp: number;
+  readonly iat?: number;
+  readonly nbf?: number;
+  /** The session; in tokens of `createTokens()` always. */
+  readonly sid?: string;
+  readonly jti?: string;
+  /** The key that whoever brings the token must prove to hold (RFC 7800, RFC 9449 section 6, RFC 8705 section 3.1). */
+  readonly cnf?: Confirmation;
+  readonly [claim: string]: unknown;
+}
+
+/** Exactly one of them. */
+export type Confirmation = { readonly jkt: string } | { readonly 'x5t#S256': string };
+
+export interface ExpectedClaims {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly now: number;
+  /** Milliseconds. */
+  readonly tolerance: number;
+}
+
+/** `iss`, `aud`, `exp` and `sub` are mandatory, the other registered claims must be what they are if they are there. */
+export function readClaims(payload: Buffer, expected: ExpectedClaims): AccessClaims | TokenFault {
+  const claims = parseObject(payload);
+  if (!claims) return 'payload';
+  const { iss, aud, sub, sid, jti, exp, iat, nbf, cnf } = claims;
+  // Exact strings: an `iss` array that contains the right issuer is not the right issuer (CVE-2025-30144).
+  if (iss !== expected.issuer) return 'claim-iss';
+  const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
+  if (!audiences.includes(expected.audience)) return 'claim-aud';
+  if (!isText(sub)) return 'claim-sub';
+  if (sid !== undefined && !isText(sid)) return 'claim-sid';
+  if (jti !== undefined && !isText(jti)) return 'claim-jti';
+  if (!isSeconds(exp)) return 'claim-exp';
+  if (iat !== undefined && !hasBegun(iat, expected)) return 'claim-iat';
+  if (nbf !== undefined && !hasBegun(nbf, expected)) return 'claim-nbf';
+  if (cnf !== undefined && !isConfirmation(cnf)) return 'claim-cnf';
+  if (expected.now >= exp * 1000 + expected.tolerance) return 'expired';
+  return deepFreeze(claims) as AccessClaims;
+}
+
+function hasBegun(time: unknown, { now, tolerance }: ExpectedClaims): boolean {
+  return isSeconds(time) && time * 1000 <= now + tolerance;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+export function isSeconds(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 && value < 1e11;
+}
+
+const SHA256_BASE64URL = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+
+// Another member would be a condition that nobody here checks: such a token is not ours to take.
+function isConfirmation(cnf: unknown): cnf is Confirmation {
+  if (typeof cnf !== 'object' || cnf === null) return false;
+  const [[method, value] = [], ...more] = Object.entries(cnf);
+  return (
+    more.length === 0 &&
+    (method === 'jkt' || method === 'x5t#S256') &&
+    typeof value === 'string' &&
+    SHA256_BASE64URL.test(value)
+  );
+}
+
+// The remembered claims reach every request with this token: none may change them for another.
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
+}

@@ -1,0 +1,23 @@
+/** Why a token was refused; for events and logs, never for the client. */
+export type TokenFault =
+  | 'not-a-token'
+  | 'too-long'
+  | 'segments'
+  | 'encoding'
+  | 'header'
+  | 'header-parameter'
+  | 'unknown-key'
+  | 'algorithm'
+  | 'signature'
+  | 'typ'
+  | 'payload'
+  | 'claim-iss'
+  | 'claim-aud'
+  | 'claim-sub'
+  | 'claim-exp'
+  | 'claim-iat'
+  | 'claim-nbf'
+  | 'claim-sid'
+  | 'claim-jti'
+  | 'claim-cnf'
+  | 'expired';
