@@ -297,7 +297,7 @@ describe('rotation of keys', () => {
     const before = createTokens({ issuer, audience, keys: old, clock: time, accessTtl: '1h' });
     const after = createTokens({ issuer, audience, keys: next, clock: time, accessTtl: '1h' });
     const kidOf = (token: string) =>
-      JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()).kid;
+      (JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { kid: string }).kid;
     const first = after.issue(session).token;
     expect(kidOf(first)).toBe(old.keys[0]!.kid);
     before.verify(first);
