@@ -27,24 +27,7 @@ const cookbookFiles = [
 ];
 const unencoded = ['4.2.hmac-sha2_b64_false.json', 'hmac-sha2_b64_false.json'];
 
-const folder = vectorsDirectory(
-  'jose',
-  ...examples.flatMap((name) => [`${RFCS}/${name}.jwk`, `${RFCS}/${name}.jwsc`]),
-  ...[
-    'rfc7515_A.5.jwsc',
-    'rfc7520_4.5.jwsc',
-    'rfc7520_3.2.jwk',
-    'rfc7520_3.4.jwk',
-    'rfc7520_3.5.jwk',
-    'rfc7520_3.6.jwk',
-    'rfc7517_B.jwk',
-  ]
-    .concat(keySets, otherForms)
-    .map((name) => `${RFCS}/${name}`),
-  ...cookbookFiles.map((name) => `${COOKBOOK}/jws/${name}.json`),
-  `${COOKBOOK}/curve25519/jws.json`,
-  ...unencoded.map((name) => `${COOKBOOK}/rfc7797/${name}`),
-);
+const folder = vectorsDirectory('jose', 'rfc7515_7517_7520_latchset', 'ietf_cookbook');
 
 (folder ? describe : describe.skip)('examples of the RFCs', () => {
   const text = (path: string) => readFileSync(join(folder!, path), 'utf8').trim();
