@@ -4,6 +4,7 @@ import { errors } from './error-codes.js';
 import type { FactsCache } from './facts.js';
 import { findCycle } from './hierarchy.js';
 import { grammarHint, type Grantable } from './permissions.js';
+import { MAX_ROLES } from './policy.js';
 import { checkPolicyRecord, checkUserRecord, isRoleName, isUserId } from './records.js';
 import type { RoleDefinition, RoleDefinitions } from './role-definition.js';
 import {
@@ -21,11 +22,18 @@ import {
   type RoleWrite,
   type UserRecord,
 } from './role-store.js';
+import { EVERY_TENANT } from './tenant.js';
 
 /** Who makes a change: an id, or anything that has one, such as a principal. */
 export type Actor = string | { readonly id: string };
 
-export interface GrantOptions {
+/** Which of a user's grants: each tenant has its own. */
+export interface TenantOptions {
+  /** Id of the tenant in which it counts; `*` is every one, and none. @default none; of denials `*` */
+  readonly tenant?: string;
+}
+
+export interface GrantOptions extends TenantOptions {
   /** From when on it counts. Milliseconds since 1970, or a date. @default at once */
   readonly from?: number | Date;
   /** Until when it counts: at this moment it does no more. @default without end */
@@ -59,7 +67,12 @@ export interface Administration<Name extends string, Role extends string> {
   /** Gives a user a role; again replaces bounds and reason. @throws E_ROLE_UNKNOWN, E_GRANT_INVALID */
   grantRole(actor: Actor, userId: string, role: Role, options?: GrantOptions): Promise<Written>;
   /** Takes it away; no error if the user does not have it. @throws E_ROLE_UNKNOWN */
-  revokeRole(actor: Actor, userId: string, role: Role, options?: ChangeOptions): Promise<Written>;
+  revokeRole(
+    actor: Actor,
+    userId: string,
+    role: Role,
+    options?: TenantOptions & ChangeOptions,
+  ): Promise<Written>;
   /** Grants a permission or pattern without a role. @throws E_PERMISSION_UNKNOWN, E_GRANT_INVALID */
   grantPermission(
     actor: Actor,
@@ -79,10 +92,15 @@ export interface Administration<Name extends string, Role extends string> {
     actor: Actor,
     userId: string,
     permission: Grantable<Name>,
-    options?: ChangeOptions,
+    options?: TenantOptions & ChangeOptions,
   ): Promise<Written>;
   /** Ends a direct denial. */
-  liftDenial(actor: Actor, userId: string, permission: Grantable<Name>): Promise<Written>;
+  liftDenial(
+    actor: Actor,
+    userId: string,
+    permission: Grantable<Name>,
+    options?: TenantOptions,
+  ): Promise<Written>;
   /** Creates or replaces a role. @throws E_ROLE_INVALID, E_ROLE_UNKNOWN (parent), E_ROLE_CYCLE, E_PERMISSION_UNKNOWN */
   defineRole(
     actor: Actor,
@@ -181,19 +199,26 @@ export function createAdministration<Name extends string, Role extends string>(
     actor: Actor,
     userId: string,
     what: string,
-    plan: (policy: PolicyRecord, by: Provenance) => RoleWrite,
+    plan: (policy: PolicyRecord, by: Provenance) => readonly RoleWrite[],
     options: GrantOptions & ChangeOptions = {},
     kind: 'granted' | 'revoked' = 'granted',
   ): Promise<Written> {
     const by = provenance(actor, options.reason, clock);
     const id = checkedUserId(userId);
     const { revision } = await write((policy) => ({
-      writes: [plan(policy, by)],
+      writes: plan(policy, by),
       changes: [{ topic: USER_TOPIC, subject: id }],
       changesPolicy: false,
     }));
     const until = toTime(options.until);
-    const base = { actor: by.grantedBy, userId: id, what, revision };
+    const { tenant } = options;
+    const base = {
+      actor: by.grantedBy,
+      userId: id,
+      what,
+      ...(tenant === undefined ? {} : { tenant }),
+      revision,
+    };
     if (kind === 'revoked') events.emit({ type: 'rbac.revoked', ...base });
     else events.emit({ type: 'rbac.granted', ...base, ...(until === undefined ? {} : { until }) });
     await settle(options);
@@ -229,14 +254,14 @@ export function createAdministration<Name extends string, Role extends string>(
     options: (GrantOptions & ChangeOptions) | undefined,
   ): Promise<Written> => {
     checkPattern(catalogue, permission);
-    const bounds = checkBounds(options, clock);
+    const bounds = { ...checkTenant(options), ...checkBounds(options, clock) };
     return writeUser(
       actor,
       userId,
       `${effect} ${permission}`,
-      (_policy, by): RoleWrite => {
+      (_policy, by) => {
         const rule: DirectRule = { effect, permission, ...bounds, ...by };
-        return { kind: 'put-rule', userId, rule };
+        return [{ kind: 'put-rule', userId, rule }];
       },
       options,
     );
@@ -246,15 +271,18 @@ export function createAdministration<Name extends string, Role extends string>(
     userId: string,
     effect: Effect,
     permission: string,
-    options: ChangeOptions | undefined,
+    options: (TenantOptions & ChangeOptions) | undefined,
   ): Promise<Written> => {
+    const place = checkTenant(options);
+    // Of denials, where there is no tenant and in every one are lifted together: both say "everywhere".
+    const places = effect === 'deny' && place.tenant === EVERY_TENANT ? [place, {}] : [place];
     // Not looked up: a rule about a permission that is no longer declared must be removable too.
     if (typeof permission !== 'string' || !parsePattern(permission)) checkPattern(catalogue, permission);
     return writeUser(
       actor,
       userId,
       `${effect} ${permission}`,
-      () => ({ kind: 'remove-rule', userId, effect, permission }),
+      () => places.map((each) => ({ kind: 'remove-rule', userId, effect, permission, ...each })),
       options,
       'revoked',
     );
@@ -281,38 +309,47 @@ export function createAdministration<Name extends string, Role extends string>(
   return {
     grantRole(actor, userId, role, options) {
       return settleSync(() => {
-        const bounds = checkBounds(options, clock);
+        const bounds = { ...checkTenant(options), ...checkBounds(options, clock) };
         return writeUser(
           actor,
           userId,
           `role ${role}`,
-          (policy, by) => ({
-            kind: 'put-assignment',
-            userId,
-            assignment: { role: storedRole(policy, role).name, ...bounds, ...by },
-          }),
+          (policy, by) => [
+            {
+              kind: 'put-assignment',
+              userId,
+              assignment: { role: storedRole(policy, role).name, ...bounds, ...by },
+            },
+          ],
           options,
         );
       });
     },
     revokeRole(actor, userId, role, options) {
-      return writeUser(
-        actor,
-        userId,
-        `role ${role}`,
-        (policy) => ({ kind: 'remove-assignment', userId, role: storedRole(policy, role).name }),
-        options,
-        'revoked',
-      );
+      return settleSync(() => {
+        const place = checkTenant(options);
+        return writeUser(
+          actor,
+          userId,
+          `role ${role}`,
+          (policy) => [{ kind: 'remove-assignment', userId, role: storedRole(policy, role).name, ...place }],
+          options,
+          'revoked',
+        );
+      });
     },
     grantPermission: (actor, userId, permission, options) =>
       settleSync(() => writeRule(actor, userId, 'allow', permission, options)),
     denyPermission: (actor, userId, permission, options) =>
-      settleSync(() => writeRule(actor, userId, 'deny', permission, options)),
+      settleSync(() =>
+        writeRule(actor, userId, 'deny', permission, { ...options, tenant: options?.tenant ?? EVERY_TENANT }),
+      ),
     revokePermission: (actor, userId, permission, options) =>
       settleSync(() => endRule(actor, userId, 'allow', permission, options)),
-    liftDenial: (actor, userId, permission) =>
-      settleSync(() => endRule(actor, userId, 'deny', permission, undefined)),
+    liftDenial: (actor, userId, permission, options) =>
+      settleSync(() =>
+        endRule(actor, userId, 'deny', permission, { tenant: options?.tenant ?? EVERY_TENANT }),
+      ),
     defineRole(actor, name, definition, options) {
       return writePolicy(
         actor,
@@ -459,6 +496,15 @@ function checkBounds(options: GrantOptions | undefined, clock: Clock): Bounds {
   return { ...(from === undefined ? {} : { from }), ...(until === undefined ? {} : { until }) };
 }
 
+function checkTenant(options: TenantOptions | undefined): { readonly tenant?: string } {
+  const tenant: unknown = options?.tenant;
+  if (tenant === undefined) return {};
+  if (isUserId(tenant)) return { tenant };
+  throw errors.E_GRANT_INVALID({
+    message: 'A tenant is "*" or a well-formed string of 1 to 256 characters without NUL.',
+  });
+}
+
 function storedRole(policy: PolicyRecord, name: unknown): RoleRecord {
   const found = policy.roles.find((role) => role.name === name);
   if (found) return found;
@@ -531,6 +577,9 @@ function checkRoles(catalogue: Catalogue, policy: PolicyRecord, changed: readonl
       if (before?.allow.includes(pattern) || before?.deny.includes(pattern)) continue;
       checkPattern(catalogue, pattern);
     }
+  }
+  if (after.size > MAX_ROLES) {
+    throw errors.E_ROLE_INVALID({ message: `There can be at most ${MAX_ROLES} roles.` });
   }
   const cycle = findCycle(after);
   if (cycle) {

@@ -18,10 +18,6 @@ export function hasBit(bits: BitSet, index: number): boolean {
   return ((bits[index >>> 5] ?? 0) & (1 << (index & 31))) !== 0;
 }
 
-export function unite(into: BitSet, from: BitSet): void {
-  for (let i = 0; i < into.length; i++) into[i]! |= from[i]!;
-}
-
 export function isEmpty(bits: BitSet): boolean {
   return bits.every((word) => word === 0);
 }

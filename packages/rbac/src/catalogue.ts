@@ -1,4 +1,4 @@
-import { emptyBits, hasBit, isEmpty, setBit, unite, type BitSet } from './bit-set.js';
+import { emptyBits, hasBit, isEmpty, setBit, type BitSet } from './bit-set.js';
 import { nearMiss, type Permissions } from './permissions.js';
 
 /** A question, resolved to permission ids once: any id of `always` answers it, `own` only for one's own object. */
@@ -16,9 +16,14 @@ export function includesId(coverage: Coverage, id: number): boolean {
   return typeof coverage === 'number' ? coverage === id : hasBit(coverage, id);
 }
 
-export function addCoverage(into: BitSet, coverage: Coverage): void {
-  if (typeof coverage === 'number') setBit(into, coverage);
-  else unite(into, coverage);
+/** A superuser's grant: it covers every permission, later ones too. */
+export function isEverything(pattern: string): boolean {
+  return pattern === '**' || pattern === '*:**';
+}
+
+export function eachId(coverage: Coverage, use: (id: number) => void): void {
+  if (typeof coverage === 'number') return use(coverage);
+  for (let id = 0; id < coverage.length * 32; id++) if (hasBit(coverage, id)) use(id);
 }
 
 /** The declared names as numbers, and what questions and patterns mean in them. */

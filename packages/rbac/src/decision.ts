@@ -13,6 +13,8 @@ export interface Decision {
   readonly permission?: string | undefined;
   /** Absent for anonymous requests. */
   readonly principalId?: string;
+  /** Where it was asked, if there are tenants. */
+  readonly tenant?: string | undefined;
   /** The newest revision of the change feed that was known here. */
   readonly revision: number;
   /** Where the facts came from: memory under the lease, the store, the principal's own roles, or nowhere. */
@@ -30,6 +32,11 @@ export interface AskOptions {
    * counts; nothing is converted.
    */
   readonly owner?: unknown;
+  /**
+   * Id of the tenant that the question is about. Named but not a non-empty string, it refuses, and so does another one than
+   * that of the credential. @default the principal's own
+   */
+  readonly tenant?: unknown;
   /** Read the user from the store for this one answer, whatever is cached. @default false */
   readonly fresh?: boolean;
 }

@@ -9,11 +9,20 @@ declare module '@portcullis/core' {
       readonly principalId?: string;
       readonly requestId?: string;
     };
+    /** A guard or `require()` let somebody pass whom nothing but a grant of everything (`**`) allows it. */
+    'rbac.superuser-used': {
+      readonly asked: string;
+      readonly by: string;
+      readonly principalId: string;
+      readonly tenant?: string;
+      readonly requestId?: string;
+    };
     /** A user was given a role or a permission, or was denied one. */
     'rbac.granted': {
       readonly actor: string;
       readonly userId: string;
       readonly what: string;
+      readonly tenant?: string;
       readonly until?: number;
       readonly revision: number;
     };
@@ -21,6 +30,7 @@ declare module '@portcullis/core' {
       readonly actor: string;
       readonly userId: string;
       readonly what: string;
+      readonly tenant?: string;
       readonly revision: number;
     };
     /** Roles or permissions themselves were changed. */

@@ -3,14 +3,27 @@ import type { Catalogue } from './catalogue.js';
 import { errors } from './error-codes.js';
 import { makeEntry, type UserEntry } from './judge.js';
 import { compilePolicy, type CompiledPolicy } from './policy.js';
+import { RoleIds } from './role-ids.js';
 import { checkPolicyRecord, checkUserRecord } from './records.js';
-import { POLICY_TOPIC, USER_TOPIC, type LoadScope, type RoleStore, type Snapshot } from './role-store.js';
+import {
+  POLICY_TOPIC,
+  USER_TOPIC,
+  type LoadScope,
+  type RoleStore,
+  type Snapshot,
+  type UserRecord,
+} from './role-store.js';
 
 /** What a decision is made from. Decisions themselves are never kept. */
 export interface Facts {
   readonly policy: CompiledPolicy;
   readonly entry: UserEntry;
   readonly source: 'cache' | 'store';
+}
+
+/** As just read, with everything that the store says about the user. */
+export interface FreshFacts extends Facts {
+  readonly record: UserRecord;
 }
 
 export interface FactsDeps {
@@ -46,7 +59,7 @@ export class FactsCache {
   readonly #live = new Set<Flight<unknown>>();
   #policy: CompiledPolicy | undefined;
   #policyFlight: Flight<CompiledPolicy> | undefined;
-  #roleNames = new Map<string, string>();
+  #roleIds = new RoleIds();
   #lastHeld = Number.NEGATIVE_INFINITY;
   readonly #unsubscribe: readonly (() => void)[];
 
@@ -83,7 +96,7 @@ export class FactsCache {
   }
 
   /** Reads the user from the store, whatever is cached, and the policy too if it has changed. Needs no lease. */
-  fresh(userId: string): Promise<Facts> {
+  fresh(userId: string): Promise<FreshFacts> {
     return this.#inTime(this.#fresh(userId));
   }
 
@@ -130,9 +143,19 @@ export class FactsCache {
    */
   #agree(policy: CompiledPolicy, entry: UserEntry): boolean {
     return (
-      entry.policyRevision === policy.changedAt ||
-      (entry.policyRevision < policy.changedAt && this.#deps.freshness.revision >= policy.changedAt)
+      entry.ids === policy.ids &&
+      (entry.policyRevision === policy.changedAt ||
+        (entry.policyRevision < policy.changedAt && this.#deps.freshness.revision >= policy.changedAt))
     );
+  }
+
+  /** Numbers for the roles; new ones for all when most of them are of roles that are gone. */
+  #numbers(roles: number): RoleIds {
+    if (this.#roleIds.size > 2 * roles + 1000) {
+      this.#roleIds = new RoleIds();
+      this.evictUsers();
+    }
+    return this.#roleIds;
   }
 
   async #get(userId: string): Promise<Facts> {
@@ -171,16 +194,19 @@ export class FactsCache {
     throw errors.E_ROLES_UNAVAILABLE({ details: 'the stored roles kept changing while they were read' });
   }
 
-  async #fresh(userId: string): Promise<Facts> {
+  async #fresh(userId: string): Promise<FreshFacts> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const snapshot = await this.#load({ kind: 'user', id: userId });
+      const record = checkUserRecord(snapshot.user);
       const entry = this.#makeEntry(snapshot);
       let policy = this.#policy;
       if (policy?.changedAt !== entry.policyRevision) {
         this.evictPolicy();
         policy = await this.#loadPolicy();
       }
-      if (policy.changedAt === entry.policyRevision) return { policy, entry, source: 'store' };
+      if (policy.changedAt === entry.policyRevision && policy.ids === entry.ids) {
+        return { policy, entry, source: 'store', record };
+      }
     }
     throw errors.E_ROLES_UNAVAILABLE({ details: 'the stored roles kept changing while they were read' });
   }
@@ -229,8 +255,8 @@ export class FactsCache {
         this.#deps.catalogue,
         checkPolicyRecord(snapshot.policy),
         snapshot.policyRevision,
+        this.#numbers(snapshot.policy?.roles.length ?? 0),
       );
-      this.#roleNames = new Map(policy.record.roles.map(({ name }) => [name, name]));
       if (policy.unresolved.length > 0) {
         this.#deps.events.emit({ type: 'rbac.grants-ignored', permissions: policy.unresolved });
       }
@@ -292,8 +318,7 @@ export class FactsCache {
 
   #makeEntry(snapshot: Snapshot): UserEntry {
     const record = checkUserRecord(snapshot.user);
-    const intern = (role: string): string => this.#roleNames.get(role) ?? role;
-    return makeEntry(this.#deps.catalogue, record, snapshot.policyRevision, intern);
+    return makeEntry(this.#deps.catalogue, record, snapshot.policyRevision, this.#roleIds);
   }
 
   #remember(userId: string, entry: UserEntry): void {

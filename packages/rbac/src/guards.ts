@@ -14,8 +14,9 @@ import {
 import type { Decision } from './decision.js';
 import { errors } from './error-codes.js';
 import type { Facts } from './facts.js';
+import { tenantsOf } from './judge.js';
 import { grammarHint, type Askable } from './permissions.js';
-import { relationOf, type Question } from './question.js';
+import { relationOf, tenantFor, type Question } from './question.js';
 import type { Engine } from './rbac.js';
 import { isRoleName } from './records.js';
 import type { RoleDefinitions } from './role-definition.js';
@@ -33,6 +34,11 @@ export interface GuardRuleOptions<T = unknown> {
    * string that is exactly the principal's id counts.
    */
   owner?(object: T, req: SecurityRequest): unknown;
+  /**
+   * Id of the tenant that it is about (without `object`, that the request is about). Not a non-empty string, or another one
+   * than that of the credential, it refuses. @default the principal's own tenant
+   */
+  tenant?(object: T, req: SecurityRequest): unknown;
   /** Answer 404 instead of 403, the same as for what does not exist. @default false */
   readonly hide?: boolean;
   /** Read the user's grants from the store for every request of this route. @default false */
@@ -111,6 +117,7 @@ function readRuleOptions(owner: string, value: unknown) {
   return readOptions(owner, value, {
     object: option.optional(option.fn<(req: SecurityRequest) => unknown>()),
     owner: option.optional(option.fn<(object: unknown, req: SecurityRequest) => unknown>()),
+    tenant: option.optional(option.fn<(object: unknown, req: SecurityRequest) => unknown>()),
     hide: option.boolean(false),
     fresh: option.boolean(false),
   });
@@ -119,6 +126,7 @@ function readRuleOptions(owner: string, value: unknown) {
 const NO_OPTIONS: RuleOptions = Object.freeze({
   object: undefined,
   owner: undefined,
+  tenant: undefined,
   hide: false,
   fresh: false,
 });
@@ -173,7 +181,7 @@ function checkRole(role: unknown, declared: RoleDefinitions | undefined): void {
 
 /** Turns a question into middleware. Without an object, and with the facts in memory, nothing is awaited. */
 function enforce(engine: Engine, name: string, question: Question, options: RuleOptions): Middleware {
-  const { object, owner, hide, fresh } = options;
+  const { object, owner, tenant, hide, fresh } = options;
   const settings = { stage: 'authorize', detail: question.text, events: engine.events } as const;
 
   return guard(name, settings, (req): Allow | Promise<Allow> => {
@@ -186,10 +194,10 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     if (!principal) return finish(req, engine.refusal(question, 'anonymous'));
     // What `principal:` found is who this request belongs to, for everything that comes later.
     if (context.principal.kind === 'anonymous') context.principal = principal;
-    return object || owner
+    return object || owner || tenant
       ? judgeObject(req, principal)
       : withFacts(req, principal, (facts) =>
-          finish(req, engine.conclude(principal, facts, question, 'unknown')),
+          finish(req, engine.conclude(principal, facts, question, 'unknown', principal.tenant)),
         );
   }
 
@@ -197,15 +205,17 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     // Whom not even ownership would help is refused before anything is loaded: no work, and no difference to see
     // between what exists and what does not.
     await withFacts(req, principal, (facts) => {
-      const atBest = engine.conclude(principal, facts, question, 'own');
-      return atBest.allowed ? ALLOW : finish(req, atBest);
+      const places = tenant && principal.tenant === undefined ? somewhere(facts) : [principal.tenant];
+      const atBest = places.map((place) => engine.conclude(principal, facts, question, 'own', place));
+      return atBest.some(({ allowed }) => allowed) ? ALLOW : finish(req, atBest[0]!);
     });
     const found = object ? await object(req) : undefined;
     if (object && (found === undefined || found === null)) throw errors.E_RESOURCE_NOT_FOUND();
     const relation = owner ? relationOf(await owner(found, req), principal.id) : 'unknown';
+    const place = tenantFor(principal, tenant ? { tenant: await tenant(found, req) } : {});
     // Asked again: loading takes time, and a revoke may have arrived meanwhile.
     return withFacts(req, principal, (facts) => {
-      const allowed = finish(req, engine.conclude(principal, facts, question, relation));
+      const allowed = finish(req, engine.conclude(principal, facts, question, relation, place));
       if (object) ensureContext(req).resource = found;
       return allowed;
     });
@@ -226,7 +236,10 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
   function finish(req: SecurityRequest, decision: Decision): Allow {
     const context = ensureContext(req);
     context.decision = decision;
-    if (decision.allowed) return ALLOW;
+    if (decision.allowed) {
+      engine.passed(decision, context.requestId);
+      return ALLOW;
+    }
     engine.events.emit({
       type: 'rbac.denied',
       asked: decision.asked,
@@ -237,6 +250,14 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     const hidden = hide && decision.reason !== 'anonymous' && decision.reason !== 'unavailable';
     throw hidden ? errors.E_RESOURCE_NOT_FOUND({ details: { decision } }) : engine.errorOf(decision);
   }
+}
+
+/** Every tenant that the user's grants name, and one that they do not, for those that count everywhere. */
+function somewhere({ entry }: Facts): string[] {
+  const named = tenantsOf(entry);
+  let other = 'any other';
+  while (named.has(other)) other += '!';
+  return [...named, other];
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -12,12 +12,14 @@ export type { GuardRuleOptions, Guards } from './guards.js';
 export type { AskOptions, Decision, Subject } from './decision.js';
 export type { Reason } from './judge.js';
 export type { Contribution, Explanation } from './explain.js';
+export type { Step } from './remedy.js';
 export type {
   Actor,
   Administration,
   ChangeOptions,
   GrantOptions,
   SeedResult,
+  TenantOptions,
   Written,
 } from './administration.js';
 export type { RoleDefinition, RoleDefinitions } from './role-definition.js';

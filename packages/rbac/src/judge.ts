@@ -1,7 +1,9 @@
 import { hasBit, type BitSet } from './bit-set.js';
-import { includesId, type Catalogue, type Check, type Coverage } from './catalogue.js';
-import type { CompiledPolicy, CompiledRole } from './policy.js';
+import { includesId, isEverything, type Catalogue, type Check, type Coverage } from './catalogue.js';
+import type { CompiledPolicy } from './policy.js';
+import type { RoleIds } from './role-ids.js';
 import type { Bounds, Effect, UserRecord } from './role-store.js';
+import { inTenant, isTenant } from './tenant.js';
 
 interface CompiledRule {
   readonly effect: Effect;
@@ -10,21 +12,24 @@ interface CompiledRule {
   readonly bounds: Bounds | undefined;
 }
 
-/** A user's grants as kept in memory: names are shared with the policy, and there is nothing per permission. */
+/** A user's grants as kept in memory: numbers of roles, and nothing per permission. */
 export interface UserEntry {
   /** Revision of the policy in the snapshot that this was read from. */
   readonly policyRevision: number;
+  readonly ids: RoleIds;
   readonly active: boolean;
-  readonly roles: readonly string[];
+  /** Something in it begins or ends: the clock has to be read. */
+  readonly timed: boolean;
+  readonly roles: readonly number[];
   /** Beside `roles`; absent if no assignment is bounded. */
   readonly bounds: readonly (Bounds | undefined)[] | undefined;
   readonly rules: readonly CompiledRule[] | undefined;
-  resolvedFor: CompiledPolicy | undefined;
-  resolved: readonly (CompiledRole | undefined)[];
 }
 
-/** The wall clock, and the latest time it ever showed: a clock that is set back must not revive what has ended. */
+/** Where a question is asked, and when. */
 export interface Moment {
+  readonly tenant: string | undefined;
+  /** The wall clock, and the latest time it can be: a clock that is set back must not revive what has ended. */
   readonly now: number;
   readonly latest: number;
 }
@@ -37,6 +42,8 @@ export type Reason =
   | 'role'
   /** A grant to the user allows it. */
   | 'direct'
+  /** Nothing but a grant of everything (`**`) allows it. */
+  | 'superuser'
   /** `public()`: nobody is asked. */
   | 'public'
   /** Nobody is signed in. */
@@ -51,6 +58,8 @@ export type Reason =
   | 'owner-unknown'
   /** Allowed to the user, but not to this credential: its scopes do not cover it. */
   | 'scope'
+  /** The credential is of another tenant, or it is not known of which tenant this is. */
+  | 'tenant'
   /** Nothing allows it. */
   | 'not-granted'
   /** It could not be found out. */
@@ -65,14 +74,15 @@ export interface Verdict {
 
 const NOT_GRANTED: Verdict = Object.freeze({ allowed: false, reason: 'not-granted' });
 const INACTIVE: Verdict = Object.freeze({ allowed: false, reason: 'user-inactive' });
+const NOT_OWNER: Verdict = Object.freeze({ allowed: false, reason: 'not-owner' });
+const OWNER_UNKNOWN: Verdict = Object.freeze({ allowed: false, reason: 'owner-unknown' });
 
 export function makeEntry(
   catalogue: Catalogue,
   record: UserRecord,
   policyRevision: number,
-  intern: (role: string) => string,
+  ids: RoleIds,
 ): UserEntry {
-  const bounded = record.roles.some(isBounded);
   const rules = record.rules.flatMap((rule): CompiledRule[] => {
     const coverage = catalogue.expand(rule.permission);
     // A permission that this version of the app does not know grants nothing here.
@@ -81,12 +91,12 @@ export function makeEntry(
   });
   return {
     policyRevision,
+    ids,
     active: record.active,
-    roles: record.roles.map(({ role }) => intern(role)),
-    bounds: bounded ? record.roles.map(boundsOf) : undefined,
+    timed: record.roles.some(isTimed) || record.rules.some(isTimed),
+    roles: record.roles.map(({ role }) => ids.of(role)),
+    bounds: record.roles.some(isBounded) ? record.roles.map(boundsOf) : undefined,
     rules: rules.length > 0 ? rules : undefined,
-    resolvedFor: undefined,
-    resolved: [],
   };
 }
 
@@ -103,58 +113,71 @@ export function judge(
 ): Verdict {
   if (!entry.active) return INACTIVE;
   const own = check.own >= 0 && relation === 'own' ? check.own : -1;
-  let role: string | undefined;
-  let direct: string | undefined;
-
-  const roles = rolesOf(policy, entry);
+  const { allow, deny, names } = policy;
+  const { roles, bounds, rules } = entry;
+  let role = -1;
+  let superuser = -1;
   for (let i = 0; i < roles.length; i++) {
-    const compiled = roles[i];
-    if (!compiled) continue;
-    const bounds = entry.bounds?.[i];
-    if (touches(compiled.deny, check, own) && inEffect(bounds, moment, 'deny')) {
-      return { allowed: false, reason: 'denied', by: compiled.name };
-    }
-    if (role === undefined && touches(compiled.allow, check, own) && inEffect(bounds, moment, 'allow')) {
-      role = compiled.name;
-    }
-  }
-  if (entry.rules) {
-    for (const rule of entry.rules) {
-      if (!inEffect(rule.bounds, moment, rule.effect)) continue;
-      if (rule.effect === 'deny') {
-        if (touches(rule.coverage, check, own))
-          return { allowed: false, reason: 'denied', by: rule.permission };
-      } else if (direct === undefined && touches(rule.coverage, check, own, policy.active)) {
-        direct = rule.permission;
-      }
+    const id = roles[i]!;
+    const bound = bounds === undefined ? undefined : bounds[i];
+    if (holds(deny, check, own, id) && counts(bound, moment, 'deny'))
+      return verdict(false, 'denied', names[id]);
+    if (role >= 0) continue;
+    if (holds(allow, check, own, id)) {
+      if (counts(bound, moment, 'allow')) role = id;
+    } else if (superuser < 0 && hasBit(policy.superusers, id) && counts(bound, moment, 'allow')) {
+      superuser = id;
     }
   }
-  if (role !== undefined) return { allowed: true, reason: 'role', by: role };
-  if (direct !== undefined) return { allowed: true, reason: 'direct', by: direct };
+  if (rules === undefined && role >= 0) return verdict(true, 'role', names[role]);
+  let everything: string | undefined;
+  let direct: string | undefined;
+  if (rules !== undefined) {
+    for (const rule of rules) {
+      const effective = rule.effect === 'allow' ? policy.active : undefined;
+      if (!touches(rule.coverage, check, own, effective) || !counts(rule.bounds, moment, rule.effect))
+        continue;
+      if (rule.effect === 'deny') return verdict(false, 'denied', rule.permission);
+      if (isEverything(rule.permission)) everything = rule.permission;
+      else direct ??= rule.permission;
+    }
+    if (role >= 0) return verdict(true, 'role', names[role]);
+  }
+  if (direct !== undefined) return verdict(true, 'direct', direct);
+  if (superuser >= 0 && isActive(policy.active, check, own))
+    return verdict(true, 'superuser', names[superuser]);
+  if (everything !== undefined) return verdict(true, 'superuser', everything);
   if (check.own < 0 || relation === 'own') return NOT_GRANTED;
   // Would it be allowed if it were one's own? Only then is ownership the reason.
-  return judge(policy, entry, check, 'own', moment).allowed
-    ? { allowed: false, reason: relation === 'other' ? 'not-owner' : 'owner-unknown' }
-    : NOT_GRANTED;
+  if (!judge(policy, entry, check, 'own', moment).allowed) return NOT_GRANTED;
+  return relation === 'other' ? NOT_OWNER : OWNER_UNKNOWN;
+}
+
+// Literals of one shape, from one place: on this path a second shape costs more than the decision.
+function verdict(allowed: boolean, reason: Reason, by: string | undefined): Verdict {
+  return { allowed, reason, by };
 }
 
 /** Has the user this role, directly or by inheritance, now? */
 export function judgeRole(policy: CompiledPolicy, entry: UserEntry, role: string, moment: Moment): Verdict {
   if (!entry.active) return INACTIVE;
-  const wanted = policy.roles.get(role);
-  if (!wanted) return NOT_GRANTED;
-  const roles = rolesOf(policy, entry);
-  for (let i = 0; i < roles.length; i++) {
-    const compiled = roles[i];
-    if (!compiled || !inEffect(entry.bounds?.[i], moment, 'allow')) continue;
-    if (hasBit(compiled.includes, wanted.index)) return { allowed: true, reason: 'role', by: compiled.name };
+  const wanted = policy.ids.find(role);
+  if (wanted === undefined || policy.names[wanted] === undefined) return NOT_GRANTED;
+  for (const [i, id] of entry.roles.entries()) {
+    if (policy.names[id] === undefined || !policy.includes.has(id, wanted)) continue;
+    if (counts(entry.bounds?.[i], moment, 'allow')) return verdict(true, 'role', policy.names[id]);
   }
   return NOT_GRANTED;
 }
 
+/** Does it count there and then? */
+export function counts(bounds: Bounds | undefined, moment: Moment, effect: Effect): boolean {
+  if (bounds === undefined) return moment.tenant === undefined;
+  return inTenant(bounds.tenant, moment.tenant) && inEffect(bounds, moment, effect);
+}
+
 /** Half-open: from `from` on, until just before `until`. Where the clock was set back, the reading that refuses counts. */
-export function inEffect(bounds: Bounds | undefined, { now, latest }: Moment, effect: Effect): boolean {
-  if (!bounds) return true;
+export function inEffect(bounds: Bounds, { now, latest }: Moment, effect: Effect): boolean {
   const [forFrom, forUntil] = effect === 'allow' ? [now, latest] : [latest, now];
   return (
     (bounds.from === undefined || forFrom >= bounds.from) &&
@@ -162,12 +185,19 @@ export function inEffect(bounds: Bounds | undefined, { now, latest }: Moment, ef
   );
 }
 
-function rolesOf(policy: CompiledPolicy, entry: UserEntry): readonly (CompiledRole | undefined)[] {
-  if (entry.resolvedFor !== policy) {
-    entry.resolved = entry.roles.map((name) => policy.roles.get(name));
-    entry.resolvedFor = policy;
-  }
-  return entry.resolved;
+function holds(rows: CompiledPolicy['allow'], check: Check, own: number, role: number): boolean {
+  for (const id of check.always) if (rows.has(id, role)) return true;
+  return own >= 0 && rows.has(own, role);
+}
+
+/** Every tenant that the user's grants name; `*` is not one of them. */
+export function tenantsOf({ bounds = [], rules = [] }: UserEntry): ReadonlySet<string> {
+  const named = [...bounds, ...rules.map((rule) => rule.bounds)].map((bound) => bound?.tenant);
+  return new Set(named.filter(isTenant));
+}
+
+function isActive(active: BitSet, check: Check, own: number): boolean {
+  return check.always.some((id) => hasBit(active, id)) || (own >= 0 && hasBit(active, own));
 }
 
 function touches(coverage: Coverage, check: Check, own: number, active?: BitSet): boolean {
@@ -175,14 +205,22 @@ function touches(coverage: Coverage, check: Check, own: number, active?: BitSet)
   return own >= 0 && includesId(coverage, own) && (!active || hasBit(active, own));
 }
 
-function isBounded(bounds: Bounds): boolean {
+function isTimed(bounds: Bounds): boolean {
   return bounds.from !== undefined || bounds.until !== undefined;
 }
 
+function isBounded(bounds: Bounds): boolean {
+  return isTimed(bounds) || bounds.tenant !== undefined;
+}
+
+const EVERYWHERE: Bounds = Object.freeze({ tenant: '*' });
+
 function boundsOf(bounds: Bounds): Bounds | undefined {
   if (!isBounded(bounds)) return undefined;
+  if (bounds.tenant === EVERYWHERE.tenant && !isTimed(bounds)) return EVERYWHERE;
   return {
     ...(bounds.from === undefined ? {} : { from: bounds.from }),
     ...(bounds.until === undefined ? {} : { until: bounds.until }),
+    ...(bounds.tenant === undefined ? {} : { tenant: bounds.tenant }),
   };
 }

@@ -72,24 +72,22 @@ function applyWrite(state: State, write: RoleWrite): void {
       break;
     case 'put-assignment': {
       const user = userOf(write.userId);
-      const others = user.roles.filter(({ role }) => role !== write.assignment.role);
-      users.set(write.userId, { ...user, roles: [...others, write.assignment] });
+      users.set(write.userId, { ...user, roles: [...rolesBut(user, write.assignment), write.assignment] });
       break;
     }
     case 'remove-assignment': {
       const user = userOf(write.userId);
-      users.set(write.userId, { ...user, roles: user.roles.filter(({ role }) => role !== write.role) });
+      users.set(write.userId, { ...user, roles: rolesBut(user, write) });
       break;
     }
     case 'put-rule': {
       const user = userOf(write.userId);
-      const { effect, permission } = write.rule;
-      users.set(write.userId, { ...user, rules: [...rulesBut(user, effect, permission), write.rule] });
+      users.set(write.userId, { ...user, rules: [...rulesBut(user, write.rule), write.rule] });
       break;
     }
     case 'remove-rule': {
       const user = userOf(write.userId);
-      users.set(write.userId, { ...user, rules: rulesBut(user, write.effect, write.permission) });
+      users.set(write.userId, { ...user, rules: rulesBut(user, write) });
       break;
     }
     case 'set-user-active':
@@ -115,6 +113,16 @@ function frozenCopy<T>(value: T): T {
   return Object.freeze(copy) as T;
 }
 
-function rulesBut(user: UserRecord, effect: string, permission: string): UserRecord['rules'] {
-  return user.rules.filter((rule) => rule.effect !== effect || rule.permission !== permission);
+function rolesBut(user: UserRecord, key: { role: string; tenant?: string }): UserRecord['roles'] {
+  return user.roles.filter(({ role, tenant }) => role !== key.role || tenant !== key.tenant);
+}
+
+function rulesBut(
+  user: UserRecord,
+  key: { effect: string; permission: string; tenant?: string },
+): UserRecord['rules'] {
+  return user.rules.filter(
+    ({ effect, permission, tenant }) =>
+      effect !== key.effect || permission !== key.permission || tenant !== key.tenant,
+  );
 }

@@ -1,91 +1,143 @@
-import { clearBit, emptyBits, setBit, unite, type BitSet } from './bit-set.js';
-import { addCoverage, type Catalogue } from './catalogue.js';
+import { clearBit, emptyBits, hasBit, setBit, type BitSet } from './bit-set.js';
+import { eachId, isEverything, type Catalogue } from './catalogue.js';
 import { errors } from './error-codes.js';
 import { findCycle } from './hierarchy.js';
-import type { PolicyRecord, RoleRecord } from './role-store.js';
+import type { RoleIds } from './role-ids.js';
+import type { Effect, PolicyRecord, RoleRecord } from './role-store.js';
 
-/** What one role means with everything it inherits. */
-export interface CompiledRole {
-  readonly name: string;
-  readonly allow: BitSet;
-  readonly deny: BitSet;
-  readonly index: number;
-  /** Indexes of this role and of all active ones that it inherits from. */
-  readonly includes: BitSet;
-}
+/** More roles than that are data, not roles. The bits of 10,000 roles by 100,000 permissions take 125 MB. */
+export const MAX_ROLES = 10_000;
 
+/**
+ * What all roles mean, with everything they inherit, turned round: each permission has a row of bits, one for each role. A
+ * question touches one row, whatever the number of permissions.
+ */
 export interface CompiledPolicy {
   /** The revision at which the policy last changed. */
   readonly changedAt: number;
   readonly record: PolicyRecord;
-  /** Active roles only. */
-  readonly roles: ReadonlyMap<string, CompiledRole>;
+  readonly ids: RoleIds;
+  /** Names of active roles by their number; undefined for others. */
+  readonly names: readonly (string | undefined)[];
+  /** Without what superusers may. */
+  readonly allow: BitRows;
+  readonly deny: BitRows;
+  /** By role: the active roles that it is or inherits from. */
+  readonly includes: BitRows;
+  /** Roles that allow everything (`**`), by themselves or by inheritance. */
+  readonly superusers: BitSet;
   /** Permissions that are switched on. */
   readonly active: BitSet;
   /** Grants in the store that name no permission of this process; they grant nothing. */
   readonly unresolved: readonly string[];
 }
 
+/** Rows of bits in one piece of memory; rows and bits beyond its size are empty. */
+export class BitRows {
+  readonly #words: Uint32Array;
+  readonly #stride: number;
+  readonly #bits: number;
+
+  constructor(rows: number, bits: number) {
+    this.#stride = Math.max(1, (bits + 31) >>> 5);
+    this.#words = new Uint32Array(rows * this.#stride);
+    this.#bits = bits;
+  }
+
+  has(row: number, bit: number): boolean {
+    return bit < this.#bits && (this.#words[row * this.#stride + (bit >>> 5)]! & (1 << (bit & 31))) !== 0;
+  }
+
+  add(row: number, bit: number): void {
+    this.#words[row * this.#stride + (bit >>> 5)]! |= 1 << (bit & 31);
+  }
+
+  uniteRow(row: number, from: BitRows, fromRow: number): void {
+    const [into, start] = [row * this.#stride, fromRow * from.#stride];
+    for (let i = 0; i < this.#stride; i++) this.#words[into + i]! |= from.#words[start + i]!;
+  }
+
+  /** Calls back with each bit of a row. */
+  each(row: number, use: (bit: number) => void): void {
+    for (let i = 0; i < this.#stride; i++) {
+      for (let word = this.#words[row * this.#stride + i]!; word !== 0; word &= word - 1) {
+        use(i * 32 + 31 - Math.clz32(word & -word));
+      }
+    }
+  }
+
+  clearRow(row: number): void {
+    this.#words.fill(0, row * this.#stride, (row + 1) * this.#stride);
+  }
+}
+
 /**
  * Resolves hierarchy, patterns and active flags, once per change of the policy.
- * @throws E_POLICY_INVALID if the stored roles have a cycle, a repeated role or an unknown parent
+ * @throws E_POLICY_INVALID if the stored roles have a cycle, a repeated role or an unknown parent, or are too many
  */
-export function compilePolicy(catalogue: Catalogue, record: PolicyRecord, changedAt: number): CompiledPolicy {
+export function compilePolicy(
+  catalogue: Catalogue,
+  record: PolicyRecord,
+  changedAt: number,
+  ids: RoleIds,
+): CompiledPolicy {
   const stored = new Map(record.roles.map((role) => [role.name, role]));
   if (stored.size !== record.roles.length) throw errors.E_POLICY_INVALID({ details: 'a role occurs twice' });
+  if (stored.size > MAX_ROLES) throw errors.E_POLICY_INVALID({ details: `more than ${MAX_ROLES} roles` });
   const cycle = findCycle(stored);
   if (cycle) throw errors.E_POLICY_INVALID({ details: { cycle } });
 
-  const unresolved: string[] = [];
-  const roles = new Map<string, CompiledRole>();
-  for (const [index, role] of parentsFirst(stored).entries()) {
-    if (!role.active) continue;
-    const includes = emptyBits(stored.size);
-    setBit(includes, index);
-    roles.set(role.name, compileRole(catalogue, role, { index, includes }, roles, unresolved));
+  const sorted = parentsFirst(stored);
+  for (const { name } of sorted) ids.of(name);
+  const roles = sorted.filter((role) => role.active);
+  const names: (string | undefined)[] = Array.from({ length: ids.size });
+  for (const { name } of roles) names[ids.of(name)] = name;
+  const includes = new BitRows(ids.size, ids.size);
+  for (const { name, inherits } of roles) {
+    const id = ids.of(name);
+    includes.add(id, id);
+    // An inactive parent has an empty row: it passes nothing on.
+    for (const parent of inherits) includes.uniteRow(id, includes, ids.of(parent));
   }
-  const active = emptyBits(catalogue.size);
-  for (let id = 0; id < catalogue.size; id++) setBit(active, id);
+  const heirs = new BitRows(ids.size, ids.size);
+  const superusers = emptyBits(ids.size);
+  for (const { name, allow } of roles) if (allow.some(isEverything)) setBit(superusers, ids.of(name));
+  for (const { name } of roles) {
+    const heir = ids.of(name);
+    includes.each(heir, (id) => {
+      heirs.add(id, heir);
+      if (hasBit(superusers, id)) setBit(superusers, heir);
+    });
+  }
+
+  const unresolved: string[] = [];
+  const rows = (effect: Effect): BitRows => {
+    const into = new BitRows(catalogue.size, ids.size);
+    for (const role of roles) {
+      for (const pattern of role[effect]) {
+        // What a superuser may is known without 10,000 bits.
+        if (effect === 'allow' && isEverything(pattern)) continue;
+        const coverage = catalogue.expand(pattern);
+        if (coverage === undefined) unresolved.push(pattern);
+        else eachId(coverage, (permission) => into.uniteRow(permission, heirs, ids.of(role.name)));
+      }
+    }
+    return into;
+  };
+  const allow = rows('allow');
+  const deny = rows('deny');
+
+  const active = emptyBits(catalogue.size).fill(~0);
   for (const name of record.inactivePermissions) {
     const id = catalogue.idOf(name);
-    if (id !== undefined) clearBit(active, id);
+    if (id === undefined) continue;
+    clearBit(active, id);
+    allow.clearRow(id);
   }
-  for (const role of roles.values()) {
-    for (let i = 0; i < active.length; i++) role.allow[i]! &= active[i]!;
-  }
-  return { changedAt, record, roles, active, unresolved };
+  return { changedAt, record, ids, names, allow, deny, includes, superusers, active, unresolved };
 }
 
-function compileRole(
-  catalogue: Catalogue,
-  role: RoleRecord,
-  { index, includes }: Pick<CompiledRole, 'index' | 'includes'>,
-  compiled: ReadonlyMap<string, CompiledRole>,
-  unresolved: string[],
-): CompiledRole {
-  const allow = emptyBits(catalogue.size);
-  const deny = emptyBits(catalogue.size);
-  for (const [into, patterns] of [
-    [allow, role.allow],
-    [deny, role.deny],
-  ] as const) {
-    for (const pattern of patterns) {
-      const coverage = catalogue.expand(pattern);
-      if (coverage !== undefined) addCoverage(into, coverage);
-      else unresolved.push(pattern);
-    }
-  }
-  for (const name of role.inherits) {
-    const parent = compiled.get(name);
-    if (!parent) continue; // Inactive: it passes nothing on.
-    unite(allow, parent.allow);
-    unite(deny, parent.deny);
-    unite(includes, parent.includes);
-  }
-  return { name: role.name, index, allow, deny, includes };
-}
-
-/** Without recursion: a chain of 100,000 roles must not end the process. */
+/** Without recursion: a chain of 10,000 roles must not end the process. */
 function parentsFirst(roles: ReadonlyMap<string, RoleRecord>): RoleRecord[] {
   const order: RoleRecord[] = [];
   const done = new Set<string>();

@@ -1,6 +1,8 @@
+import type { Principal } from '@portcullis/core';
 import { covers, parsePattern, type Catalogue, type Check } from './catalogue.js';
 import { judge, judgeRole, type Moment, type Relation, type UserEntry, type Verdict } from './judge.js';
 import type { CompiledPolicy } from './policy.js';
+import { isTenant } from './tenant.js';
 
 /** What a guard asks, resolved when it is built. */
 export type Question =
@@ -52,7 +54,15 @@ function about({ allowed, reason, by }: Verdict, check: Check): Answer {
   return { allowed, reason, by, permission: check.name };
 }
 
+/** The credential is bound to a tenant and this is another, or what should say the tenant says none. */
+export const WRONG_TENANT: Verdict = Object.freeze({ allowed: false, reason: 'tenant' });
+
 const SCOPE: Verdict = Object.freeze({ allowed: false, reason: 'scope' });
+
+/** Ids that the question is about, as seen from the one who asks. */
+export function concerned(check: Check, relation: Relation): readonly number[] {
+  return check.own >= 0 && relation === 'own' ? [...check.always, check.own] : check.always;
+}
 
 /** Scopes are read like grants: names and patterns. Others, such as `openid`, cover nothing. */
 export function scopesCover(
@@ -61,13 +71,22 @@ export function scopesCover(
   check: Check,
   relation: Relation,
 ): boolean {
-  const own = check.own >= 0 && relation === 'own' ? [check.own] : [];
-  const ids = [...check.always, ...own];
+  const ids = concerned(check, relation);
   return scopes.some((scope) => {
     if (scope === check.name) return true;
     const pattern = typeof scope === 'string' ? parsePattern(scope) : undefined;
     return pattern !== undefined && ids.some((id) => covers(pattern, catalogue.names[id]!.split(':')));
   });
+}
+
+/** The tenant that a question is about; false if it is not the credential's, or should be known and is not. */
+export function tenantFor(
+  principal: Principal,
+  about: { readonly tenant?: unknown },
+): string | undefined | false {
+  if (!('tenant' in about)) return principal.tenant;
+  if (!isTenant(about.tenant)) return false;
+  return principal.tenant === undefined || principal.tenant === about.tenant ? about.tenant : false;
 }
 
 /** Strict: the same non-empty string. `undefined` owns nothing and is owned by nobody. */

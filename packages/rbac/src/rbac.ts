@@ -27,10 +27,12 @@ import { createGuards, type Guards } from './guards.js';
 import { makeEntry, type Moment, type Relation } from './judge.js';
 import { grammarHint, type Askable, type Permissions } from './permissions.js';
 import type { CompiledPolicy } from './policy.js';
-import { answer, relationOf, type Question } from './question.js';
+import { answer, relationOf, tenantFor, WRONG_TENANT, type Answer, type Question } from './question.js';
 import { isUserId } from './records.js';
 import type { RoleDefinitions } from './role-definition.js';
 import type { RoleStore } from './role-store.js';
+import { EVERY_TENANT } from './tenant.js';
+import { WallClock } from './wall-clock.js';
 
 export type PrincipalOf = (
   req: SecurityRequest,
@@ -98,20 +100,33 @@ export interface Rbac<Name extends string = string, Role extends string = string
   close(): Promise<void>;
 }
 
+/** As `tenantFor()` finds it; false refuses. */
+export type Tenant = string | undefined | false;
+
 /** What guards, `decide()` and `explain()` share. */
 export interface Engine {
   readonly catalogue: Catalogue;
   readonly facts: FactsCache;
   readonly events: Events;
   readonly challenge: string;
-  moment(): Moment;
+  /** For entries in which nothing begins or ends the clock is not read. */
+  moment(timed: boolean, tenant: string | undefined): Moment;
   questionOf(names: readonly string[], mode: 'any' | 'all'): Question;
   principalOf(req: SecurityRequest): Principal | undefined | Promise<Principal | undefined>;
   asPrincipal(subject: Subject): Principal | undefined;
   /** Without waiting; undefined if something has to be read first. */
   factsNow(principal: Principal): Facts | undefined;
   factsOf(principal: Principal, fresh: boolean): Promise<Facts>;
-  conclude(principal: Principal, facts: Facts, question: Question, relation: Relation): Decision;
+  judge(principal: Principal, facts: Facts, question: Question, relation: Relation, tenant: Tenant): Answer;
+  conclude(
+    principal: Principal,
+    facts: Facts,
+    question: Question,
+    relation: Relation,
+    tenant: Tenant,
+  ): Decision;
+  /** Tells that somebody passed as a superuser. */
+  passed(decision: Decision, requestId?: string): void;
   refusal(
     question: { readonly text: string },
     reason: Decision['reason'],
@@ -157,17 +172,17 @@ export function createRbac<Name extends string, const Role extends string = stri
     maxUsers: given.maxUsers,
     graceMs: given.onStoreDown,
   });
-  let latest = Number.NEGATIVE_INFINITY;
+  const wallClock = new WallClock(clock);
 
   const engine: Engine = {
     catalogue,
     facts,
     events,
     challenge: given.challenge,
-    moment() {
-      const now = clock.now();
-      if (now > latest) latest = now;
-      return { now, latest };
+    moment(timed, tenant) {
+      if (!timed) return { tenant, now: 0, latest: 0 };
+      const { now, latest } = wallClock.read();
+      return { tenant, now, latest };
     },
     questionOf(names, mode) {
       const checks = names.map((name) => {
@@ -197,18 +212,13 @@ export function createRbac<Name extends string, const Role extends string = stri
       if (given.rolesFrom === 'store') return fresh ? facts.fresh(principal.id) : facts.get(principal.id);
       return fromPrincipal(catalogue, principal, await facts.policy(), 'store');
     },
-    conclude(principal, { policy, entry, source }, question, relation) {
-      const scopes = principal.scopes;
-      const moment = engine.moment();
-      const { allowed, reason, by, permission } = answer(
-        catalogue,
-        policy,
-        entry,
-        question,
-        relation,
-        moment,
-        scopes,
-      );
+    judge(principal, { policy, entry }, question, relation, tenant) {
+      if (tenant === false) return WRONG_TENANT;
+      const moment = engine.moment(entry.timed, tenant);
+      return answer(catalogue, policy, entry, question, relation, moment, principal.scopes);
+    },
+    conclude(principal, found, question, relation, tenant) {
+      const { allowed, reason, by, permission } = engine.judge(principal, found, question, relation, tenant);
       return {
         allowed,
         asked: question.text,
@@ -216,9 +226,21 @@ export function createRbac<Name extends string, const Role extends string = stri
         by,
         permission,
         principalId: principal.id,
+        tenant: tenant === false ? undefined : tenant,
         revision: freshness.revision,
-        source: given.rolesFrom === 'principal' ? 'principal' : source,
+        source: given.rolesFrom === 'principal' ? 'principal' : found.source,
       };
+    },
+    passed({ reason, asked, by = '', principalId = '', tenant }, requestId) {
+      if (reason !== 'superuser') return;
+      events.emit({
+        type: 'rbac.superuser-used',
+        asked,
+        by,
+        principalId,
+        ...(tenant === undefined ? {} : { tenant }),
+        ...(requestId === undefined ? {} : { requestId }),
+      });
     },
     refusal(question, reason, principal, cause) {
       const decision: Decision = {
@@ -246,19 +268,43 @@ export function createRbac<Name extends string, const Role extends string = stri
   };
 
   const questions = new Map<string, Question>();
+  const questionFor = (permission: string): Question => {
+    let question = questions.get(permission);
+    // As many as there are names: unknown ones throw.
+    if (!question) questions.set(permission, (question = engine.questionOf([permission], 'all')));
+    return question;
+  };
 
-  async function decide(subject: Subject, permission: string, ask: AskOptions = {}): Promise<Decision> {
-    const question = questions.get(permission) ?? engine.questionOf([permission], 'all');
-    questions.set(permission, question); // As many as there are names: unknown ones have thrown.
+  async function decide(subject: Subject, permission: string, about: AskOptions = {}): Promise<Decision> {
+    const question = questionFor(permission);
     const principal = engine.asPrincipal(subject);
     if (!principal) return engine.refusal(question, 'anonymous');
     try {
       const found =
-        (ask.fresh ? undefined : engine.factsNow(principal)) ??
-        (await engine.factsOf(principal, ask.fresh === true));
-      return engine.conclude(principal, found, question, relationOf(ask.owner, principal.id));
+        (about.fresh ? undefined : engine.factsNow(principal)) ??
+        (await engine.factsOf(principal, about.fresh === true));
+      const relation = relationOf(about.owner, principal.id);
+      return engine.conclude(principal, found, question, relation, tenantFor(principal, about));
     } catch (error) {
       return engine.refusal(question, 'unavailable', principal, error);
+    }
+  }
+
+  const answers = { yes: Promise.resolve(true), no: Promise.resolve(false) };
+
+  /** With the facts in memory there is nothing to wait for, and nothing to be made. */
+  function can(subject: Subject, permission: string, about: AskOptions = NOTHING): Promise<boolean> {
+    try {
+      const question = questionFor(permission);
+      const principal = engine.asPrincipal(subject);
+      if (!principal) return answers.no;
+      const found = about.fresh ? undefined : engine.factsNow(principal);
+      if (!found) return decide(subject, permission, about).then(({ allowed }) => allowed);
+      const relation = relationOf(about.owner, principal.id);
+      const { allowed } = engine.judge(principal, found, question, relation, tenantFor(principal, about));
+      return allowed ? answers.yes : answers.no;
+    } catch (error) {
+      return Promise.reject(error as Error);
     }
   }
 
@@ -275,11 +321,10 @@ export function createRbac<Name extends string, const Role extends string = stri
       writeDeadlineMs: given.writeDeadlineMs,
     }),
     decide,
-    async can(subject, permission, ask) {
-      return (await decide(subject, permission, ask)).allowed;
-    },
-    async require(subject, permission, ask) {
-      const decision = await decide(subject, permission, ask);
+    can,
+    async require(subject, permission, about) {
+      const decision = await decide(subject, permission, about);
+      engine.passed(decision);
       if (decision.allowed) return decision;
       events.emit({
         type: 'rbac.denied',
@@ -289,13 +334,13 @@ export function createRbac<Name extends string, const Role extends string = stri
       });
       throw engine.errorOf(decision);
     },
-    explain: createExplain(engine, store, given.rolesFrom),
+    explain: createExplain(engine, given.rolesFrom),
     async permissionsOf(subject) {
       const principal = engine.asPrincipal(subject);
       if (!principal) return [];
       const found = engine.factsNow(principal) ?? (await engine.factsOf(principal, false));
       return given.permissions.names.filter(
-        (name) => engine.conclude(principal, found, engine.questionOf([name], 'all'), 'unknown').allowed,
+        (name) => engine.judge(principal, found, questionFor(name), 'unknown', principal.tenant).allowed,
       );
     },
     async ready() {
@@ -307,6 +352,8 @@ export function createRbac<Name extends string, const Role extends string = stri
     },
   };
 }
+
+const NOTHING: AskOptions = Object.freeze({});
 
 function unknownPermission(catalogue: Catalogue, name: unknown): SecurityError {
   const hint = typeof name === 'string' ? grammarHint(name, catalogue.names) : 'is not a string';
@@ -329,8 +376,11 @@ function fromPrincipal(
   policy: CompiledPolicy,
   source: Facts['source'],
 ): Facts {
-  const roles = (principal.roles ?? []).map((role) => ({ role, grantedBy: 'credential', grantedAt: 0 }));
-  const entry = makeEntry(catalogue, { active: true, roles, rules: [] }, policy.changedAt, (role) => role);
+  // In every tenant: of which one the credential is, was asked before. Roles that there are not get no number.
+  const roles = (principal.roles ?? [])
+    .filter((role) => policy.ids.find(role) !== undefined)
+    .map((role) => ({ role, tenant: EVERY_TENANT, grantedBy: 'credential', grantedAt: 0 }));
+  const entry = makeEntry(catalogue, { active: true, roles, rules: [] }, policy.changedAt, policy.ids);
   return { policy, entry, source };
 }
 

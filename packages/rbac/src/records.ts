@@ -49,8 +49,11 @@ export function checkUserRecord(record: UserRecord | undefined): UserRecord {
   return record;
 }
 
-function hasBounds({ from, until }: { from?: unknown; until?: unknown }): boolean {
-  return [from, until].every((bound) => bound === undefined || Number.isFinite(bound));
+function hasBounds(grant: { from?: unknown; until?: unknown; tenant?: unknown }): boolean {
+  return (
+    [grant.from, grant.until].every((bound) => bound === undefined || Number.isFinite(bound)) &&
+    (grant.tenant === undefined || (typeof grant.tenant === 'string' && grant.tenant !== ''))
+  );
 }
 
 function isStrings(value: unknown): value is readonly string[] {

@@ -19,10 +19,13 @@ export interface RoleRecord {
   readonly deny: readonly string[];
 }
 
-/** When a grant counts, in milliseconds since 1970: `from <= now < until`. */
+/** When and where a grant counts. */
 export interface Bounds {
+  /** Milliseconds since 1970: `from <= now < until`. */
   readonly from?: number;
   readonly until?: number;
+  /** `*` is every tenant, and none; absent, the grant counts only where there is no tenant. */
+  readonly tenant?: string;
 }
 
 /** Who wrote a grant, when and why. */
@@ -72,16 +75,22 @@ export type RoleWrite =
   | { readonly kind: 'put-role'; readonly role: RoleRecord }
   /** Also ends every assignment of the role. */
   | { readonly kind: 'remove-role'; readonly name: string }
-  /** Key: user and role. */
+  /** Key: user, role and tenant. */
   | { readonly kind: 'put-assignment'; readonly userId: string; readonly assignment: RoleAssignment }
-  | { readonly kind: 'remove-assignment'; readonly userId: string; readonly role: string }
-  /** Key: user, effect and permission. */
+  | {
+      readonly kind: 'remove-assignment';
+      readonly userId: string;
+      readonly role: string;
+      readonly tenant?: string;
+    }
+  /** Key: user, effect, permission and tenant. */
   | { readonly kind: 'put-rule'; readonly userId: string; readonly rule: DirectRule }
   | {
       readonly kind: 'remove-rule';
       readonly userId: string;
       readonly effect: Effect;
       readonly permission: string;
+      readonly tenant?: string;
     }
   | { readonly kind: 'set-user-active'; readonly userId: string; readonly active: boolean }
   | { readonly kind: 'set-permission-active'; readonly permission: string; readonly active: boolean };

@@ -121,6 +121,49 @@ describeWithPostgres('PostgreSQL', () => {
     return { store: make(), another: make() };
   });
 
+  test('row-level security: the request role of an app reads what is its own, and can be talked into no grant', async () => {
+    const url = await library();
+    const { rbac } = await startProcess(url);
+    const sql = connect(url);
+    await rbac.seed();
+    for (const user of ['ann', 'bob']) {
+      await rbac.grantRole('root', user, 'patron');
+      await rbac.denyPermission('root', user, 'book:create');
+      await rbac.setUserActive('root', user, true);
+    }
+    await sql.query(`create role app_requests nologin`);
+    // Even with every right on the tables, the policies stand.
+    await sql.query(`grant usage on schema portcullis to app_requests`);
+    await sql.query(
+      `grant select, insert, update, delete on all tables in schema portcullis to app_requests`,
+    );
+    const as = <T>(settings: Record<string, string>, statement: string): Promise<readonly T[]> =>
+      sql.transaction(async (tx) => (await tx.query<T>(statement)).rows, { role: 'app_requests', settings });
+    const tables = { rbac_assignment: 'user_id', rbac_user_rule: 'user_id', rbac_user: 'id' };
+    for (const [table, column] of Object.entries(tables)) {
+      const read = (settings: Record<string, string>) =>
+        as<{ who: string }>(settings, `select ${column} as who from portcullis.${table} order by 1`);
+      expect(await read({})).toEqual([]);
+      expect(await read({ 'app.user_id': 'ann' })).toEqual([{ who: 'ann' }]);
+      expect(await read({ 'app.user_id': 'ann', 'app.is_staff': 'true' })).toHaveLength(2);
+      const staff = { 'app.user_id': 'ann', 'app.is_staff': 'true' };
+      const gone = await as(staff, `delete from portcullis.${table} returning 1`);
+      expect(gone).toEqual([]);
+    }
+    const staff = { 'app.user_id': 'ann', 'app.is_staff': 'true' };
+    for (const statement of [
+      `insert into portcullis.rbac_assignment (user_id, role, granted_by, granted_at) values ('ann', 'staff', 'x', now())`,
+      `insert into portcullis.rbac_role_rule values ('patron', 'allow', '**')`,
+      `insert into portcullis.rbac_user values ('eve', true)`,
+    ]) {
+      await expect(as(staff, statement)).rejects.toMatchObject({ message: expect.anything() });
+    }
+    expect(await as(staff, `update portcullis.rbac_role set active = false returning 1`)).toEqual([]);
+    expect(await as(staff, `select * from portcullis.rbac_policy`)).toEqual([]);
+    expect(await rbac.can('ann', 'book:read', { fresh: true })).toBe(true);
+    expect(await rbac.can('ann', 'loan:approve', { fresh: true })).toBe(false);
+  });
+
   /** Asks without pause until it is refused; resolves with when the last allowed question was asked. */
   async function lastGrant(ask: () => Promise<boolean>, within = 10_000): Promise<number> {
     const end = performance.now() + within;

@@ -1,6 +1,10 @@
 import type { Migration } from '@portcullis/core/postgres';
 
-/** The tables of `postgresRoles()`; apply them after `feedMigrations`. */
+/**
+ * The tables of `postgresRoles()`; apply them after `feedMigrations`. Row-level policies let a role to which SELECT is
+ * granted read the roles, and of grants those of `app.user_id`, or all where `app.is_staff` is `true`. No policy lets
+ * anybody but the tables' owner write, whatever is granted: what an app's request role can be talked into is not a grant.
+ */
 export const rbacMigrations: readonly Migration[] = Object.freeze([
   {
     concern: 'rbac',
@@ -60,6 +64,53 @@ create table rbac_user_rule (
   primary key (user_id, effect, permission),
   check (valid_from < valid_until)
 );
+`,
+  },
+  {
+    concern: 'rbac',
+    id: '002-tenants',
+    up: `
+alter table rbac_assignment
+  add column tenant text not null default '' check (length(tenant) <= 256),
+  drop constraint rbac_assignment_pkey,
+  add primary key (user_id, role, tenant);
+alter table rbac_user_rule
+  add column tenant text not null default '' check (length(tenant) <= 256),
+  drop constraint rbac_user_rule_pkey,
+  add primary key (user_id, effect, permission, tenant);
+-- A denial that names no tenant was meant for everything.
+update rbac_user_rule set tenant = '*' where effect = 'deny';
+`,
+  },
+  {
+    concern: 'rbac',
+    id: '003-row-level-security',
+    up: `
+-- The owner of the tables, as which rbac connects, is not bound by these; every other role is.
+alter table rbac_policy enable row level security;
+alter table rbac_role enable row level security;
+alter table rbac_role_parent enable row level security;
+alter table rbac_role_rule enable row level security;
+alter table rbac_inactive_permission enable row level security;
+alter table rbac_user enable row level security;
+alter table rbac_assignment enable row level security;
+alter table rbac_user_rule enable row level security;
+
+create policy rbac_read on rbac_role for select using (true);
+create policy rbac_read on rbac_role_parent for select using (true);
+create policy rbac_read on rbac_role_rule for select using (true);
+create policy rbac_read on rbac_inactive_permission for select using (true);
+create policy rbac_read_own on rbac_user for select
+  using (id = nullif(current_setting('app.user_id', true), ''));
+create policy rbac_read_own on rbac_assignment for select
+  using (user_id = nullif(current_setting('app.user_id', true), ''));
+create policy rbac_read_own on rbac_user_rule for select
+  using (user_id = nullif(current_setting('app.user_id', true), ''));
+create policy rbac_read_staff on rbac_user for select using (current_setting('app.is_staff', true) = 'true');
+create policy rbac_read_staff on rbac_assignment for select using (current_setting('app.is_staff', true) = 'true');
+create policy rbac_read_staff on rbac_user_rule for select using (current_setting('app.is_staff', true) = 'true');
+revoke all on rbac_policy, rbac_role, rbac_role_parent, rbac_role_rule, rbac_inactive_permission, rbac_user,
+  rbac_assignment, rbac_user_rule from public;
 `,
   },
 ]);

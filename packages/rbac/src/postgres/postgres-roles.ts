@@ -155,7 +155,7 @@ function statementsOf(tables: Tables) {
   const { policy, role, parent, rule, inactive, user, assignment, userRule } = tables;
   const ms = (column: string): SqlStatement => tag.unsafe(`(extract(epoch from ${column}) * 1000)::bigint`);
   const provenance = tag`
-    'from', ${ms('valid_from')}, 'until', ${ms('valid_until')}, 'grantedBy', granted_by,
+    'tenant', nullif(tenant, ''), 'from', ${ms('valid_from')}, 'until', ${ms('valid_until')}, 'grantedBy', granted_by,
     'grantedAt', ${ms('granted_at')}, 'reason', reason`;
   const rulesOf = (effect: 'allow' | 'deny'): SqlStatement => tag`
     coalesce((select json_agg(permission order by permission) from ${rule} as rule
@@ -178,10 +178,10 @@ function statementsOf(tables: Tables) {
     user: (id: string) => tag`
       select policy.revision,
         (select active from ${user} where id = ${id}) as active,
-        coalesce((select json_agg(json_build_object('role', role, ${provenance}) order by role)
+        coalesce((select json_agg(json_build_object('role', role, ${provenance}) order by role, tenant)
           from ${assignment} where user_id = ${id}), '[]') as roles,
         coalesce((select json_agg(json_build_object('effect', effect, 'permission', permission, ${provenance})
-            order by effect, permission)
+            order by effect, permission, tenant)
           from ${userRule} where user_id = ${id}), '[]') as rules
       from ${policy} as policy`,
 
@@ -211,26 +211,30 @@ function writeStatements(tables: Tables, write: RoleWrite): readonly SqlStatemen
     case 'remove-role':
       return [tag`delete from ${role} where name = ${write.name}`];
     case 'put-assignment': {
-      const { role: name, from, until, grantedBy, grantedAt, reason } = write.assignment;
+      const { role: name, tenant = '', from, until, grantedBy, grantedAt, reason } = write.assignment;
       return [
         tag`insert into ${assignment}
-            (user_id, role, valid_from, valid_until, granted_by, granted_at, reason)
-          values (${write.userId}, ${name}, ${at(from)}, ${at(until)}, ${grantedBy}, ${at(grantedAt)}, ${reason})
-          on conflict (user_id, role) do update set valid_from = excluded.valid_from,
+            (user_id, role, tenant, valid_from, valid_until, granted_by, granted_at, reason)
+          values (${write.userId}, ${name}, ${tenant}, ${at(from)}, ${at(until)}, ${grantedBy},
+            ${at(grantedAt)}, ${reason})
+          on conflict (user_id, role, tenant) do update set valid_from = excluded.valid_from,
             valid_until = excluded.valid_until, granted_by = excluded.granted_by,
             granted_at = excluded.granted_at, reason = excluded.reason`,
       ];
     }
     case 'remove-assignment':
-      return [tag`delete from ${assignment} where user_id = ${write.userId} and role = ${write.role}`];
+      return [
+        tag`delete from ${assignment} where user_id = ${write.userId} and role = ${write.role}
+          and tenant = ${write.tenant ?? ''}`,
+      ];
     case 'put-rule': {
-      const { effect, permission, from, until, grantedBy, grantedAt, reason } = write.rule;
+      const { effect, permission, tenant = '', from, until, grantedBy, grantedAt, reason } = write.rule;
       return [
         tag`insert into ${userRule}
-            (user_id, effect, permission, valid_from, valid_until, granted_by, granted_at, reason)
-          values (${write.userId}, ${effect}, ${permission}, ${at(from)}, ${at(until)}, ${grantedBy},
-            ${at(grantedAt)}, ${reason})
-          on conflict (user_id, effect, permission) do update set valid_from = excluded.valid_from,
+            (user_id, effect, permission, tenant, valid_from, valid_until, granted_by, granted_at, reason)
+          values (${write.userId}, ${effect}, ${permission}, ${tenant}, ${at(from)}, ${at(until)},
+            ${grantedBy}, ${at(grantedAt)}, ${reason})
+          on conflict (user_id, effect, permission, tenant) do update set valid_from = excluded.valid_from,
             valid_until = excluded.valid_until, granted_by = excluded.granted_by,
             granted_at = excluded.granted_at, reason = excluded.reason`,
       ];
@@ -238,7 +242,7 @@ function writeStatements(tables: Tables, write: RoleWrite): readonly SqlStatemen
     case 'remove-rule':
       return [
         tag`delete from ${userRule} where user_id = ${write.userId} and effect = ${write.effect}
-          and permission = ${write.permission}`,
+          and permission = ${write.permission} and tenant = ${write.tenant ?? ''}`,
       ];
     case 'set-user-active':
       return [

@@ -122,6 +122,40 @@ export function roleStoreSuite(
       },
     );
 
+    claim("a user's grants of one tenant, of every one and of none are different grants", async (store) => {
+      await put(store, [role('staff')]);
+      const at = { grantedBy: 'root', grantedAt: 1 };
+      const places = [{}, { tenant: 'acme' }, { tenant: 'ACME' }, { tenant: '*' }];
+      await commit(
+        store,
+        places.flatMap((place, i): RoleWrite[] => [
+          {
+            kind: 'put-assignment',
+            userId: 'u',
+            assignment: { role: 'staff', until: i + 1, ...place, ...at },
+          },
+          {
+            kind: 'put-rule',
+            userId: 'u',
+            rule: { effect: 'deny', permission: 'a:b', until: i + 1, ...place, ...at },
+          },
+        ]),
+      );
+      const stored = async () => {
+        const { roles, rules } = await userOf(store, 'u');
+        return [roles, rules].map((list) =>
+          list.map(({ tenant, until }) => `${tenant ?? ''} ${until}`).sort(),
+        );
+      };
+      const all = [' 1', '* 4', 'ACME 3', 'acme 2'];
+      assert.deepEqual(await stored(), [all, all]);
+      await commit(store, [
+        { kind: 'remove-assignment', userId: 'u', role: 'staff', tenant: 'acme' },
+        { kind: 'remove-rule', userId: 'u', effect: 'deny', permission: 'a:b' },
+      ]);
+      assert.deepEqual(await stored(), [all.slice(0, 3), all.slice(1)]);
+    });
+
     claim('removing a role ends its assignments, also for a later role of the same name', async (store) => {
       await put(store, [role('temp', { allow: ['a:b'] })]);
       const assignment = { role: 'temp', grantedBy: 'root', grantedAt: 1 };
