@@ -304,7 +304,7 @@ export function createRbac<Name extends string, const Role extends string = stri
       const { allowed } = engine.judge(principal, found, question, relation, tenantFor(principal, about));
       return allowed ? answers.yes : answers.no;
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
