@@ -37,6 +37,8 @@ declare module '@portcullis/core' {
       readonly principal?: string;
       readonly forMs: number;
       readonly number: number;
+      /** It was not refused, only noted. */
+      readonly dryRun?: true;
     };
     /** The shared store stopped answering; limits count locally or refuse until `rate-limit.restored`. */
     'rate-limit.degraded': { readonly store: string; readonly reason: 'timeout' | 'error' | 'slow' };

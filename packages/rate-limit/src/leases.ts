@@ -6,8 +6,6 @@ export interface LeasesOptions {
   readonly lease: number;
   readonly leaseMs: number;
   readonly clock: Clock;
-  /** Whether refusals may be remembered here: not where each one counts towards a ban. */
-  readonly rememberRefusals: boolean;
   /** Keys for which permits are held at a time. */
   readonly maxKeys: number;
 }
@@ -19,19 +17,24 @@ interface Lease {
   ahead: number;
   askedAt: number;
   until: number;
+  /** What the last call said, a receipt for each charge. */
+  receipts: readonly Receipt[] | undefined;
+  /** What the last call asked for: a smaller cost or a higher limit may be admitted where it was refused. */
+  cost: number;
+  limit: number;
   refusedUntil: number;
-  receipt: Receipt | undefined;
   asking: Promise<unknown> | undefined;
 }
 
 /** Asks the store; undefined if it cannot answer and the caller has to count without it. */
-export type Ask = (order: Order) => Promise<Receipt | undefined>;
+export type Ask = (orders: readonly Order[]) => Promise<readonly Receipt[] | undefined>;
 
 const ROTATE_MS = 10_000;
 
 /**
  * Permits held ahead, so that most requests need no trip to the store. They are paid for when they are taken: whatever the
  * processes do, they admit no more than the meter plus what they held when one began to look, at most the lease for all.
+ * Charges that come together (a client's address and its wider prefix) are held ahead together.
  */
 export class Leases {
   readonly #options: LeasesOptions;
@@ -46,18 +49,23 @@ export class Leases {
     this.#turnsAt = options.clock.monotonic() + ROTATE_MS;
   }
 
-  /** Undefined if the store cannot answer. */
-  async take(charge: Charge): Promise<Reading | undefined> {
-    const lease = this.#find(charge);
-    if (!lease) return this.#ask({ charge, want: charge.cost, settle: 0, unused: 0, force: false });
-    const here = this.#here(lease, charge);
+  /** Charges of one limit, which differ in meter and key only. Undefined if the store cannot answer. */
+  async take(charges: readonly Charge[]): Promise<readonly Reading[] | undefined> {
+    const first = charges[0]!;
+    const lease = this.#find(first);
+    if (!lease) {
+      return this.#ask(
+        charges.map((charge) => ({ charge, want: charge.cost, settle: 0, unused: 0, force: false })),
+      );
+    }
+    const here = this.#here(lease, first);
     if (here) return here;
     if (lease.asking) {
       await lease.asking;
-      const now = this.#here(lease, charge);
+      const now = this.#here(lease, first);
       if (now) return now;
     }
-    const asking = this.#renew(lease, charge);
+    const asking = this.#renew(lease, charges);
     lease.asking = asking;
     try {
       return await asking;
@@ -67,49 +75,62 @@ export class Leases {
   }
 
   /** Answers without the store, if a permit is there or the store has just refused. */
-  #here(lease: Lease, charge: Charge): Reading | undefined {
+  #here(lease: Lease, { cost, limit }: Charge): readonly Reading[] | undefined {
     const now = this.#options.clock.monotonic();
-    const { receipt } = lease;
-    if (!receipt) return undefined;
-    const resetMs = Math.max(0, receipt.resetMs - (now - lease.askedAt));
-    if (now < lease.until && lease.permits >= charge.cost) {
-      lease.permits -= charge.cost;
-      const used = Math.max(charge.cost, receipt.used - lease.permits);
-      return { ...receipt, admitted: true, used, waitMs: 0, resetMs };
+    const { receipts } = lease;
+    if (!receipts) return undefined;
+    const sinceMs = now - lease.askedAt;
+    if (now < lease.until && lease.permits >= cost && limit === lease.limit) {
+      lease.permits -= cost;
+      return receipts.map((receipt) => ({
+        ...receipt,
+        admitted: true,
+        used: Math.max(cost, receipt.used - lease.permits),
+        waitMs: 0,
+        resetMs: Math.max(0, receipt.resetMs - sinceMs),
+      }));
     }
-    if (now >= lease.refusedUntil) return undefined;
-    const waitMs = Math.max(0, receipt.waitMs - (now - lease.askedAt));
-    return { ...receipt, admitted: false, waitMs, resetMs };
+    if (now >= lease.refusedUntil || cost < lease.cost || limit > lease.limit) return undefined;
+    return receipts.map((receipt) => ({
+      ...receipt,
+      waitMs: Math.max(0, receipt.waitMs - sinceMs),
+      resetMs: Math.max(0, receipt.resetMs - sinceMs),
+    }));
   }
 
-  async #renew(lease: Lease, charge: Charge): Promise<Reading | undefined> {
-    const { clock, leaseMs, lease: size, rememberRefusals } = this.#options;
+  async #renew(lease: Lease, charges: readonly Charge[]): Promise<readonly Reading[] | undefined> {
+    const { clock, leaseMs, lease: size } = this.#options;
     const now = clock.monotonic();
-    const order: Order = {
+    const [{ cost, limit }] = charges as readonly [Charge];
+    const orders = charges.map((charge, i) => ({
       charge,
-      want: charge.cost + size,
+      want: cost + size,
       settle: now < lease.until ? lease.ahead : 0,
-      unused: unusedOf(lease, charge, now),
+      unused: unusedOf(lease, charge, lease.receipts?.[i], now),
       force: false,
-    };
+    }));
     lease.permits = lease.ahead = 0;
     lease.until = 0;
-    const receipt = await this.#ask(order);
-    if (!receipt) {
-      lease.receipt = undefined;
-      return undefined;
-    }
-    const ahead = Math.max(0, receipt.granted - charge.cost);
+    const receipts = await this.#ask(orders);
+    lease.receipts = receipts;
+    if (!receipts) return undefined;
+    const ahead = Math.max(0, receipts[0]!.granted - cost);
     // Another call for this key may have brought permits meanwhile.
     lease.permits += ahead;
     lease.ahead += ahead;
     lease.askedAt = now;
-    if (ahead > 0)
-      lease.until = now + Math.min(leaseMs, charge.meter.kind === 'window' ? receipt.resetMs : Infinity);
+    lease.cost = cost;
+    lease.limit = limit;
+    if (ahead > 0) {
+      const windows = receipts.filter((_receipt, i) => charges[i]!.meter.kind === 'window');
+      lease.until = now + Math.min(leaseMs, ...windows.map(({ resetMs }) => resetMs));
+    }
+    const refused = receipts.filter(({ admitted }) => !admitted);
     lease.refusedUntil =
-      receipt.admitted || !rememberRefusals ? 0 : clock.monotonic() + Math.min(receipt.waitMs, leaseMs);
-    lease.receipt = receipt;
-    return receipt;
+      refused.length === 0
+        ? 0
+        : clock.monotonic() + Math.min(leaseMs, ...refused.map(({ waitMs }) => waitMs));
+    return receipts;
   }
 
   #find({ meter, key }: Charge): Lease | undefined {
@@ -131,8 +152,10 @@ export class Leases {
       ahead: 0,
       askedAt: 0,
       until: 0,
+      receipts: undefined,
+      cost: 0,
+      limit: 0,
       refusedUntil: 0,
-      receipt: undefined,
       asking: undefined,
     };
     this.#young.set(name, lease);
@@ -150,7 +173,12 @@ export class Leases {
  * What may go back: of a window, everything while it runs; of a rate, what cannot have run out since it was taken, or the
  * permits of others would be given back.
  */
-function unusedOf({ permits, askedAt, until, receipt }: Lease, { meter }: Charge, now: number): number {
+function unusedOf(
+  { permits, askedAt, until }: Lease,
+  { meter }: Charge,
+  receipt: Receipt | undefined,
+  now: number,
+): number {
   if (permits === 0 || !receipt) return 0;
   if (meter.kind === 'window') return now < until ? permits : 0;
   const runOut = ((now - askedAt) * 1000 * meter.leak) / meter.unit;

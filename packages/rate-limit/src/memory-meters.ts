@@ -23,7 +23,7 @@ export interface MemoryMetersOptions {
 interface State {
   /** Hits of a window, units of a rate. */
   held: number;
-  /** Windows: milliseconds when it ends. Rates: microseconds of now. */
+  /** Windows: milliseconds when it ends. Rates: microseconds of now, or of the last write if the clock was set back since. */
   at: number;
 }
 
@@ -125,11 +125,26 @@ export class MemoryMeters {
   }
 
   /** Takes over what a shared store said of a charge. */
-  learn({ meter, key }: Charge, held: number, resetMs: number): void {
+  learn(
+    { meter, key }: Charge,
+    { held, resetMs, bannedMs, newBan }: Pick<Reading, 'resetMs' | 'bannedMs' | 'newBan'> & { held: number },
+  ): void {
     const now = this.#options.clock.monotonic();
     const table = this.#tables.get(meter)!;
     table.find(key, now);
     table.put(held, meter.kind === 'window' ? now + Math.min(resetMs, meter.windowMs) : micros(now));
+    if (bannedMs === 0 || !this.#bans) return;
+    const known = this.#bans.find(key, now) ? this.#bans.second : 1;
+    this.#bans.put(now + bannedMs, newBan || known);
+  }
+
+  /** The ban that runs for the key of this charge, and its number. */
+  ban({ key }: Charge): { readonly forMs: number; readonly number: number } | undefined {
+    const now = this.#options.clock.monotonic();
+    const bans = this.#bans;
+    return bans?.find(key, now) && bans.first > now
+      ? { forMs: bans.first - now, number: bans.second }
+      : undefined;
   }
 
   /** Units or hits that stand in the meter now. */
@@ -159,8 +174,9 @@ export class MemoryMeters {
       if (cost < 0) state.held = Math.max(0, state.held + cost);
       return state;
     }
-    const at = micros(nowMs);
-    let held = found ? Math.max(0, table.first - Math.max(0, at - table.second) * meter.leak) : 0;
+    // Time that was counted once is not counted again when the clock was set back.
+    const at = found ? Math.max(micros(nowMs), table.second) : micros(nowMs);
+    let held = found ? Math.max(0, table.first - (at - table.second) * meter.leak) : 0;
     if (cost < 0) held = Math.max(0, held + cost * meter.unit);
     return { held, at };
   }
@@ -179,7 +195,7 @@ export class MemoryMeters {
   #reading(charge: Charge, state: State, admitted: boolean, nowMs: number, bannedMs: number): Reading {
     const { meter } = charge;
     const reading =
-      meter.kind === 'window' ? readWindow(charge, state, nowMs) : readRate(charge, meter, state);
+      meter.kind === 'window' ? readWindow(charge, state, nowMs) : readRate(charge, meter, state, nowMs);
     if (admitted) {
       const { used, resetMs, aheadMs } = reading;
       return { admitted, used, waitMs: 0, resetMs, aheadMs, bannedMs: 0, newBan: 0 };
@@ -230,13 +246,19 @@ function readWindow({ cost, limit }: Charge, { held, at }: State, nowMs: number)
   return { used: held, waitMs: cost > limit ? Infinity : resetMs, resetMs, aheadMs: 0 };
 }
 
-function readRate({ cost, limit }: Charge, { unit, leak }: RateMeter, { held }: State): Measured {
+function readRate(
+  { cost, limit }: Charge,
+  { unit, leak }: RateMeter,
+  { held, at }: State,
+  nowMs: number,
+): Measured {
   const over = held + cost * unit - limit * unit;
+  const setBack = at - micros(nowMs);
   return {
     used: Math.ceil(held / unit),
-    waitMs: cost > limit ? Infinity : Math.max(0, Math.ceil(over / leak) / 1000),
-    resetMs: Math.ceil(held / leak) / 1000,
-    aheadMs: Math.max(0, held - cost * unit) / leak / 1000,
+    waitMs: cost > limit ? Infinity : Math.max(0, Math.ceil(over / leak) + setBack) / 1000,
+    resetMs: (Math.ceil(held / leak) + setBack) / 1000,
+    aheadMs: (Math.max(0, held - cost * unit) / leak + setBack) / 1000,
   };
 }
 

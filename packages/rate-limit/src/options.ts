@@ -140,6 +140,8 @@ export interface CompiledLimit {
   readonly delayBeyondMs: number | undefined;
   readonly message: string | undefined;
   readonly lease: number;
+  /** The app asked for permits ahead. */
+  readonly leaseGiven: boolean;
 }
 
 const DAY = 86_400_000;
@@ -188,6 +190,11 @@ export function compileLimit(owner: string, options: LimitOptions): CompiledLimi
     optionConflict(owner, 'lease', 'a strict limit holds no permits ahead: leave out lease or strict');
   }
   const { meters, limitOf, told, detail, delayBeyondMs } = shapeOf(owner, kind, read, options);
+  const leaseGiven = read.lease !== undefined && read.lease > 1;
+  if (leaseGiven && (delayBeyondMs !== undefined || kind === 'concurrency')) {
+    const why = kind === 'concurrency' ? 'places are counted here' : 'each request waits its own time';
+    optionConflict(owner, 'lease', `no permits are held ahead where ${why}: leave out lease`);
+  }
   const [meter, wideMeter] = meters;
   return {
     name,
@@ -209,6 +216,7 @@ export function compileLimit(owner: string, options: LimitOptions): CompiledLimi
     delayBeyondMs,
     message,
     lease: strict || delayBeyondMs !== undefined ? 1 : (read.lease ?? usualLease(meter)),
+    leaseGiven,
   };
 }
 

@@ -2,6 +2,7 @@ import {
   ALLOW,
   ensureContext,
   guard,
+  hasCode,
   isAuthenticated,
   noEvents,
   option,
@@ -18,7 +19,7 @@ import {
   type SecurityResponse,
 } from '@portcullis/core';
 import type { LimitState } from './augment.js';
-import { lengthOf, readBan, type BanRule } from './ban.js';
+import { lengthOf, readBan } from './ban.js';
 import { errors } from './error-codes.js';
 import { readHeaders, wholeSeconds, type FieldWriter } from './header-fields.js';
 import type { CountedKey } from './keys.js';
@@ -158,6 +159,10 @@ function build(
   const settings = readOptions(owner, options, sharedReaders);
   const { allow, skip, onlyFailures, dryRun, headers, clock, events } = settings;
   const metered = limits.filter(({ meter }) => meter !== undefined);
+  if (limits.some(({ leaseGiven }) => leaseGiven) && (limits.length > 1 || settings.ban)) {
+    const why = settings.ban ? 'each refusal counts towards a ban' : 'several limits are asked together';
+    optionConflict(owner, 'lease', `no permits are held ahead where ${why}: leave out lease`);
+  }
   if (onlyFailures !== false && metered.length < limits.length) {
     optionConflict(
       owner,
@@ -205,10 +210,12 @@ function build(
   ): Allow | Promise<Allow> {
     const counted = parts.every(isCounted) ? parts : parts.filter(isCounted);
     if (counted.length === 0) return ALLOW;
-    return then(counting!.count(req, res, counted), (result) => {
+    const done = (result: Counted): Allow | Promise<Allow> => {
       if (result.taken) takenBy(req)[taken] = result.taken;
       return conclude(req, res, result);
-    });
+    };
+    if (!dryRun) return then(counting!.count(req, res, counted), done);
+    return tried(async () => done(await counting!.count(req, res, counted)));
   }
 
   function conclude(
@@ -278,6 +285,16 @@ function build(
   });
 }
 
+/** A dry run does not refuse for want of a store either. */
+async function tried(check: () => Promise<Allow>): Promise<Allow> {
+  try {
+    return await check();
+  } catch (error) {
+    if (hasCode(error, 'E_RATE_LIMIT_UNAVAILABLE')) return ALLOW;
+    throw error;
+  }
+}
+
 function takenBy(req: SecurityRequest): Record<symbol, Taken | undefined> {
   return ensureContext(req) as unknown as Record<symbol, Taken | undefined>;
 }
@@ -321,7 +338,9 @@ async function takePlaces(
   for (const part of places) {
     const { slots, name } = part.limit;
     const { key } = part.counted;
-    const got = await slots!.acquire(key, (leave) => void res.once('close', leave));
+    const got = settings.dryRun
+      ? slots!.enter(key)
+      : await slots!.acquire(key, (leave) => void res.once('close', leave));
     if (got) {
       if (res.closed) slots!.release(key);
       else res.once('close', () => slots!.release(key));
@@ -448,7 +467,7 @@ function countMeters(limits: readonly CompiledLimit[], store: LimitStore, settin
     const { admitted, used, resetMs, newBan, bannedMs } = reading;
     const state: LimitState = { name: limit.name, limit: most, remaining: Math.max(0, most - used), resetMs };
     if (admitted) return { part, state };
-    if (newBan > 0) reportBan(req, part, newBan, ban!, events);
+    if (newBan > 0) reportBan(req, part, newBan, settings);
     const waitMs = Number.isFinite(reading.waitMs) ? reading.waitMs : resetMs;
     return { part, state, refusal: { waitMs, first: recent(`${limit.name} ${counted.key}`), bannedMs } };
   }
@@ -576,8 +595,20 @@ function report(req: SecurityRequest, { part, refusal }: Outcome, { events, dryR
   });
 }
 
-function reportBan(req: SecurityRequest, part: Part, number: number, ban: BanRule, events: Events): void {
-  events.emit({ type: 'rate-limit.banned', ...who(req, part), forMs: lengthOf(ban, number), number });
+function reportBan(
+  req: SecurityRequest,
+  part: Part,
+  number: number,
+  { ban, events, dryRun }: Settings,
+): void {
+  const forMs = lengthOf(ban!, number);
+  events.emit({
+    type: 'rate-limit.banned',
+    ...who(req, part),
+    forMs,
+    number,
+    ...(dryRun ? { dryRun } : {}),
+  });
 }
 
 function who(req: SecurityRequest, { limit, counted }: Part) {

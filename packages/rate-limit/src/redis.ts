@@ -10,14 +10,15 @@ import {
   type Events,
 } from '@portcullis/core';
 import { createBreaker, type Breaker } from './breaker.js';
-import { Debts } from './debts.js';
+import { Debts, whenLate } from './debts.js';
 import { freshSeed } from './key-table.js';
 import type { LimitStore } from './limit-store.js';
 import { MemoryMeters } from './memory-meters.js';
 import { windowMeter, type Charge } from './meter.js';
 import { SharedMeters } from './shared-meters.js';
 import { withShadow } from './shared-windows.js';
-import { readReceipts, TAKE, takeArguments } from './take-script.js';
+import { BAN, readReceipts, TAKE, takeArguments } from './take-script.js';
+import { memoryMs } from './ban.js';
 
 /** What is needed of a Redis client; ioredis 5 and 6 fit, `Redis` and `Cluster`. */
 export interface RedisClient {
@@ -81,7 +82,13 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
     probe: () => send('SET', `${prefix}probe`, '1', 'PX', '1000'),
     async onReturn(call) {
       reconciled = 0;
-      for (const bringUpToDate of returns) reconciled += await bringUpToDate(call);
+      // Until a round has nothing to tell: requests go on meanwhile.
+      let told;
+      do {
+        told = 0;
+        for (const bringUpToDate of returns) told += await bringUpToDate(call);
+        reconciled += told;
+      } while (told > 0);
     },
     onOpen: (reason) => {
       for (const events of listeners) events.emit({ type: 'rate-limit.degraded', store: 'redis', reason });
@@ -103,14 +110,21 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
       const store = new RedisStore({ sendCommand: send as never, prefix: keys });
       // Only takes the window over and names its scripts; scriptRunner sends nothing for that.
       void store.init({ windowMs } as never);
+      const debts = new Debts<{ readonly key: string; readonly endsAt: number }>();
       const counter = {
         async increment(key: string) {
           const sentAt = clock.monotonic();
-          const { totalHits, resetTime } = await breaker(() => store.increment(key));
-          // The store adds what remains to the wall clock; we want only that. It is counted from the sending, so
-          // that a local shadow of the window never outlives it.
-          const remaining = (resetTime?.getTime() ?? Number.NaN) - systemClock.now();
-          return { hits: totalHits, ttlMs: Math.max(0, remaining - (clock.monotonic() - sentAt)) };
+          let trip: ReturnType<RedisStore['increment']> | undefined;
+          try {
+            const { totalHits, resetTime } = await breaker(() => (trip = store.increment(key)));
+            // The store adds what remains to the wall clock; we want only that. It is counted from the sending, so
+            // that a local shadow of the window never outlives it.
+            const remaining = (resetTime?.getTime() ?? Number.NaN) - systemClock.now();
+            return { hits: totalHits, ttlMs: Math.max(0, remaining - (clock.monotonic() - sentAt)) };
+          } catch (error) {
+            whenLate(trip, () => debts.add(key, { key, endsAt: 0 }, -1));
+            throw error;
+          }
         },
         async read(key: string) {
           const seen = await breaker(async () => store.get(key));
@@ -126,7 +140,6 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
 
       const onOverflow = (): void => events.emit({ type: 'rate-limit.overflowed', limit: name, maxKeys });
       const shadow = new MemoryMeters([meter], { maxKeys, clock, seed: freshSeed(), onOverflow });
-      const debts = new Debts<{ readonly key: string; readonly endsAt: number }>();
       returns.push((call) =>
         debts.pay(async ({ subject: { key, endsAt }, cost }) => {
           const ttlMs = Math.floor(endsAt - clock.monotonic());
@@ -156,6 +169,16 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
           return readReceipts(raw, orders);
         },
         forget: (charge) => send('DEL', ...keysOf(charge)),
+        ban: (charge, { forMs, number }) => {
+          const keep = Math.ceil(memoryMs(policy.ban!));
+          return send(
+            'EVAL',
+            BAN,
+            '1',
+            keysOf(charge)[1],
+            ...[Math.ceil(forMs * 1000), number, keep].map(String),
+          );
+        },
       });
       returns.push((call) => meters.reconcile(call));
       return meters;

@@ -1,6 +1,6 @@
 import type { Clock } from '@portcullis/core';
 import type { Breaker } from './breaker.js';
-import { Debts } from './debts.js';
+import { Debts, whenLate } from './debts.js';
 import { freshSeed } from './key-table.js';
 import { Leases } from './leases.js';
 import type { Meters, MetersPolicy } from './limit-store.js';
@@ -14,6 +14,11 @@ export interface SharedMetersOptions {
   /** One trip to the store. */
   readonly send: (orders: readonly Order[]) => Promise<readonly Receipt[]>;
   readonly forget: (charge: Charge) => Promise<unknown>;
+  /** Tells the store of a ban that began without it. */
+  readonly ban: (
+    charge: Charge,
+    ban: { readonly forMs: number; readonly number: number },
+  ) => Promise<unknown>;
   readonly leaseMs: number;
   readonly maxKeys: number;
 }
@@ -39,21 +44,14 @@ export class SharedMeters implements Meters {
       const onOverflow = (): void => events.emit({ type: 'rate-limit.overflowed', limit: name, maxKeys });
       this.#shadow = new MemoryMeters(meters, { maxKeys, clock, seed, ban, onOverflow });
     }
-    if (lease > 1) {
-      const rememberRefusals = ban === undefined;
-      this.#leases = new Leases({ lease, leaseMs, clock, rememberRefusals, maxKeys }, async (order) => {
-        const [receipt] = (await this.#ask([order])) ?? [];
-        return receipt;
-      });
-    }
+    // Each refusal counts towards a ban, so none may be answered here.
+    if (lease > 1 && !ban)
+      this.#leases = new Leases({ lease, leaseMs, clock, maxKeys }, (orders) => this.#ask(orders));
   }
 
   async take(charges: readonly Charge[]): Promise<readonly Reading[]> {
-    const first = charges[0]!;
-    if (this.#leases && charges.length === 1 && first.cost > 0) {
-      const reading = await this.#leases.take(first);
-      return reading ? [reading] : this.#alone(charges);
-    }
+    if (this.#leases && charges[0]!.cost > 0)
+      return (await this.#leases.take(charges)) ?? this.#alone(charges);
     const orders = charges.map((charge) => ({
       charge,
       want: charge.cost,
@@ -79,39 +77,43 @@ export class SharedMeters implements Meters {
       const [receipt] = await send([{ charge, want: charge.cost, settle: 0, unused: 0, force: true }]);
       return receipt!;
     };
+    const shadow = this.#shadow!;
     return this.#debts.pay(async ({ subject, cost }) => {
       const { held } = await settle({ ...subject, cost });
       // A store that came back empty, or older than it was, learns what this process still knows of the key.
       const { meter } = subject;
-      const missing = Math.ceil(
-        (this.#shadow!.held(subject) - held) / (meter.kind === 'window' ? 1 : meter.unit),
-      );
+      const missing = Math.round((shadow.held(subject) - held) / (meter.kind === 'window' ? 1 : meter.unit));
       if (missing > 0) await settle({ ...subject, cost: missing });
+      const ban = shadow.ban(subject);
+      if (ban) await this.#options.ban(subject, ban);
     }, call);
   }
 
   /** Undefined if the store cannot answer and the policy is to go on without it. */
   async #ask(orders: readonly Order[]): Promise<readonly Receipt[] | undefined> {
-    let receipts: readonly Receipt[];
+    let trip: Promise<readonly Receipt[]> | undefined;
     try {
-      receipts = await this.#options.breaker(() => this.#options.send(orders));
+      const receipts = await this.#options.breaker(() => (trip = this.#options.send(orders)));
+      orders.forEach(({ charge }, i) => this.#shadow?.learn(charge, receipts[i]!));
+      return receipts;
     } catch (error) {
       if (!this.#shadow) throw error;
+      whenLate(trip, (receipts) =>
+        orders.forEach(({ charge }, i) => this.#owe(charge, -receipts[i]!.granted)),
+      );
       return undefined;
     }
-    if (this.#shadow) {
-      for (const [i, { charge }] of orders.entries())
-        this.#shadow.learn(charge, receipts[i]!.held, receipts[i]!.resetMs);
-    }
-    return receipts;
   }
 
   #alone(charges: readonly Charge[]): readonly Reading[] {
     if (!this.#shadow) throw new TypeError(`${this.#policy.name} has no shadow.`);
     const readings = this.#shadow.take(charges);
-    if (readings.every(({ admitted }) => admitted)) {
-      for (const charge of charges) this.#debts.add(`${charge.meter.id} ${charge.key}`, charge, charge.cost);
-    }
+    const taken = readings.every(({ admitted }) => admitted);
+    for (const charge of charges) this.#owe(charge, taken ? charge.cost : 0);
     return readings;
+  }
+
+  #owe(charge: Charge, cost: number): void {
+    this.#debts.add(`${charge.meter.id} ${charge.key}`, charge, cost);
   }
 }

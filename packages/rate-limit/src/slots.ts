@@ -15,18 +15,22 @@ export class Slots {
     return this.#keys.get(key)?.running ?? 0;
   }
 
+  /** True with a place, which has to be released; false if there is none. */
+  enter(key: string): boolean {
+    let slots = this.#keys.get(key);
+    if (!slots) this.#keys.set(key, (slots = { running: 0, waiting: new Set() }));
+    if (slots.running >= this.#places) return false;
+    slots.running++;
+    return true;
+  }
+
   /**
    * True with a place, which has to be released; false if there is none and the queue is full. A promise of the same while
    * it waits; `onGone` is told how to leave the queue early.
    */
   acquire(key: string, onGone: (leave: () => void) => void): boolean | Promise<boolean> {
-    let slots = this.#keys.get(key);
-    if (!slots) this.#keys.set(key, (slots = { running: 0, waiting: new Set() }));
-    if (slots.running < this.#places) {
-      slots.running++;
-      return true;
-    }
-    const { waiting } = slots;
+    if (this.enter(key)) return true;
+    const { waiting } = this.#keys.get(key)!;
     if (waiting.size >= this.#queue.size) return false;
     return new Promise((resolve) => {
       const end = (got: boolean): void => {

@@ -25,7 +25,8 @@ export interface Receipt extends Reading {
  * All charges of one call in one atomic step, on the server's own clock (the clocks of several hosts differ, and a rate is
  * made of differences). Per charge two keys: the meter, `held:at:ahead:aheadUntil`, and its ban,
  * `refusals:since:until:number`. Times are microseconds, all numbers whole and below 2^53, so that Lua's doubles are exact.
- * `ahead` are the permits that processes hold and have not used yet, all together.
+ * `ahead` are the permits that processes hold and have not used yet, all together. What is taken ahead is taken of all
+ * meters alike.
  */
 export const TAKE = `
 local time = redis.call('TIME')
@@ -37,7 +38,7 @@ local function parse(raw)
   local a, b, c, d = string.match(raw or '', '^(%d+):(%d+):(%d+):(%d+)$')
   if a then return tonumber(a), tonumber(b), tonumber(c), tonumber(d) end
 end
-local states, all = {}, true
+local states, all, extra = {}, true, math.huge
 for i = 1, count do
   local o = (i - 1) * FIELDS
   local s = {window = ARGV[o + 1] == 'w', cost = tonumber(ARGV[o + 2]), want = tonumber(ARGV[o + 3]),
@@ -58,13 +59,13 @@ for i = 1, count do
     s.full = s.limit
     s.each = 1
   else
-    -- A clock that was set back: nothing has run out, and time goes on from here.
-    if at > now then s.changed = true end
-    held = math.max(0, held - math.max(0, now - at) * s.leak)
-    held = math.max(0, held - given * s.unit)
-    at = now
     s.full = s.limit * s.unit
     s.each = s.unit
+    -- A clock that was set back gives nothing twice; if it was set back far, time goes on from here.
+    if at - now > s.full / s.leak then at, s.changed = now, true end
+    held = math.max(0, held - math.max(0, now - at) * s.leak)
+    held = math.max(0, held - given * s.unit)
+    at = math.max(at, now)
   end
   s.held, s.at, s.before = held, at, held
   s.room = math.floor((s.full - held) / s.each)
@@ -75,8 +76,11 @@ for i = 1, count do
   end
   s.fits = s.banned == 0 and (s.cost <= 0 or s.force or s.cost <= s.room)
   all = all and s.fits
+  -- Half of what may still be held ahead: the others get a part too.
+  extra = math.min(extra, s.want - s.cost, s.room - s.cost, math.floor((s.lease - s.ahead) / 2))
   states[i] = s
 end
+extra = math.max(0, extra)
 local reply = {}
 for i = 1, count do
   local s = states[i]
@@ -84,11 +88,9 @@ for i = 1, count do
   if all and s.cost > 0 then
     if s.force then granted = math.max(0, math.min(s.cost, s.room))
     else
-      -- Half of what may still be held ahead: the others get a part too.
-      local more = math.floor((s.lease - s.ahead) / 2)
-      granted = math.max(s.cost, math.min(s.want, s.room, s.cost + math.max(0, more)))
-      if granted > s.cost then
-        s.ahead = s.ahead + granted - s.cost
+      granted = s.cost + extra
+      if extra > 0 then
+        s.ahead = s.ahead + extra
         s.aheadUntil = math.max(s.aheadUntil, now + s.leaseFor)
       end
     end
@@ -116,24 +118,34 @@ for i = 1, count do
     if s.cost > s.limit then wait = -1
     elseif s.cost > s.room then
       if s.window then wait = s.at - now
-      else wait = math.ceil((s.held + s.cost * s.unit - s.full) / s.leak) end
+      else wait = math.ceil((s.held + s.cost * s.unit - s.full) / s.leak) + s.at - now end
     end
     if s.banned > 0 and wait >= 0 then wait = math.max(wait, s.banned) end
   end
   local reset = s.at - now
-  if not s.window then reset = math.ceil(s.held / s.leak) end
+  if not s.window then reset = reset + math.ceil(s.held / s.leak) end
   if s.changed then
     local keep = math.max(reset, s.ahead > 0 and s.aheadUntil - now or 0)
     if s.held == 0 and s.ahead == 0 then redis.call('DEL', KEYS[2 * i - 1])
     else redis.call('SET', KEYS[2 * i - 1], text(s.held, s.at, s.ahead, s.aheadUntil), 'PX', math.ceil(keep / 1000) + 1) end
   end
   local work = 0
-  if not s.window then work = math.floor(s.before / s.leak) end
+  if not s.window then work = math.floor(s.before / s.leak) + s.at - now end
   for _, value in ipairs({s.fits and 1 or 0, s.held, wait, reset, work, granted, s.banned, s.newBan}) do
     reply[#reply + 1] = string.format('%.0f', value)
   end
 end
 return reply`;
+
+/** A ban that began while the store was away; a longer one that is there stays. */
+export const BAN = `
+local time = redis.call('TIME')
+local till = time[1] * 1000000 + time[2] + ARGV[1]
+local there, number = string.match(redis.call('GET', KEYS[1]) or '', '^%d+:%d+:(%d+):(%d+)$')
+if tonumber(there or 0) < till then
+  number = math.max(tonumber(number or 0), tonumber(ARGV[2]))
+  redis.call('SET', KEYS[1], string.format('0:0:%.0f:%.0f', till, number), 'PX', ARGV[3])
+end`;
 
 const REPLY_FIELDS = 8;
 
