@@ -10,6 +10,7 @@ const proofs = {
   costs: { home: 'benchmarks', file: 'src/costs.ts', built: true },
   walk: { home: 'tooling/proofs', file: 'src/walk.ts' },
   corpus: { home: 'tooling/proofs', file: 'src/corpus.ts' },
+  observatory: { home: 'tooling/proofs', file: 'src/observatory.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
 };
 

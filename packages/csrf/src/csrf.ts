@@ -4,6 +4,18 @@ import { refuseCrossSite } from './refusal.js';
 import { stateChange } from './state-change.js';
 import { csrfToken } from './token/csrf-token.js';
 
+declare module '@portcullis/core' {
+  interface SecurityEvents {
+    'csrf.refused': {
+      readonly reason: string;
+      readonly method: string;
+      /** The origin the browser named, if it is a well-formed one. */
+      readonly origin?: string;
+      readonly requestId?: string;
+    };
+  }
+}
+
 export interface Csrf {
   /**
    * Refuses state changes that another site started, by what the browser itself says: `Sec-Fetch-Site`, else `Origin`.

@@ -2,18 +2,6 @@ import type { Events, SecurityRequest } from '@portcullis/core';
 import type { CsrfDecision } from './check.js';
 import { errors } from './error-codes.js';
 
-declare module '@portcullis/core' {
-  interface SecurityEvents {
-    'csrf.refused': {
-      readonly reason: string;
-      readonly method: string;
-      /** The origin the browser named, if it is a well-formed one. */
-      readonly origin?: string;
-      readonly requestId?: string;
-    };
-  }
-}
-
 export function tellRefusal(
   events: Events,
   req: SecurityRequest,

@@ -32,6 +32,7 @@ export type { CookieChange, CookieRefusal } from './cookie-rules.js';
 export { resourceIsolation, type IsolatedKind, type ResourceIsolationOptions } from './resource-isolation.js';
 export { reportEndpoint, type ReportEndpointOptions } from './report-endpoint.js';
 export type { ReportedViolation, ReportType } from './report-parsing.js';
+export type { RefusalGuard } from './events.js';
 export { errors as headersErrors } from './error-codes.js';
 export { context, type ContextOptions } from '@portcullis/core';
 export type { SecurityContext } from '@portcullis/core';

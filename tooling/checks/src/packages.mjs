@@ -2,7 +2,7 @@
 // publint (strict), attw (node16 profile), declared imports only, size and dependency budgets.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
@@ -27,6 +27,7 @@ for (const { folder, manifest } of packages) {
   await lintTypes(folder, data);
   lintContents(folder, files, manifest);
   lintImports(folder, files);
+  lintMerged(folder, files);
   measured[folder] = {
     packedKB: Math.ceil(data.length / 1024),
     unpackedKB: Math.ceil([...files.values()].reduce((sum, text) => sum + text.length, 0) / 1024),
@@ -111,6 +112,25 @@ function lintImports(folder, files) {
       const typeless = isTypes && declared.has(owner) && ['jsonwebtoken', 'cors', 'bcrypt'].includes(owner);
       checks.ok(!typeless, `${folder}: ${name} imports types of ${owner}, which ships none`);
     }
+  }
+}
+
+// What a package adds to the events and the context of core: a declaration file that no entry leads to adds nothing at a user's.
+function lintMerged(folder, files) {
+  const { exports } = JSON.parse(files.get('package.json'));
+  const reached = new Set();
+  const queue = Object.values(exports).flatMap(({ import: esm }) => (esm ? [join(esm.types)] : []));
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (reached.has(name) || !files.has(name)) continue;
+    reached.add(name);
+    for (const imported of importsOf(String(files.get(name)))) {
+      if (imported.startsWith('.')) queue.push(join(dirname(name), imported.replace(/\.js$/, '.d.ts')));
+    }
+  }
+  for (const [name, text] of files) {
+    if (!name.startsWith('dist/esm/') || !name.endsWith('.d.ts')) continue;
+    if (!String(text).includes("declare module '@portcullis/core'")) continue;
+    checks.ok(reached.has(name), `${folder}: no entry leads to the declarations in ${name}`);
   }
 }
 
