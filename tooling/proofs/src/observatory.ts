@@ -73,7 +73,10 @@ console.log(`observatory: ${problems.length} problems`);
 process.exit(problems.length === 0 ? 0 : 1);
 
 async function scan(hosts: readonly string[]): Promise<readonly ScanOutcome[]> {
-  const { HTTP_PROXY, HTTPS_PROXY, http_proxy, https_proxy, ...env } = process.env;
+  // No proxy between a scanner and the loopback.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^https?_proxy$/i.test(name)),
+  );
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [...process.execArgv, fileURLToPath(new URL('./observatory/scan.ts', import.meta.url)), ...hosts],

@@ -55,8 +55,8 @@ const EXPECTED: Readonly<Record<string, (value: string) => boolean>> = {
     /form-action '(none|self)'/.test(value) &&
     /frame-ancestors 'none'/.test(value) &&
     !/script-src [^;]*'unsafe-/.test(value),
-  'cross-origin-embedder-policy': (value) => /^require-corp/.test(value),
-  'cross-origin-opener-policy': (value) => /^same-origin/.test(value),
+  'cross-origin-embedder-policy': (value) => value.startsWith('require-corp'),
+  'cross-origin-opener-policy': (value) => value.startsWith('same-origin'),
   'cross-origin-resource-policy': (value) => value === 'same-origin',
   'origin-agent-cluster': (value) => value === '?1',
   'permissions-policy': (value) => /camera=\(\)/.test(value) && /geolocation=\(\)/.test(value),

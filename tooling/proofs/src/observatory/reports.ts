@@ -78,8 +78,9 @@ export async function reportsOf(
       ran ||= (await page.evaluate(() => document.documentElement.dataset['ran'])) === 'yes';
     }
     // Three violations a visit. Where none may come, a second is enough to see one that does.
-    const deadline = performance.now() + (expectReports ? 20_000 : 1_500);
-    while (performance.now() < deadline && !(expectReports && sent >= VISITS * 3))
+    const waited = expectReports ? 20_000 : 1_500;
+    const allCame = (): boolean => expectReports && sent >= VISITS * 3;
+    for (const from = performance.now(); performance.now() - from < waited && !allCame();)
       await new Promise((resolve) => setTimeout(resolve, 50));
     return { bodies, sent, reported, ran, host: served.host };
   } finally {
