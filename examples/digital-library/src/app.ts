@@ -2,7 +2,15 @@ import { errorHandler, notFound } from '@portcullis/errors';
 import { liveness, readiness } from '@portcullis/errors/server';
 import type { SecurityRequest } from '@portcullis/core';
 import { csrf } from '@portcullis/csrf';
-import { httpsOnly, noStore, securityHeaders } from '@portcullis/headers';
+import {
+  httpsOnly,
+  noStore,
+  reportEndpoint,
+  requestFirewall,
+  resourceIsolation,
+  secureCookies,
+  securityHeaders,
+} from '@portcullis/headers';
 import { context, rateLimit } from '@portcullis/rate-limit';
 import { createRedactor } from '@portcullis/redact';
 import express, { type ErrorRequestHandler, type Express } from 'express';
@@ -25,16 +33,24 @@ export function createApp(house: House): Express {
   app.set('query parser', 'simple');
 
   // Who connects, what the browser may do, what is written down about it.
-  const headers = securityHeaders({ profile: 'web', events });
+  const headers = securityHeaders({ profile: 'web', reports: '/reports', events });
+  const isPublic = origin?.protocol === 'https:';
   app.use(context({ trustProxy, events }));
   app.use(headers); // After context(), which knows whether a proxy in front speaks TLS: HSTS depends on it.
   app.use(audit.accessLog());
+  app.use(secureCookies({ allowLoopback: !isPublic, events }));
+  app.use(requestFirewall({ ...(origin ? { hosts: [origin.host] } : {}), trustProxy, events }));
   app.use(
-    origin?.protocol === 'https:'
-      ? httpsOnly({ hosts: [origin.host], events })
-      : httpsOnly({ allowLoopback: true, events }),
+    isPublic ? httpsOnly({ hosts: [origin.host], events }) : httpsOnly({ allowLoopback: true, events }),
+  );
+  // Before csrf(): browsers send reports on their own account. What they tell ends in the audit log (report-log.ts).
+  app.use(
+    '/reports',
+    rateLimit({ name: 'reports', limit: 60, window: '1m', store: windows, events }),
+    reportEndpoint({ events, ...(origin ? { origins: [origin.origin] } : {}) }),
   );
   app.use(csrf({ events, ...(origin ? { trustedOrigins: [origin.origin] } : {}) }));
+  app.use(resourceIsolation({ kind: 'pages', events })); // Other sites may link here, and load nothing.
 
   // For whoever looks after the process: never counted, never signed in.
   app.get('/health/live', rbac.public('says that the process runs'), liveness());

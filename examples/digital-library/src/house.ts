@@ -18,6 +18,7 @@ import { loadOrGenerateKeys } from './keys.js';
 import { APP_ROLE, libraryMigrations } from './migrations.js';
 import { createPeople, type People } from './people.js';
 import { permissions, roles } from './permissions.js';
+import { recordReports } from './report-log.js';
 import type { Settings } from './settings.js';
 import { generatePassword } from './staff-account.js';
 
@@ -119,6 +120,7 @@ export async function openHouse(
       events,
     });
     const audit = createAudit({ store: postgresAudit({ sql, role: APP_ROLE }), events });
+    recordReports(audit, events);
 
     await addStartingBooks(sql);
     return {

@@ -32,6 +32,14 @@ export const noticeSchema = {
   properties: { done: searchSchema.properties.done },
 } as const;
 
+/** Where to go after signing in; judged by createRedirects(), not here. */
+const next = { type: 'string', maxLength: 2048 } as const;
+
+export const signInSchema = {
+  type: 'object',
+  properties: { done: searchSchema.properties.done, next },
+} as const;
+
 export const bookIdSchema = {
   type: 'object',
   properties: { id: { type: 'string', pattern: '^[1-9][0-9]{0,17}$', maxLength: 18 } },
@@ -56,6 +64,7 @@ export const accountSchema = {
     email: { type: 'string', minLength: 3, maxLength: 254 },
     // Passwords may hold anything; the policy of @portcullis/auth judges them.
     password: { type: 'string', format: 'raw', minLength: 1, maxLength: 1024 },
+    next,
   },
   required: ['email', 'password'],
 } as const;

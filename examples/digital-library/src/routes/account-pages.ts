@@ -1,19 +1,21 @@
 import { hasCode, isSecurityError } from '@portcullis/core';
-import { createValidator, validate, validOf } from '@portcullis/validation';
+import { clearSiteData } from '@portcullis/headers';
+import { createRedirects, createValidator, validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
 import type { House } from '../house.js';
 import { fieldErrors, sendPage, typed } from '../pages.js';
-import { accountSchema, noticeSchema } from '../schemas.js';
+import { accountSchema, signInSchema } from '../schemas.js';
 import { registerPage, signInPage } from '../views/account-pages.js';
 import type { FieldErrors } from '../views/forms.js';
 
 const account = createValidator(accountSchema, { fromText: true });
 const HINTS = { email: 'Type an e-mail address.', password: 'Type a password.' };
-const notice = { query: noticeSchema } as const;
+const signIn = { query: signInSchema } as const;
 
 /** Register, sign in, sign out: the flows of `@portcullis/auth` behind forms. */
 export function accountPages(house: House): Router {
-  const { auth, audit, rbac } = house;
+  const { auth, audit, rbac, events } = house;
+  const redirects = createRedirects({ fallback: '/books', events });
   const router = Router();
   const open = rbac.public('everybody may register and sign in');
 
@@ -44,9 +46,9 @@ export function accountPages(house: House): Router {
     res.redirect(303, '/sign-in?done=registered');
   });
 
-  router.get('/sign-in', open, validate(notice), async (req, res) => {
-    const { done } = validOf(notice, req).query;
-    await sendPage(house, req, res, { title: 'Sign in', done, body: signInPage() });
+  router.get('/sign-in', open, validate(signIn), async (req, res) => {
+    const { done, next } = validOf(signIn, req).query;
+    await sendPage(house, req, res, { title: 'Sign in', done, body: signInPage({ next }) });
   });
 
   router.post('/sign-in', open, async (req, res) => {
@@ -75,12 +77,14 @@ export function accountPages(house: House): Router {
       if (limited) throw error;
       return refuse(401, { '': 'The e-mail address or the password is not right.' });
     }
-    res.redirect(303, '/books');
+    res.redirect(303, redirects.to(given.value.next));
   });
 
   router.post(
     '/sign-out',
     rbac.public('ends the session that the request brings, if any'),
+    // Not the cookies: they are cleared below, and the one that knows this device outlives the session.
+    clearSiteData({ types: ['cache', 'storage'] }),
     async (req, res) => {
       const { principal } = req.security;
       if (principal.kind !== 'anonymous') {

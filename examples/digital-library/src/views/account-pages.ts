@@ -3,6 +3,8 @@ import { html, type Html } from './html.js';
 
 export interface AccountForm {
   readonly email?: string | undefined;
+  /** Where to go after signing in. */
+  readonly next?: string | undefined;
 }
 
 export function registerPage(values: AccountForm = {}, errors: FieldErrors = {}): Html {
@@ -32,6 +34,7 @@ export function signInPage(values: AccountForm = {}, errors: FieldErrors = {}): 
       ${formError(errors)}
       ${field({ name: 'email', label: 'E-mail', type: 'email', value: values.email, autocomplete: 'username', maxLength: 254 }, errors)}
       ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 256 }, errors)}
+      ${values.next !== undefined && html`<input type="hidden" name="next" value="${values.next}" />`}
       <button type="submit">Sign in</button>
     </form>
     <p>New here? <a href="/register">Register</a></p>`;

@@ -47,7 +47,8 @@ export function bookDetail(book: Book, viewer: Viewer, hasOpenLoan: boolean): Ht
 }
 
 function borrowing(book: Book, viewer: Viewer, hasOpenLoan: boolean): Html {
-  if (viewer.name === undefined) return html`<p><a href="/sign-in">Sign in</a> to borrow this book.</p>`;
+  if (viewer.name === undefined)
+    return html`<p><a href="/sign-in?next=/books/${book.id}">Sign in</a> to borrow this book.</p>`;
   if (hasOpenLoan) return html`<p>You have this book. <a href="/loans">See your loans</a></p>`;
   if (book.available < 1) return html`<p>All copies are lent out at the moment.</p>`;
   return html`<form method="post" action="/books/${book.id}/borrow">

@@ -161,7 +161,8 @@ export function attacks(library: () => OpenLibrary): void {
               'x-content-type-options': 'nosniff',
               'x-frame-options': 'DENY',
               'referrer-policy': 'strict-origin-when-cross-origin',
-              'cross-origin-opener-policy': 'same-origin',
+              'cross-origin-opener-policy': 'same-origin; report-to="default"',
+              'reporting-endpoints': 'default="/reports"',
               'cache-control': 'no-store',
             },
           });

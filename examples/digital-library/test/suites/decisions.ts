@@ -321,9 +321,10 @@ export function decisions(library: () => OpenLibrary): void {
             allowed.sort(),
           ]);
         }
-        for (const path of ['/api/auth', '/api/auth/admin', '/api/auth/Sign-In', '/api/auth//sign-in']) {
+        for (const path of ['/api/auth', '/api/auth/admin', '/api/auth/Sign-In']) {
           expect([path, (await client.post(path)).status]).toEqual([path, 404]);
         }
+        expect((await client.post('/api/auth//sign-in')).status).toBe(400); // The firewall: two parsers, two paths.
       });
     });
   });

@@ -3,6 +3,7 @@ import type { OpenLibrary } from '../support/open-library.js';
 import { attacks } from './attacks.js';
 import { badInput } from './bad-input.js';
 import { decisions } from './decisions.js';
+import { browserSide } from './browser-side.js';
 import { everydayUse } from './everyday-use.js';
 
 /** All claims about one library in one process, whatever it stands on. */
@@ -18,5 +19,6 @@ export function librarySuite(open: () => Promise<OpenLibrary>): void {
   everydayUse(current);
   decisions(current);
   badInput(current);
+  browserSide(current);
   attacks(current); // Last: it looks through everything that the others have left in the audit log.
 }

@@ -1,0 +1,113 @@
+import { describe, expect, test } from '@jest/globals';
+import type { OpenLibrary } from '../support/open-library.js';
+
+const OWN = 'https://library.example';
+
+/** What the library asks of browsers, and what it believes of what they say. */
+export function browserSide(library: () => OpenLibrary): void {
+  describe('the browser side', () => {
+    test.each([
+      ['a host that is not ours', '/books', { host: 'evil.example' }, 421],
+      ['an encoded slash', '/books/..%2fstaff', {}, 400],
+      ['an empty segment', '/staff//people', {}, 400],
+      ['a dotfile', '/.env', {}, 404],
+      ['a password in the address', '/books?password=hunter2', {}, 400],
+      ['a method override', '/books', { 'x-http-method-override': 'DELETE' }, 400],
+      ['a host that the proxy passes on', '/books', { 'x-forwarded-host': 'evil.example' }, 421],
+    ] as const)('the firewall refuses %s', async (_title, path, headers, status) => {
+      const answer = await library().anonymous().get(path, headers);
+      expect(answer.status).toBe(status);
+      expect(answer.text).not.toContain('hunter2');
+    });
+
+    test('pages of other sites may link here; they can neither frame nor load anything', async () => {
+      const { browser } = library().ann;
+      const asked = async (mode: string, dest: string): Promise<number> => {
+        const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': mode, 'sec-fetch-dest': dest };
+        return (await browser.get('/loans', headers)).status;
+      };
+      expect(await asked('navigate', 'document')).toBe(200);
+      expect(await asked('navigate', 'iframe')).toBe(403);
+      expect(await asked('no-cors', 'image')).toBe(403);
+      expect(await asked('no-cors', 'script')).toBe(403);
+    });
+
+    test('what a browser reports is in the audit log once, without query strings; what others make up is not', async () => {
+      const { staff } = library();
+      const report = (url: string) => ({
+        type: 'csp-violation',
+        age: 1,
+        url,
+        user_agent: 'a browser',
+        body: {
+          documentURL: url,
+          blockedURL: 'https://evil.example/x.js?stolen=1',
+          effectiveDirective: 'script-src-elem',
+          disposition: 'enforce',
+        },
+      });
+      const send = (reports: unknown) =>
+        library()
+          .anonymous()
+          .send('POST', '/reports', {
+            headers: { 'content-type': 'application/reports+json', 'sec-fetch-site': 'same-origin' },
+            raw: JSON.stringify(reports),
+          });
+      for (let i = 0; i < 3; i++)
+        expect((await send([report(`${OWN}/books?q=private`), report('https://evil.example/')])).status).toBe(
+          204,
+        );
+      expect((await send({ not: 'reports' })).status).toBe(400);
+      const log = await staff.program.get('/api/audit?action=policy.violation-reported');
+      const { entries } = log.body as { entries: readonly unknown[] };
+      expect(entries).toHaveLength(1);
+      const text = JSON.stringify(entries);
+      expect(text).toContain('https://evil.example/x.js');
+      expect(text).not.toMatch(/private|stolen/);
+    });
+
+    test('cookies leave Secure, HttpOnly, SameSite and bound to this host', async () => {
+      const { ann } = library();
+      const { email, password } = ann;
+      const answer = await library().anonymous().submit('/sign-in', { email, password });
+      const cookies = answer.headers['set-cookie'] as unknown as string[];
+      expect(cookies.length).toBeGreaterThan(0);
+      for (const cookie of cookies) {
+        library().secrets.add(/=([^;]+)/.exec(cookie)![1]!);
+        expect(cookie).toMatch(/^__(?:Host|Secure)-/);
+        expect(cookie).toMatch(/; Secure/);
+        expect(cookie).toMatch(/; HttpOnly/);
+        expect(cookie).toMatch(/; SameSite=(?:Lax|Strict)/);
+        expect(cookie).not.toMatch(/; Domain/i);
+      }
+    });
+
+    test('a sign-out makes the browser forget pages; one that another site started does not', async () => {
+      const client = library().anonymous();
+      const forged = await client.send('POST', '/sign-out', { headers: { 'sec-fetch-site': 'cross-site' } });
+      expect([forged.status, forged.headers['clear-site-data']]).toEqual([403, undefined]);
+      const own = await client.submit('/sign-out');
+      expect([own.status, own.headers['clear-site-data']]).toEqual([303, '"cache", "storage"']);
+    });
+
+    test('signing in leads back to where one was, and never to another site', async () => {
+      const { email, password } = library().ann;
+      const page = await library().anonymous().get('/books/1');
+      expect(page.text).toContain('href="/sign-in?next=/books/1"');
+      const form = await library().anonymous().get('/sign-in?next=/books/1');
+      expect(form.text).toContain('name="next" value="/books/1"');
+      for (const [next, location] of [
+        ['/books/1', '/books/1'],
+        ['//evil.example', '/books'],
+        ['/\\evil.example', '/books'],
+        ['https://evil.example/', '/books'],
+        ['javascript:alert(1)', '/books'],
+      ] as const) {
+        const answer = await library().anonymous().submit('/sign-in', { email, password, next });
+        for (const cookie of answer.headers['set-cookie'] as unknown as string[])
+          library().secrets.add(/=([^;]+)/.exec(cookie)![1]!);
+        expect([next, answer.status, answer.headers['location']]).toEqual([next, 303, location]);
+      }
+    });
+  });
+}
