@@ -78,7 +78,8 @@ export function createApp(house: House): Express {
     ['/sign-in', '/register', '/api/auth/sign-in', '/api/auth/register', '/api/auth/password'],
     rateLimit({ name: 'attempts', limit: 30, window: '1m', skip: isReading, store: windows, events }),
   );
-  app.use('/api', api(house));
+  app.use('/api', api(house), notFound());
+  app.use(house.formToken); // Behind the API, whose clients keep no cookies of forms.
   app.use(accountPages(house), bookPages(house), loanPages(house));
   app.use('/staff', staffPages(house));
 

@@ -2,6 +2,7 @@ import { createAudit, type Audit } from '@portcullis/audit';
 import { auditMigrations, auditRoleMigration, postgresAudit } from '@portcullis/audit/postgres';
 import { argon2id, createAuth, type Auth } from '@portcullis/auth';
 import { authMigrations, postgresSessions } from '@portcullis/auth/postgres';
+import { csrf } from '@portcullis/csrf';
 import { createEvents, createFreshness, createMemoryStore, type Events, type Sql } from '@portcullis/core';
 import { feedMigrations, migrate, postgresFeed } from '@portcullis/core/postgres';
 import { redisStore } from '@portcullis/core/redis';
@@ -14,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addMissingBooks, type NewBook } from './books.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
-import { loadOrGenerateKeys } from './keys.js';
+import { formKey, loadOrGenerateKeys } from './keys.js';
 import { APP_ROLE, libraryMigrations } from './migrations.js';
 import { createPeople, type People } from './people.js';
 import { permissions, roles } from './permissions.js';
@@ -32,6 +33,8 @@ export interface House {
   readonly rbac: LibraryRbac;
   readonly audit: Audit;
   readonly people: People;
+  /** Tokens of forms: the second line behind csrf(), for browsers too old to say who asks. */
+  readonly formToken: ReturnType<typeof csrf.token>;
   readonly windows: ReturnType<typeof memoryLimits>;
   readonly origin: URL | undefined;
   readonly trustProxy: false | readonly string[];
@@ -104,16 +107,18 @@ export async function openHouse(
     sweeping.unref();
     const origin = PUBLIC_ORIGIN === undefined ? undefined : new URL(PUBLIC_ORIGIN);
     const issuer = origin?.origin ?? 'http://localhost';
+    const signingKeys = loadOrGenerateKeys(SIGNING_KEYS, DATA_DIRECTORY);
+    const cookieProfile = origin?.protocol === 'https:' ? 'host' : 'development';
     const auth = createAuth({
       issuer,
       audience: issuer,
-      keys: loadOrGenerateKeys(SIGNING_KEYS, DATA_DIRECTORY),
+      keys: signingKeys,
       users: people,
       store: client ? redisStore(client) : createMemoryStore({ maxEntries: 1_000_000 }),
       sessions: { store: sessions, freshness, accessTtl: '60m' },
       transport: {
         bearer: true,
-        cookies: { profile: origin?.protocol === 'https:' ? 'host' : 'development' },
+        cookies: { profile: cookieProfile },
       },
       passwords: { hash: argon2id(), policy: { minLength: 12 } },
       production: options.production,
@@ -130,6 +135,14 @@ export async function openHouse(
       rbac,
       audit,
       people,
+      formToken: csrf.token({
+        keys: formKey(signingKeys),
+        require: 'unproven',
+        cookie: cookieProfile,
+        production: options.production,
+        ...(origin ? { trustedOrigins: [origin.origin] } : {}),
+        events,
+      }),
       windows: client ? redisLimits(client) : memoryLimits(),
       origin,
       trustProxy: TRUSTED_PROXIES ?? false,

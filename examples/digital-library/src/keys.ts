@@ -1,5 +1,6 @@
 import { generateKeys } from '@portcullis/auth';
 import { Secret } from '@portcullis/core';
+import { hkdfSync } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -22,4 +23,10 @@ export function loadOrGenerateKeys(given: Secret<string> | undefined, directory:
     }
   }
   return new Secret(readFileSync(file, 'utf8'));
+}
+
+/** A key of its own for the tokens of forms, the same in every process that has the same signing keys. */
+export function formKey(signingKeys: Secret<string>): Secret<string> {
+  const bytes = hkdfSync('sha256', signingKeys.reveal(), '', 'digital-library forms', 32);
+  return new Secret(Buffer.from(bytes).toString('base64url'));
 }

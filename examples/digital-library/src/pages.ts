@@ -2,7 +2,7 @@ import { isAuthenticated } from '@portcullis/core';
 import type { Finding } from '@portcullis/validation';
 import type { Request, Response } from 'express';
 import type { House } from './house.js';
-import type { FieldErrors } from './views/forms.js';
+import { tokenField, type FieldErrors } from './views/forms.js';
 import type { Html } from './views/html.js';
 import { layout, type Viewer } from './views/layout.js';
 
@@ -29,18 +29,23 @@ export async function viewerOf({ people, rbac }: House, req: Request): Promise<V
 
 export interface PageParts {
   readonly title: string;
-  readonly body: Html;
+  /** A page with forms is given the hidden field that each of them needs. */
+  readonly body: Html | ((formToken: Html) => Html);
   readonly status?: number;
   readonly done?: string | undefined;
 }
 
 export async function sendPage(house: House, req: Request, res: Response, page: PageParts): Promise<void> {
   const viewer = await viewerOf(house, req);
+  const hasForms = viewer.name !== undefined || typeof page.body === 'function';
+  // Only where there is a form: a token gives the browser a cookie.
+  const formToken = hasForms ? tokenField(house.formToken.issue(req, res)) : undefined;
+  const body = typeof page.body === 'function' ? page.body(formToken!) : page.body;
   const notice = page.done === undefined ? undefined : NOTICES[page.done];
   res
     .status(page.status ?? 200)
     .type('html')
-    .send(layout({ title: page.title, viewer, notice, body: page.body }));
+    .send(layout({ title: page.title, viewer, notice, formToken, body }));
 }
 
 /** Findings of the validation by field, in words that help. */

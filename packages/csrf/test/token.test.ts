@@ -54,6 +54,7 @@ async function shop(
   app.get('/csrf-token', token.endpoint());
   app.get('/form', (_req, res) => void res.send(String(localsOf(res)['csrfToken'])));
   app.get('/plain', (_req, res) => void res.send('no form'));
+  app.post('/echo', (req, res) => void res.status(200).send(JSON.stringify(req.body)));
   app.post('/sign-in', (req, res) => {
     token.rotate(req as never, res as never);
     res.status(200).send('signed in');
@@ -117,6 +118,21 @@ onBothExpress((express) => {
       ]);
     });
   });
+
+  test.each(['always', 'unproven'] as const)(
+    'the field is no input of the form: handlers and schemas do not see it (%s)',
+    async (require) => {
+      await shop(express, { require }, async ({ send }) => {
+        const { token, cookie } = await formToken(send);
+        const body = `title=x&_csrf=${token}`;
+        for (const site of [{}, { 'Sec-Fetch-Site': 'same-origin' }]) {
+          const headers = { ...FORM, ...site, Cookie: cookie, 'Content-Length': String(body.length) };
+          const answer = await send({ method: 'POST', path: '/echo', headers, body });
+          expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { title: 'x' }]);
+        }
+      });
+    },
+  );
 
   test('a token travels in a header or a field of a form or JSON body', async () => {
     await shop(express, {}, async ({ send }) => {

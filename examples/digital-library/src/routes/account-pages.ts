@@ -14,19 +14,23 @@ const signIn = { query: signInSchema } as const;
 
 /** Register, sign in, sign out: the flows of `@portcullis/auth` behind forms. */
 export function accountPages(house: House): Router {
-  const { auth, audit, rbac, events } = house;
+  const { auth, audit, rbac, events, formToken } = house;
   const redirects = createRedirects({ fallback: '/books', events });
   const router = Router();
   const open = rbac.public('everybody may register and sign in');
 
   router.get('/register', open, async (req, res) =>
-    sendPage(house, req, res, { title: 'Register', body: registerPage() }),
+    sendPage(house, req, res, { title: 'Register', body: (token) => registerPage(token) }),
   );
 
   router.post('/register', open, async (req, res) => {
     const values = typed(req.body);
     const refuse = (status: number, errors: FieldErrors) =>
-      sendPage(house, req, res, { title: 'Register', status, body: registerPage(values, errors) });
+      sendPage(house, req, res, {
+        title: 'Register',
+        status,
+        body: (token) => registerPage(token, values, errors),
+      });
     const given = account.check(req.body);
     if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
     try {
@@ -48,13 +52,17 @@ export function accountPages(house: House): Router {
 
   router.get('/sign-in', open, validate(signIn), async (req, res) => {
     const { done, next } = validOf(signIn, req).query;
-    await sendPage(house, req, res, { title: 'Sign in', done, body: signInPage({ next }) });
+    await sendPage(house, req, res, { title: 'Sign in', done, body: (token) => signInPage(token, { next }) });
   });
 
   router.post('/sign-in', open, async (req, res) => {
     const values = typed(req.body);
     const refuse = (status: number, errors: FieldErrors) =>
-      sendPage(house, req, res, { title: 'Sign in', status, body: signInPage(values, errors) });
+      sendPage(house, req, res, {
+        title: 'Sign in',
+        status,
+        body: (token) => signInPage(token, values, errors),
+      });
     const given = account.check(req.body);
     if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
     try {
@@ -70,6 +78,7 @@ export function accountPages(house: House): Router {
         request: req,
       });
       auth.cookies.write(res, pair);
+      formToken.rotate(req, res);
     } catch (error) {
       const limited = hasCode(error, 'E_SIGN_IN_LIMITED');
       if (!limited && !hasCode(error, 'E_SIGN_IN_FAILED') && !hasCode(error, 'E_INPUT_INVALID')) throw error;
@@ -92,6 +101,7 @@ export function accountPages(house: House): Router {
         await audit.record({ action: 'person.signed-out', outcome: 'success', request: req });
       }
       auth.cookies.clear(res);
+      formToken.rotate(req, res);
       res.redirect(303, '/sign-in?done=signed-out');
     },
   );

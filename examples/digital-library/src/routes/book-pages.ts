@@ -10,6 +10,7 @@ import { sendPage, viewerOf } from '../pages.js';
 import { BookUnknown } from '../problems.js';
 import { bookIdSchema, noticeSchema, searchSchema } from '../schemas.js';
 import { bookDetail, bookList } from '../views/book-pages.js';
+import type { Html } from '../views/html.js';
 
 const search = { query: searchSchema } as const;
 const borrowing = { params: bookIdSchema } as const;
@@ -40,7 +41,11 @@ export function bookPages(house: House): Router {
         borrowed: isAuthenticated(principal) && (await hasOpenLoan(tx, found.id, principal.id)),
       };
     });
-    const body = bookDetail(book, await viewerOf(house, req), borrowed);
+    const viewer = await viewerOf(house, req);
+    const body =
+      viewer.name === undefined
+        ? bookDetail(undefined, book, viewer, borrowed)
+        : (token: Html) => bookDetail(token, book, viewer, borrowed);
     await sendPage(house, req, res, { title: book.title, done: query.done, body });
   });
 

@@ -25,7 +25,7 @@ export function loanPages(house: House): Router {
       await sendPage(house, req, res, {
         title: 'My loans',
         done: validOf(notice, req).query.done,
-        body: loanList(loans),
+        body: (token) => loanList(token, loans),
       });
     },
   );

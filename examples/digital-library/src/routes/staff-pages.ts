@@ -101,7 +101,7 @@ export function staffPages(house: House): Router {
       await sendPage(house, req, res, {
         title: 'People',
         done: validOf(notice, req).query.done,
-        body: peopleList(rows, idOf(req)),
+        body: (token) => peopleList(token, rows, idOf(req)),
       });
     },
   );
@@ -165,7 +165,11 @@ export function staffPages(house: House): Router {
     errors?: FieldErrors,
     status = 200,
   ) {
-    await sendPage(house, req, res, { title, status, body: bookForm(to, title, values, errors) });
+    await sendPage(house, req, res, {
+      title,
+      status,
+      body: (token) => bookForm(token, to, title, values, errors),
+    });
   }
 
   /** The saved book, or undefined after the form has been shown again with what was wrong. */

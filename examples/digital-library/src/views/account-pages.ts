@@ -7,10 +7,10 @@ export interface AccountForm {
   readonly next?: string | undefined;
 }
 
-export function registerPage(values: AccountForm = {}, errors: FieldErrors = {}): Html {
+export function registerPage(formToken: Html, values: AccountForm = {}, errors: FieldErrors = {}): Html {
   return html`<h1>Register</h1>
     <form method="post" action="/register" class="stacked" novalidate>
-      ${formError(errors)}
+      ${formToken} ${formError(errors)}
       ${field({ name: 'email', label: 'E-mail', type: 'email', value: values.email, autocomplete: 'username', maxLength: 254 }, errors)}
       ${field(
         {
@@ -28,10 +28,10 @@ export function registerPage(values: AccountForm = {}, errors: FieldErrors = {})
     <p>Registered already? <a href="/sign-in">Sign in</a></p>`;
 }
 
-export function signInPage(values: AccountForm = {}, errors: FieldErrors = {}): Html {
+export function signInPage(formToken: Html, values: AccountForm = {}, errors: FieldErrors = {}): Html {
   return html`<h1>Sign in</h1>
     <form method="post" action="/sign-in" class="stacked" novalidate>
-      ${formError(errors)}
+      ${formToken} ${formError(errors)}
       ${field({ name: 'email', label: 'E-mail', type: 'email', value: values.email, autocomplete: 'username', maxLength: 254 }, errors)}
       ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 256 }, errors)}
       ${values.next !== undefined && html`<input type="hidden" name="next" value="${values.next}" />`}

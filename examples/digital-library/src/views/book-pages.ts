@@ -30,7 +30,12 @@ export function bookList(page: BookPage, query: string): Html {
     </nav>`;
 }
 
-export function bookDetail(book: Book, viewer: Viewer, hasOpenLoan: boolean): Html {
+export function bookDetail(
+  formToken: Html | undefined,
+  book: Book,
+  viewer: Viewer,
+  hasOpenLoan: boolean,
+): Html {
   return html`<h1>${book.title}</h1>
     <dl>
       <dt>Author</dt>
@@ -42,16 +47,17 @@ export function bookDetail(book: Book, viewer: Viewer, hasOpenLoan: boolean): Ht
       <dt>Copies</dt>
       <dd>${stock(book)}</dd>
     </dl>
-    ${borrowing(book, viewer, hasOpenLoan)}
+    ${borrowing(formToken, book, viewer, hasOpenLoan)}
     ${viewer.isStaff && html`<p><a class="button" href="/staff/books/${book.id}/edit">Edit this book</a></p>`}`;
 }
 
-function borrowing(book: Book, viewer: Viewer, hasOpenLoan: boolean): Html {
+function borrowing(formToken: Html | undefined, book: Book, viewer: Viewer, hasOpenLoan: boolean): Html {
   if (viewer.name === undefined)
     return html`<p><a href="/sign-in?next=/books/${book.id}">Sign in</a> to borrow this book.</p>`;
   if (hasOpenLoan) return html`<p>You have this book. <a href="/loans">See your loans</a></p>`;
   if (book.available < 1) return html`<p>All copies are lent out at the moment.</p>`;
   return html`<form method="post" action="/books/${book.id}/borrow">
+    ${formToken}
     <button type="submit">Borrow for three weeks</button>
   </form>`;
 }
@@ -65,10 +71,16 @@ export interface BookForm {
   readonly copies?: string | undefined;
 }
 
-export function bookForm(action: string, heading: string, values: BookForm, errors: FieldErrors = {}): Html {
+export function bookForm(
+  formToken: Html,
+  action: string,
+  heading: string,
+  values: BookForm,
+  errors: FieldErrors = {},
+): Html {
   return html`<h1>${heading}</h1>
     <form method="post" action="${action}" class="stacked" novalidate>
-      ${formError(errors)}
+      ${formToken} ${formError(errors)}
       ${field({ name: 'isbn13', label: 'ISBN-13', value: values.isbn13, hint: '13 digits, no dashes', maxLength: 13 }, errors)}
       ${field({ name: 'title', label: 'Title', value: values.title, maxLength: 300 }, errors)}
       ${field({ name: 'authors', label: 'Authors', value: values.authors, maxLength: 1000 }, errors)}

@@ -42,3 +42,8 @@ export function formError(errors: FieldErrors): Html | undefined {
   const problem = errors[''];
   return problem === undefined ? undefined : html`<p class="error" role="alert">${problem}</p>`;
 }
+
+/** What proves that a form is of our own page, where the browser does not say so itself. */
+export function tokenField(token: string): Html {
+  return html`<input type="hidden" name="_csrf" value="${token}" />`;
+}

@@ -13,11 +13,13 @@ export interface Page {
   readonly viewer: Viewer | undefined;
   /** One sentence after something was done, such as "Returned." */
   readonly notice?: string | undefined;
+  /** For the form that signs out; there with every viewer who is known. */
+  readonly formToken?: Html | undefined;
   readonly body: Html;
 }
 
 /** The frame of every page. */
-export function layout({ title, viewer, notice, body }: Page): string {
+export function layout({ title, viewer, notice, formToken, body }: Page): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -31,7 +33,7 @@ export function layout({ title, viewer, notice, body }: Page): string {
         <a class="skip" href="#main">Skip to content</a>
         <header class="top">
           <a class="brand" href="/">Digital Library</a>
-          <nav aria-label="Main">${menu(viewer)}</nav>
+          <nav aria-label="Main">${menu(viewer, formToken)}</nav>
         </header>
         <main id="main">${notice && html`<p class="notice" role="status">${notice}</p>`} ${body}</main>
         <footer>
@@ -43,7 +45,7 @@ export function layout({ title, viewer, notice, body }: Page): string {
     </html>`.toString();
 }
 
-function menu(viewer: Viewer | undefined): Html {
+function menu(viewer: Viewer | undefined, formToken: Html | undefined): Html {
   if (viewer === undefined) return html`<a href="/books">Books</a>`;
   if (viewer.name === undefined) {
     return html`<a href="/books">Books</a> <a href="/sign-in">Sign in</a> <a href="/register">Register</a>`;
@@ -56,6 +58,7 @@ function menu(viewer: Viewer | undefined): Html {
         <a href="/staff/audit">Audit log</a>`
     }
     <form method="post" action="/sign-out" class="inline">
+      ${formToken}
       <span class="who">${viewer.name}</span>
       <button type="submit" class="link">Sign out</button>
     </form>`;

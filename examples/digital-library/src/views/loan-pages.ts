@@ -1,11 +1,11 @@
 import type { Loan } from '../loans.js';
 import { html, type Html } from './html.js';
 
-export function loanList(loans: readonly Loan[]): Html {
+export function loanList(formToken: Html, loans: readonly Loan[]): Html {
   const open = loans.filter((loan) => loan.returnedAt === null);
   const past = loans.filter((loan) => loan.returnedAt !== null);
   return html`<h1>My loans</h1>
-    ${open.length === 0 ? html`<p>You have no book at the moment. <a href="/books">Find one</a></p>` : openTable(open)}
+    ${open.length === 0 ? html`<p>You have no book at the moment. <a href="/books">Find one</a></p>` : openTable(formToken, open)}
     ${
       past.length > 0 &&
       html`<h2>Returned</h2>
@@ -13,7 +13,7 @@ export function loanList(loans: readonly Loan[]): Html {
     }`;
 }
 
-function openTable(loans: readonly Loan[]): Html {
+function openTable(formToken: Html, loans: readonly Loan[]): Html {
   return html`<table>
     <caption>
       Books you have
@@ -33,6 +33,7 @@ function openTable(loans: readonly Loan[]): Html {
             <td>${day(loan.dueAt)}</td>
             <td>
               <form method="post" action="/loans/${loan.id}/return" class="inline">
+                ${formToken}
                 <button type="submit" aria-label="Return ${loan.title}">Return</button>
               </form>
             </td>

@@ -7,7 +7,7 @@ export interface PersonRow {
   readonly roles: readonly string[];
 }
 
-export function peopleList(rows: readonly PersonRow[], ownId: string): Html {
+export function peopleList(formToken: Html, rows: readonly PersonRow[], ownId: string): Html {
   return html`<h1>People</h1>
     <div class="wide">
       <table>
@@ -24,7 +24,7 @@ export function peopleList(rows: readonly PersonRow[], ownId: string): Html {
               html`<tr>
                 <td>${person.email}</td>
                 <td>${roles.join(', ') || 'none'}</td>
-                <td>${person.id === ownId ? 'yourself' : staffRole(person, roles.includes('staff'))}</td>
+                <td>${person.id === ownId ? 'yourself' : staffRole(formToken, person, roles.includes('staff'))}</td>
               </tr>`,
           )}
         </tbody>
@@ -32,9 +32,10 @@ export function peopleList(rows: readonly PersonRow[], ownId: string): Html {
     </div>`;
 }
 
-function staffRole(person: Person, isStaff: boolean): Html {
+function staffRole(formToken: Html, person: Person, isStaff: boolean): Html {
   const action = isStaff ? 'revoke' : 'grant';
   return html`<form method="post" action="/staff/people/${person.id}/${action}" class="inline">
+    ${formToken}
     <input type="hidden" name="role" value="staff" />
     <button
       type="submit"

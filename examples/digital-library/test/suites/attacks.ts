@@ -140,7 +140,9 @@ export function attacks(library: () => OpenLibrary): void {
           library().anonymous().get('/loans'),
           library().ann.browser.get('/staff/people'),
           library().anonymous().get('/books?page=0'),
-          library().anonymous().send('PUT', '/books'),
+          library()
+            .anonymous()
+            .send('PUT', '/books', { headers: { 'sec-fetch-site': 'same-origin' } }),
           library().anonymous().get('/books', { 'x-forwarded-for': 'not-an-address' }),
           library()
             .anonymous()

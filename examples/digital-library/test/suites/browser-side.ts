@@ -90,6 +90,44 @@ export function browserSide(library: () => OpenLibrary): void {
       expect([own.status, own.headers['clear-site-data']]).toEqual([303, '"cache", "storage"']);
     });
 
+    test('a browser too old to say who asks needs the token of a page that was sent to it', async () => {
+      const old = library().anonymous();
+      const tokenOf = (text: string): string => /name="_csrf" value="([^"]+)"/.exec(text)![1]!;
+      const { email, password } = library().ann;
+      const tryToSignIn = (token: string | undefined) =>
+        old.send('POST', '/sign-in', {
+          form: { email, password, ...(token === undefined ? {} : { _csrf: token }) },
+        });
+      // Nobody can be signed in as somebody else: not without a token, nor with that of another browser.
+      const foreign = tokenOf((await library().anonymous().get('/sign-in')).text);
+      const own = tokenOf((await old.get('/sign-in')).text);
+      expect((await tryToSignIn(undefined)).status).toBe(403);
+      expect((await tryToSignIn(foreign)).status).toBe(403);
+      expect((await tryToSignIn(own)).status).toBe(303);
+      for (const value of old.cookies.values()) library().secrets.add(value);
+      // The token from before is worth nothing in the session.
+      const end = (token: string) => old.send('POST', '/sign-out', { form: { _csrf: token } });
+      expect((await end(own)).status).toBe(403);
+      expect((await end(tokenOf((await old.get('/loans')).text))).status).toBe(303);
+    });
+
+    test('every form of every page that changes something carries a token', async () => {
+      const { staff, ann } = library();
+      const pages = [
+        [library().anonymous(), '/sign-in'],
+        [library().anonymous(), '/register'],
+        [ann.browser, '/books/1'],
+        [staff.browser, '/staff/books/new'],
+        [staff.browser, '/staff/people'],
+      ] as const;
+      for (const [who, path] of pages) {
+        const { text } = await who.get(path);
+        const forms = text.match(/<form method="post"[^]*?<\/form>/g) ?? [];
+        expect([path, forms.length > 0]).toEqual([path, true]);
+        for (const form of forms) expect(form).toContain('name="_csrf"');
+      }
+    });
+
     test('signing in leads back to where one was, and never to another site', async () => {
       const { email, password } = library().ann;
       const page = await library().anonymous().get('/books/1');

@@ -88,7 +88,9 @@ export function decisions(library: () => OpenLibrary): void {
       for (const [endpoint, decision] of Object.entries({ ...DECISIONS, ...AUTH_ENDPOINTS })) {
         if (decision.startsWith('public') || decision === 'open') continue;
         const [method, path] = split(endpoint);
-        const { status, headers } = await client.send(method, filled(path));
+        const { status, headers } = await client.send(method, filled(path), {
+          headers: { 'sec-fetch-site': 'same-origin' },
+        });
         expect({ endpoint, status, challenge: headers['www-authenticate'] }).toEqual({
           endpoint,
           status: 401,

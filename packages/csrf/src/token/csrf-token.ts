@@ -22,7 +22,7 @@ import { checkOptions, compileCheck, isProvenByBrowser, isSafe, type CsrfOptions
 import { inProduction } from '../environment.js';
 import { errors } from '../error-codes.js';
 import { refuseCrossSite, tellRefusal } from '../refusal.js';
-import { findToken } from './find-token.js';
+import { dropField, findToken } from './find-token.js';
 import { createNonceCookie } from './nonce-cookie.js';
 import { createSeal, type SealFault } from './seal.js';
 
@@ -39,7 +39,7 @@ export interface CsrfTokenOptions extends CsrfOptions {
   readonly session?: (req: SecurityRequest) => string | undefined;
   /** Request header in which scripts send the token. @default 'x-csrf-token' */
   readonly header?: string;
-  /** Field of the parsed body in which forms send the token. @default '_csrf' */
+  /** Field of the parsed body in which forms send the token; taken off the body once it is judged. @default '_csrf' */
   readonly field?: string;
   /** How long a token is good for, 1 minute to 30 days. @default '24h' */
   readonly lifetime?: Duration;
@@ -197,6 +197,7 @@ export function csrfToken(options: CsrfTokenOptions): CsrfToken {
       tellRefusal(events, req, decision.reason, undefined);
       throw errors.E_CSRF_TOKEN({ details: { reason: decision.reason, method: req.method } });
     }
+    dropField(req.body, field);
     // Read by templates and handlers; until then nothing is signed and no cookie is set.
     if (res.locals) {
       Object.defineProperty(res.locals, 'csrfToken', {

@@ -17,6 +17,12 @@ export function findToken(req: SecurityRequest, header: string, field: string): 
   return typeof token === 'string' ? { token } : { fault: 'token-malformed' };
 }
 
+/** Takes the field off the body, so that schemas of forms need not know it. */
+export function dropField(body: unknown, field: string): void {
+  if (typeof body === 'object' && body !== null && Object.hasOwn(body, field))
+    Reflect.deleteProperty(body, field);
+}
+
 function ownField(body: unknown, field: string): unknown {
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, field)) return undefined;
   return (body as Record<string, unknown>)[field];
