@@ -7,6 +7,16 @@ export const errors = defineErrors('validation', {
     title: 'Invalid input',
     message: 'The request does not have the form that is accepted here.',
   },
+  E_TAKEN: {
+    status: 409,
+    title: 'Already in use',
+    message: 'A value that must be unique is already in use.',
+  },
+  E_UNIQUENESS_UNKNOWN: {
+    status: 503,
+    title: 'Uniqueness cannot be checked',
+    message: 'The service is temporarily unavailable.',
+  },
   E_MEDIA_TYPE: {
     status: 415,
     title: 'Unsupported media type',

@@ -9,10 +9,12 @@ export interface ValidationFacts {
     readonly parts: { readonly [Part in PartName]?: Schema };
     readonly response: { readonly [status: string]: Schema };
     readonly bodyTypes: readonly string[];
+    /** Values that nobody may have yet. */
+    readonly unique: readonly { readonly in: PartName; readonly pointer: string }[];
   };
 }
 
-export function describeSchemas(schemas: Schemas): Omit<ValidationFacts['validates'], 'bodyTypes'> {
+export function describeSchemas(schemas: Schemas): Pick<ValidationFacts['validates'], 'parts' | 'response'> {
   const { response = {}, ...parts } = schemas;
   const entries = Object.entries(parts as Record<PartName, AnySchema | undefined>);
   return {

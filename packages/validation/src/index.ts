@@ -1,5 +1,6 @@
 export { createValidator, validate } from './validate-here.js';
 export { validOf, type ValidateOptions } from './validate.js';
+export { asTaken, type TakenCall, type UniqueConstraints, type UniqueRule } from './unique.js';
 export type { Validator, ValidatorOptions } from './create-validator.js';
 export type { Precompiled } from './engine/ahead.js';
 export type {
@@ -32,5 +33,9 @@ export { strictCookies, type StrictCookiesOptions } from './fields/strict-cookie
 export type { FieldOptions, Fields } from './fields/parse-fields.js';
 export type { Size } from './body/size.js';
 export type { Coding } from './body/read-bytes.js';
+export { createPhoneReader, type PhoneReaderOptions } from './formats/phone.js';
+export { minorUnits, moneyIn, priceIn, toMinorUnits, type PriceSchema } from './formats/money.js';
+export type { CurrencyCode } from './formats/currencies.js';
+export { usernameSkeleton } from './formats/username.js';
 export { errors as validationErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -1,5 +1,5 @@
 import { nearest, OptionError } from '@portcullis/core';
-import { formats } from './formats.js';
+import { formats } from './formats/formats.js';
 import { patternProblem } from './pattern-safety.js';
 import type { Dialect } from './engine/emit.js';
 import type { Schema } from './schema.js';

@@ -6,7 +6,7 @@ export interface InputProblem {
   readonly in: PartName;
   /** Where, as a JSON Pointer (RFC 6901); empty for the part itself. Cut after 200 characters. */
   readonly pointer: string;
-  /** What was asked for: a JSON Schema keyword, or `prototypeKey`, `depth`, `encoding`, `count`. */
+  /** What was asked for: a JSON Schema keyword, or `prototypeKey`, `depth`, `encoding`, `count`, `unique`. */
   readonly keyword: string;
   /** For people. */
   readonly message: string;

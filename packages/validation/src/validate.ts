@@ -9,6 +9,8 @@ import {
   stageOf,
   tagStage,
   type Allow,
+  type Duration,
+  type ErrorFactory,
   type Events,
   type Middleware,
   type OptionReader,
@@ -29,6 +31,7 @@ import { readResponses } from './response/read-responses.js';
 import { createWatch, type Watch } from './response/watch.js';
 import type { AnySchema, PartName, Schema, Schemas, ValidOf } from './schema.js';
 import { isStandardSchema, judgeByStandard } from './standard-schema.js';
+import { checkUnique, checkUniquePlaces, readUnique, type UniqueRule } from './unique.js';
 
 export interface ValidateOptions {
   /**
@@ -46,6 +49,14 @@ export interface ValidateOptions {
   readonly responses?: 'refuse' | 'filter';
   /** What `precompile()` has made of the schemas. @default generated now, which needs code to be made from text */
   readonly precompiled?: Precompiled;
+  /**
+   * Values that nobody may have yet, asked of your store after the schemas; at most ten. A value that is taken is
+   * answered with 409 E_TAKEN and its pointer, a store that fails or does not answer with 503. This tells whoever asks which
+   * values exist: limit the rate of the route. The constraint of the database decides (see `asTaken()`). @default []
+   */
+  readonly unique?: readonly UniqueRule[];
+  /** How long all questions of `unique` together may take, 10 ms to 30 s. @default '2s' */
+  readonly uniqueTimeout?: Duration;
   readonly events?: Events;
 }
 
@@ -63,18 +74,22 @@ export function buildValidate(
   options: ValidateOptions,
   otherwise: Engine | undefined,
 ): Middleware {
-  const { bodyTypes, maxErrors, responses, precompiled, events } = readOptions('validate', options, {
+  const settings = readOptions('validate', options, {
     bodyTypes: option.array(readMediaType, { min: 1, max: 20, default: ['application/json'] }),
     maxErrors: option.integer({ min: 1, max: 100, default: 20 }),
     responses: option.oneOf(['refuse', 'filter'], 'refuse'),
     precompiled: readPrecompiled,
+    unique: readUnique,
+    uniqueTimeout: option.duration({ minMs: 10, maxMs: 30_000, default: '2s' }),
     events: option.port<Events>(['emit'], noEvents),
   });
+  const { bodyTypes, maxErrors, responses, precompiled, unique, events } = settings;
   const accepted = new Set(bodyTypes);
   const { parts, response } = readSchemas(schemas, ahead(precompiled, otherwise));
+  checkUniquePlaces(unique, new Map(parts.map(({ name, listed }) => [name, listed])));
   const passed = Object.fromEntries(parts.map(({ name, schema }) => [name, schema]));
 
-  const conclude = (req: SecurityRequest, verdicts: readonly Verdict[]): Allow => {
+  const conclude = (req: SecurityRequest, verdicts: readonly Verdict[]): Allow | Promise<Allow> => {
     const problems: InputProblem[] = [];
     const values: Record<string, unknown> = Object.create(null);
     verdicts.forEach((verdict, i) => {
@@ -83,16 +98,28 @@ export function buildValidate(
       else problems.push(...verdict.findings.map((found) => ({ in: name, ...found })));
     });
     const context = ensureContext(req);
-    if (problems.length > 0) {
-      events.emit({ type: 'validation.failed', requestId: context.requestId, ...summary(problems) });
-      throw errors.E_VALIDATION({ problem: { errors: problems.slice(0, maxErrors) } });
-    }
-    keep(context, values, passed);
-    return ALLOW;
+    const refuse = (found: readonly InputProblem[], error: ErrorFactory): never => {
+      events.emit({ type: 'validation.failed', requestId: context.requestId, ...summary(found) });
+      throw error({ problem: { errors: found.slice(0, maxErrors) } });
+    };
+    const pass = (taken: readonly InputProblem[]): Allow => {
+      if (taken.length > 0) refuse(taken, errors.E_TAKEN);
+      keep(context, values, passed);
+      return ALLOW;
+    };
+    if (problems.length > 0) return refuse(problems, errors.E_VALIDATION);
+    if (unique.length === 0) return pass([]);
+    return checkUnique(unique, values, req, { timeoutMs: settings.uniqueTimeout, events }).then(pass);
   };
 
   const detail = [...Object.keys(passed), ...(response ? ['response'] : [])].join(' ');
-  const facts: ValidationFacts = { validates: { ...describeSchemas(schemas), bodyTypes } };
+  const facts: ValidationFacts = {
+    validates: {
+      ...describeSchemas(schemas),
+      bodyTypes,
+      unique: unique.map(({ in: part, pointer }) => ({ in: part, pointer })),
+    },
+  };
   const check = guard('validate', { stage: 'validate', detail, facts, events }, (req) => {
     const verdicts = parts.map((part) => {
       const { input, fromText, wrong } = readPart(part, req, accepted);

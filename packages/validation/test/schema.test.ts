@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Ajv } from 'ajv';
 import { createRequire } from 'node:module';
 import { createValidator, validate, type FromSchema } from '../src/index.js';
-import { formats } from '../src/formats.js';
+import { formats } from '../src/formats/formats.js';
 import { patternProblem } from '../src/pattern-safety.js';
 
 const accepts = (schema: object, value: unknown): boolean =>

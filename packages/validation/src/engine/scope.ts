@@ -1,4 +1,4 @@
-import { ajvFormats } from '../formats.js';
+import { ajvFormats } from '../formats/formats.js';
 import type { GeneratedPair } from './check.js';
 
 /** What generated code calls. It is handed in, so that the code imports nothing. */
