@@ -20,6 +20,7 @@ import { openApiDocument } from './openapi.js';
 import { accountPages } from './routes/account-pages.js';
 import { api } from './routes/api.js';
 import { bookPages } from './routes/book-pages.js';
+import { coverPages } from './routes/cover-pages.js';
 import { loanPages } from './routes/loan-pages.js';
 import { staffPages } from './routes/staff-pages.js';
 import { toProblem } from './problems.js';
@@ -80,7 +81,7 @@ export function createApp(house: House): Express {
   );
   app.use('/api', api(house), notFound());
   app.use(house.formToken); // Behind the API, whose clients keep no cookies of forms.
-  app.use(accountPages(house), bookPages(house), loanPages(house));
+  app.use(accountPages(house), bookPages(house), coverPages(house), loanPages(house));
   app.use('/staff', staffPages(house));
 
   app.use(notFound());

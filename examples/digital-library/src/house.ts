@@ -14,6 +14,7 @@ import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addMissingBooks, type NewBook } from './books.js';
+import { createCovers, type Covers } from './covers.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
 import { formKey, loadOrGenerateKeys } from './keys.js';
 import { APP_ROLE, libraryMigrations } from './migrations.js';
@@ -35,6 +36,7 @@ export interface House {
   readonly people: People;
   /** Tokens of forms: the second line behind csrf(), for browsers too old to say who asks. */
   readonly formToken: ReturnType<typeof csrf.token>;
+  readonly covers: Covers;
   readonly windows: ReturnType<typeof memoryLimits>;
   readonly origin: URL | undefined;
   readonly trustProxy: false | readonly string[];
@@ -143,6 +145,7 @@ export async function openHouse(
         ...(origin ? { trustedOrigins: [origin.origin] } : {}),
         events,
       }),
+      covers: createCovers(DATA_DIRECTORY, events),
       windows: client ? redisLimits(client) : memoryLimits(),
       origin,
       trustProxy: TRUSTED_PROXIES ?? false,

@@ -114,4 +114,16 @@ export const libraryMigrations: readonly Migration[] = [
         using (patron_id = library.user_id() or library.is_staff());
     `,
   },
+  {
+    concern: 'library',
+    id: '003-covers',
+    up: `
+      -- The file itself lies in a folder under a random name; what it is was found in its content.
+      alter table library.book
+        add cover_key text check (cover_key ~ '^[0-9a-f]{32}$'),
+        add cover_type text check (cover_type ~ '^image/'),
+        add constraint book_cover_whole check ((cover_key is null) = (cover_type is null));
+      grant update (cover_key, cover_type) on library.book to ${APP_ROLE};
+    `,
+  },
 ];

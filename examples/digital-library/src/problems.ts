@@ -23,6 +23,11 @@ export const BookUnknown = defineProblem('E_BOOK_UNKNOWN', {
   title: 'No such book',
   message: 'There is no such book in the library.',
 });
+export const CoverUnknown = defineProblem('E_COVER_UNKNOWN', {
+  status: 404,
+  title: 'No cover',
+  message: 'This book has no picture.',
+});
 export const LoanUnknown = defineProblem('E_LOAN_UNKNOWN', {
   status: 404,
   title: 'No such loan',

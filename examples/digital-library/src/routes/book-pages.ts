@@ -3,6 +3,7 @@ import { validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
 import { acting, idOf } from '../acting.js';
 import { findBook, searchBooks } from '../books.js';
+import { coverOf } from '../covers.js';
 import type { House } from '../house.js';
 import { lend } from '../lending.js';
 import { hasOpenLoan } from '../loans.js';
@@ -33,19 +34,20 @@ export function bookPages(house: House): Router {
   router.get('/books/:id', open, validate(oneBook), async (req, res) => {
     const { params, query } = validOf(oneBook, req);
     const { principal } = req.security;
-    const { book, borrowed } = await acting(house, req, async (tx) => {
+    const { book, borrowed, hasCover } = await acting(house, req, async (tx) => {
       const found = await findBook(tx, params.id);
       if (!found) throw new BookUnknown();
       return {
         book: found,
+        hasCover: (await coverOf(tx, found.id)) !== undefined,
         borrowed: isAuthenticated(principal) && (await hasOpenLoan(tx, found.id, principal.id)),
       };
     });
     const viewer = await viewerOf(house, req);
     const body =
       viewer.name === undefined
-        ? bookDetail(undefined, book, viewer, borrowed)
-        : (token: Html) => bookDetail(token, book, viewer, borrowed);
+        ? bookDetail(undefined, book, viewer, { borrowed, hasCover })
+        : (token: Html) => bookDetail(token, book, viewer, { borrowed, hasCover });
     await sendPage(house, req, res, { title: book.title, done: query.done, body });
   });
 

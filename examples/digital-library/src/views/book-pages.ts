@@ -30,13 +30,15 @@ export function bookList(page: BookPage, query: string): Html {
     </nav>`;
 }
 
-export function bookDetail(
-  formToken: Html | undefined,
-  book: Book,
-  viewer: Viewer,
-  hasOpenLoan: boolean,
-): Html {
+export interface BookFacts {
+  /** The viewer has it. */
+  readonly borrowed: boolean;
+  readonly hasCover: boolean;
+}
+
+export function bookDetail(formToken: Html | undefined, book: Book, viewer: Viewer, facts: BookFacts): Html {
   return html`<h1>${book.title}</h1>
+    ${facts.hasCover && html`<img class="cover" src="/books/${book.id}/cover" alt="Cover of ${book.title}" />`}
     <dl>
       <dt>Author</dt>
       <dd>${book.authors}</dd>
@@ -47,8 +49,36 @@ export function bookDetail(
       <dt>Copies</dt>
       <dd>${stock(book)}</dd>
     </dl>
-    ${borrowing(formToken, book, viewer, hasOpenLoan)}
-    ${viewer.isStaff && html`<p><a class="button" href="/staff/books/${book.id}/edit">Edit this book</a></p>`}`;
+    ${borrowing(formToken, book, viewer, facts.borrowed)}
+    ${
+      viewer.isStaff &&
+      html`<p><a class="button" href="/staff/books/${book.id}/edit">Edit this book</a></p>
+        ${coverForm(book)}`
+    }`;
+}
+
+// Without a token: a file is read behind the check of tokens, so an old browser cannot upload.
+function coverForm(book: Book): Html {
+  return html`<form
+    method="post"
+    action="/staff/books/${book.id}/cover"
+    enctype="multipart/form-data"
+    class="stacked"
+  >
+    <div class="field">
+      <label for="cover">Cover</label>
+      <p class="hint" id="cover-hint">A PNG, JPEG or WebP picture of at most 2 MB</p>
+      <input
+        id="cover"
+        name="cover"
+        type="file"
+        accept="image/png,image/jpeg,image/webp"
+        aria-describedby="cover-hint"
+        required
+      />
+    </div>
+    <button type="submit">Upload</button>
+  </form>`;
 }
 
 function borrowing(formToken: Html | undefined, book: Book, viewer: Viewer, hasOpenLoan: boolean): Html {

@@ -1,7 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import type { OpenLibrary } from '../support/open-library.js';
+import { addBook } from './everyday-use.js';
 
 const OWN = 'https://library.example';
+
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+const SVG = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>');
+
+function upload(bytes: Buffer, name: string, type: string) {
+  const head = `--cut\r\nContent-Disposition: form-data; name="cover"; filename="${name}"\r\nContent-Type: ${type}\r\n\r\n`;
+  return {
+    headers: { 'content-type': 'multipart/form-data; boundary=cut', 'sec-fetch-site': 'same-origin' },
+    raw: Buffer.concat([Buffer.from(head), bytes, Buffer.from('\r\n--cut--\r\n')]),
+  };
+}
 
 /** What the library asks of browsers, and what it believes of what they say. */
 export function browserSide(library: () => OpenLibrary): void {
@@ -126,6 +141,52 @@ export function browserSide(library: () => OpenLibrary): void {
         expect([path, forms.length > 0]).toEqual([path, true]);
         for (const form of forms) expect(form).toContain('name="_csrf"');
       }
+    });
+
+    test('a cover is a picture that staff upload; it is handed out so that nothing of it runs', async () => {
+      const { staff, ann } = library();
+      const book = await addBook(library(), { title: 'A book with a cover' });
+      const to = `/staff/books/${book.id}/cover`;
+      expect((await library().anonymous().get(`/books/${book.id}/cover`)).status).toBe(404);
+      expect((await ann.browser.send('POST', to, upload(PNG, 'a.png', 'image/png'))).status).toBe(403);
+      const kept = await staff.browser.send('POST', to, upload(PNG, '../../etc/a.png', 'image/png'));
+      expect([kept.status, kept.headers['location']]).toEqual([303, `/books/${book.id}?done=saved`]);
+      const shown = await library().anonymous().get(`/books/${book.id}/cover`);
+      expect(shown.status).toBe(200);
+      expect(shown.body).toEqual(PNG);
+      expect(shown.headers).toMatchObject({
+        'content-type': 'image/png',
+        'x-content-type-options': 'nosniff',
+        'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
+        'content-disposition': `inline; filename="cover-${book.id}"`,
+        'cross-origin-resource-policy': 'same-origin',
+      });
+      expect((await ann.browser.get(`/books/${book.id}`)).text).toContain(`src="/books/${book.id}/cover"`);
+    });
+
+    test.each([
+      ['a script as a picture', SVG, 'a.png', 'image/png'],
+      ['a drawing that can hold scripts', SVG, 'a.svg', 'image/svg+xml'],
+      ['a page as a picture', Buffer.from('<html><script>alert(1)</script>'), 'a.png', 'image/png'],
+      [
+        'a picture with a page behind it',
+        Buffer.concat([PNG, Buffer.from('<script>')]),
+        'a.png',
+        'image/png',
+      ],
+      ['a program with the name of a picture', Buffer.from('MZ\x90\x00'), 'a.png', 'image/png'],
+      ['a picture with the name of a program', PNG, 'a.exe', 'image/png'],
+      ['half a picture', PNG.subarray(0, 30), 'a.png', 'image/png'],
+      ['nothing', Buffer.alloc(0), 'a.png', 'image/png'],
+      ['more than 2 MB', Buffer.concat([PNG, Buffer.alloc(2_100_000)]), 'a.png', 'image/png'],
+    ])('no cover: %s', async (_title, bytes, name, type) => {
+      const { staff } = library();
+      const before = await library().stored();
+      const answer = await staff.browser.send('POST', '/staff/books/1/cover', upload(bytes, name, type));
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.status).toBeLessThan(500);
+      expect((await library().anonymous().get('/books/1/cover')).status).toBe(404);
+      expect(await library().stored()).toBe(before);
     });
 
     test('signing in leads back to where one was, and never to another site', async () => {
