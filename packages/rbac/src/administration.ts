@@ -179,11 +179,7 @@ export function createAdministration<Name extends string, Role extends string>(
         store.commit({ ...draft, ifPolicyRevision: policyRevision }, { deadlineMs: writeDeadlineMs }),
       );
       if ('conflict' in result) continue;
-      for (const { topic, subject } of draft.changes) {
-        if (topic === POLICY_TOPIC) facts.evictPolicy();
-        else if (subject === '*') facts.evictUsers();
-        else facts.evictUser(subject);
-      }
+      facts.written(draft.changes, result.revision);
       return { revision: result.revision };
     }
     throw errors.E_ROLES_CONFLICT();

@@ -43,6 +43,8 @@ declare module '@portcullis/core' {
     };
     /** The store holds grants that this version of the app does not declare; they grant nothing here. */
     'rbac.grants-ignored': { readonly permissions: readonly string[] };
+    /** What `l2` answered was not written by this app for this user; it was ignored. */
+    'rbac.cache-forged': { readonly userId: string };
     /** The lease has ended and `onStoreDown: { graceMs }` let a cached fact count. */
     'rbac.grace-used': { readonly overMs: number };
   }

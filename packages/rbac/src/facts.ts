@@ -1,10 +1,18 @@
-import { isSecurityError, within, type Clock, type Events, type Freshness } from '@portcullis/core';
+import {
+  isSecurityError,
+  within,
+  type Change,
+  type Clock,
+  type Events,
+  type Freshness,
+} from '@portcullis/core';
 import type { Catalogue } from './catalogue.js';
 import { errors } from './error-codes.js';
 import { makeEntry, type UserEntry } from './judge.js';
 import { compilePolicy, type CompiledPolicy } from './policy.js';
 import { RoleIds } from './role-ids.js';
 import { checkPolicyRecord, checkUserRecord } from './records.js';
+import type { SharedEntries } from './shared-entries.js';
 import {
   POLICY_TOPIC,
   USER_TOPIC,
@@ -36,6 +44,7 @@ export interface FactsDeps {
   readonly maxUsers: number;
   /** How long after the end of the lease cached facts may still be used while the log cannot be read. */
   readonly graceMs: number;
+  readonly shared: SharedEntries | undefined;
 }
 
 /** One load that all who ask meanwhile share. */
@@ -98,6 +107,16 @@ export class FactsCache {
   /** Reads the user from the store, whatever is cached, and the policy too if it has changed. Needs no lease. */
   fresh(userId: string): Promise<FreshFacts> {
     return this.#inTime(this.#fresh(userId));
+  }
+
+  /** What this process has just written counts here at once. */
+  written(changes: readonly Change[], revision: number): void {
+    for (const { topic, subject } of changes) {
+      if (topic === POLICY_TOPIC) this.evictPolicy();
+      else if (subject === '*') this.evictUsers();
+      else this.evictUser(subject);
+      if (topic === USER_TOPIC) this.#deps.shared?.changed(subject, revision);
+    }
   }
 
   evictUser(userId: string): void {
@@ -239,6 +258,7 @@ export class FactsCache {
         this.#remember(userId, entry);
         return entry;
       },
+      this.#deps.shared,
     );
     this.#userFlights.set(userId, flight);
     const land = (): void => {
@@ -280,15 +300,26 @@ export class FactsCache {
     subject: string,
     scope: LoadScope,
     keep: (snapshot: Snapshot) => T,
+    shared?: SharedEntries,
   ): Flight<T> {
     const { freshness } = this.#deps;
     const flight: Flight<T> = { key, stale: false, promise: undefined as never };
     const run = async (): Promise<T> => {
+      const found = await shared?.read(subject);
+      if (found && !flight.stale) return keep(found);
       for (let round = 0; round < MAX_ROUNDS; round++) {
         flight.stale = false;
         const before = freshness.revision;
         const snapshot = await this.#load(scope);
-        if (!flight.stale && freshness.changedAt(topic, subject) <= before) return keep(snapshot);
+        if (flight.stale || freshness.changedAt(topic, subject) > before) continue;
+        const kept = keep(snapshot);
+        if (snapshot.user)
+          void shared?.write(subject, {
+            revision: before,
+            policyRevision: snapshot.policyRevision,
+            user: snapshot.user,
+          });
+        return kept;
       }
       throw errors.E_ROLES_UNAVAILABLE({ details: 'the stored roles kept changing while they were read' });
     };

@@ -14,7 +14,7 @@ import {
 import type { Decision } from './decision.js';
 import { errors } from './error-codes.js';
 import type { Facts } from './facts.js';
-import { tenantsOf } from './judge.js';
+import { tenantsOf, unnamedTenant } from './judge.js';
 import { grammarHint, type Askable } from './permissions.js';
 import { relationOf, tenantFor, type Question } from './question.js';
 import type { Engine } from './rbac.js';
@@ -255,9 +255,7 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
 /** Every tenant that the user's grants name, and one that they do not, for those that count everywhere. */
 function somewhere({ entry }: Facts): string[] {
   const named = tenantsOf(entry);
-  let other = 'any other';
-  while (named.has(other)) other += '!';
-  return [...named, other];
+  return [...named, unnamedTenant(named)];
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -7,7 +7,15 @@ export {
   type PermissionOf,
   type Permissions,
 } from './permissions.js';
-export { createRbac, type PrincipalOf, type Rbac, type RbacOptions } from './rbac.js';
+export {
+  createRbac,
+  type PrincipalOf,
+  type Rbac,
+  type RbacOptions,
+  type SharedCacheOptions,
+} from './rbac.js';
+export type { FieldRules, Fields } from './fields.js';
+export type { FilterColumns, RowFilter } from './row-filter.js';
 export type { GuardRuleOptions, Guards } from './guards.js';
 export type { AskOptions, Decision, Subject } from './decision.js';
 export type { Reason } from './judge.js';

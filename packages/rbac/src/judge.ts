@@ -196,6 +196,13 @@ export function tenantsOf({ bounds = [], rules = [] }: UserEntry): ReadonlySet<s
   return new Set(named.filter(isTenant));
 }
 
+/** A tenant that is none of these: what counts in it counts in every one. */
+export function unnamedTenant(named: ReadonlySet<string>): string {
+  let other = 'another';
+  while (named.has(other)) other += '!';
+  return other;
+}
+
 function isActive(active: BitSet, check: Check, own: number): boolean {
   return check.always.some((id) => hasBit(active, id)) || (own >= 0 && hasBit(active, own));
 }

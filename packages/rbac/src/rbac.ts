@@ -5,6 +5,7 @@ import {
   isSecurityError,
   noEvents,
   option,
+  optionConflict,
   OptionError,
   readOptions,
   systemClock,
@@ -13,7 +14,9 @@ import {
   type Duration,
   type Events,
   type Freshness,
+  type KeyValueStore,
   type Principal,
+  type Secret,
   type SecurityError,
   type SecurityRequest,
 } from '@portcullis/core';
@@ -24,11 +27,14 @@ import { errors } from './error-codes.js';
 import { createExplain, type Explanation } from './explain.js';
 import { FactsCache, type Facts } from './facts.js';
 import { createGuards, type Guards } from './guards.js';
-import { makeEntry, type Moment, type Relation } from './judge.js';
+import { createFields, type FieldRules, type Fields } from './fields.js';
+import { makeEntry, tenantsOf, unnamedTenant, type Moment, type Relation } from './judge.js';
 import { grammarHint, type Askable, type Permissions } from './permissions.js';
 import type { CompiledPolicy } from './policy.js';
 import { answer, relationOf, tenantFor, WRONG_TENANT, type Answer, type Question } from './question.js';
 import { isUserId } from './records.js';
+import { noRows, rowFilter, type RowFilter } from './row-filter.js';
+import { SharedEntries } from './shared-entries.js';
 import type { RoleDefinitions } from './role-definition.js';
 import type { RoleStore } from './role-store.js';
 import { EVERY_TENANT } from './tenant.js';
@@ -63,6 +69,12 @@ export interface RbacOptions<Name extends string, Role extends string = string> 
    * `graceMs` (up to 1 hour), in which revokes do not arrive. @default 'deny'
    */
   readonly onStoreDown?: 'deny' | { readonly graceMs: Duration };
+  /**
+   * A cache that processes share, such as `redisStore(client)` of core, to spare the store. It decides nothing: entries are
+   * authenticated and count only if the change log shows that they are current, so it may be down, slow, rolled back or
+   * written by others. Not for stores of one process (memory, PGlite). @default none
+   */
+  readonly l2?: SharedCacheOptions;
   /** For one decision, reads included; then 503. 10 ms to 60 s. @default 1_000 */
   readonly deadlineMs?: Duration;
   /** For one administrative write, or an administrative read; then 503. 10 ms to 10 minutes. @default 5_000 */
@@ -73,6 +85,14 @@ export interface RbacOptions<Name extends string, Role extends string = string> 
   readonly challenge?: string;
   readonly clock?: Clock;
   readonly events?: Events;
+}
+
+export interface SharedCacheOptions {
+  readonly store: KeyValueStore;
+  /** Of this app and database alone, at least 32 bytes; what is written with another one is ignored. */
+  readonly secret: string | Secret<string>;
+  /** How long an entry may lie there, 1 s to 1 hour. @default '30s' */
+  readonly ttlMs?: Duration;
 }
 
 export interface Rbac<Name extends string = string, Role extends string = string>
@@ -92,6 +112,14 @@ export interface Rbac<Name extends string = string, Role extends string = string
   require(subject: Subject, permission: Askable<Name>, options?: AskOptions): Promise<Decision>;
   /** Why, from the store's newest facts: what contributes, what does not, and what would change the answer. */
   explain(subject: Subject, permission: Askable<Name>, options?: AskOptions): Promise<Explanation>;
+  /**
+   * The rows of a table that the subject may, as a condition for a query that agrees with `can()` on every row.
+   * Nobody signed in: no rows.
+   * @throws why it cannot be found out (503)
+   */
+  where(subject: Subject, permission: Askable<Name>): Promise<RowFilter>;
+  /** Rules for the fields of an object, compiled: which permission shows which. @throws OptionError, E_PERMISSION_UNKNOWN */
+  fields(rules: FieldRules<Name>): Fields;
   /** What the subject may do now without owning anything, in order of declaration: for menus and buttons. */
   permissionsOf(subject: Subject): Promise<Name[]>;
   /** Resolves when roles have been read once; for readiness. @throws why they cannot be (503) */
@@ -152,6 +180,13 @@ export function createRbac<Name extends string, const Role extends string = stri
     principal: option.optional(option.fn<PrincipalOf>()),
     rolesFrom: option.oneOf(['store', 'principal'], 'store'),
     onStoreDown: readOnStoreDown,
+    l2: option.optional(
+      option.group({
+        store: option.port<KeyValueStore>(['get', 'set']),
+        secret: option.secret({ minBytes: 32 }),
+        ttlMs: option.duration({ minMs: 1000, maxMs: 3_600_000, default: '30s' }),
+      }),
+    ),
     deadlineMs: option.duration({ minMs: 10, maxMs: 60_000, default: 1_000 }),
     writeDeadlineMs: option.duration({ minMs: 10, maxMs: 600_000, default: 5_000 }),
     maxUsers: option.integer({ min: 1, max: 10_000_000, default: 100_000 }),
@@ -162,6 +197,19 @@ export function createRbac<Name extends string, const Role extends string = stri
   const { store, clock, events } = given;
   const catalogue = createCatalogue(given.permissions);
   const freshness = given.freshness ?? createFreshness({ feed: store.feed, clock, events });
+  if (given.l2 && store.feed.synchronous) {
+    optionConflict('createRbac', 'l2', 'the store is of one process, which has its own memory; leave l2 out');
+  }
+  const shared =
+    given.l2 &&
+    new SharedEntries({
+      store: given.l2.store,
+      key: given.l2.secret.reveal(),
+      ttlMs: given.l2.ttlMs,
+      freshness,
+      clock,
+      events,
+    });
   const facts = new FactsCache({
     catalogue,
     store,
@@ -171,6 +219,7 @@ export function createRbac<Name extends string, const Role extends string = stri
     deadlineMs: given.deadlineMs,
     maxUsers: given.maxUsers,
     graceMs: given.onStoreDown,
+    shared,
   });
   const wallClock = new WallClock(clock);
 
@@ -335,6 +384,27 @@ export function createRbac<Name extends string, const Role extends string = stri
       throw engine.errorOf(decision);
     },
     explain: createExplain(engine, given.rolesFrom),
+    async where(subject, permission) {
+      const question = questionFor(permission);
+      const principal = engine.asPrincipal(subject);
+      if (!principal) return noRows;
+      const found = engine.factsNow(principal) ?? (await engine.factsOf(principal, false));
+      const named = tenantsOf(found.entry);
+      const elsewhere = unnamedTenant(named);
+      return rowFilter({
+        principalId: principal.id,
+        tenant: principal.tenant,
+        tenants: [...named],
+        allows: (relation, tenant) =>
+          engine.judge(principal, found, question, relation, tenant === false ? elsewhere : tenant).allowed,
+      });
+    },
+    fields: (rules) =>
+      createFields(rules, {
+        decide,
+        errorOf: engine.errorOf,
+        check: (name) => questionFor(name),
+      }),
     async permissionsOf(subject) {
       const principal = engine.asPrincipal(subject);
       if (!principal) return [];
