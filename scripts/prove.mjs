@@ -12,6 +12,7 @@ const proofs = {
   corpus: { home: 'tooling/proofs', file: 'src/corpus.ts' },
   observatory: { home: 'tooling/proofs', file: 'src/observatory.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
+  tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },
 };
 
 const [name = '', ...options] = process.argv.slice(2);

@@ -17,6 +17,7 @@ export {
   type ClientAddress,
   type Network,
 } from './address.js';
+export { judgeAddress, type AddressReason } from './public-address.js';
 export { isLoopbackHost, parseOrigin, type WebOrigin } from './origin.js';
 export { compileTrustProxy, type ProxyTrust, type TrustProxy } from './trust-proxy.js';
 export { stageOf, tagStage, type Stage, type StageKind } from './stage.js';

@@ -59,10 +59,16 @@ export type VerifierValues = OptionValues<ReturnType<typeof verifierReaders>>;
  * @throws OptionError
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  return buildVerifier(readOptions('createVerifier', options, verifierReaders('createVerifier')));
+  const { verify } = buildVerifier(readOptions('createVerifier', options, verifierReaders('createVerifier')));
+  return { verify };
 }
 
-export function buildVerifier(values: VerifierValues): Verifier {
+export interface BuiltVerifier extends Verifier {
+  /** The claims of a token that was verified before and is still good. */
+  recall(token: string): AccessClaims | undefined;
+}
+
+export function buildVerifier(values: VerifierValues): BuiltVerifier {
   const { issuer, audience, keys, clockTolerance: tolerance, cacheSize, clock } = values;
   const types = new Set(values.types.map(plainType));
   const verifyJws = createJwsVerifier(keys);
@@ -75,14 +81,20 @@ export function buildVerifier(values: VerifierValues): Verifier {
     remembered.set(token, { claims, until });
   }
 
+  function recall(token: string, now = clock.now()): AccessClaims | undefined {
+    const known = remembered.get(token);
+    if (!known) return undefined;
+    if (now < known.until) return known.claims;
+    remembered.delete(token);
+    return undefined;
+  }
+
   return {
+    recall: (token) => recall(token),
     verify(token) {
       const now = clock.now();
-      const known = remembered.get(token as string);
-      if (known) {
-        if (now < known.until) return known.claims;
-        remembered.delete(token as string);
-      }
+      const known = recall(token as string, now);
+      if (known) return known;
       const result = verifyJws(token, now);
       if (typeof result === 'string') throw refusalOf(result);
       const { header, key, payload } = result;

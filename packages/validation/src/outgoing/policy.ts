@@ -1,7 +1,6 @@
 import { isIP } from 'node:net';
-import { parseAddress, type Network, parseUrl } from '@portcullis/core';
+import { judgeAddress, parseAddress, parseUrl, type AddressReason, type Network } from '@portcullis/core';
 import { errors } from '../error-codes.js';
-import { judgeAddress, type AddressReason } from './addresses.js';
 
 export type OutgoingReason =
   | AddressReason

@@ -1,4 +1,5 @@
-import { parseAddress, parseNetwork, type ClientAddress, type Network, parseUrl } from '@portcullis/core';
+import { parseAddress, parseNetwork, type ClientAddress, type Network } from './address.js';
+import { parseUrl } from './parse-url.js';
 
 /** Why an address is not one of the public internet; `undefined` where it is. */
 export type AddressReason =
@@ -70,7 +71,7 @@ const ROWS: Readonly<
 };
 
 /**
- * Judges an address as a resolver or a URL gives it. IPv4 inside IPv6 is refused in every form that a machine might route
+ * Why an address, as a resolver or a URL gives it, is none of the public internet; undefined for one that is. IPv4 inside IPv6 is refused in every form that a machine might route
  * to the IPv4 host (mapped, compatible, translated, 6to4, Teredo, ISATAP); only the well-known NAT64 prefix, through which networks
  * without IPv4 reach everything, counts as the address inside it.
  * @see RFC 6890, RFC 4291, RFC 6052
