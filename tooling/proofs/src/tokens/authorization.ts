@@ -140,7 +140,10 @@ function ask(
   const res = new ServerResponse(req);
   return new Promise((resolve) => {
     res.end = ((body?: unknown) => {
-      resolve({ status: res.statusCode, body: String(body ?? '') });
+      resolve({
+        status: res.statusCode,
+        body: Buffer.isBuffer(body) ? body.toString() : typeof body === 'string' ? body : '',
+      });
       return res;
     }) as typeof res.end;
     app(req, res);

@@ -358,7 +358,7 @@ export const forgeries: readonly Forgery[] = [
         [good],
         { toString: () => good },
         new String(good),
-        `${kind.kid}`,
+        kind.kid,
         ...NOT_STRINGS,
       ]),
   },
