@@ -11,6 +11,7 @@ const proofs = {
   walk: { home: 'tooling/proofs', file: 'src/walk.ts' },
   corpus: { home: 'tooling/proofs', file: 'src/corpus.ts' },
   observatory: { home: 'tooling/proofs', file: 'src/observatory.ts' },
+  attacks: { home: 'tooling/proofs', file: 'src/attacks.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },
 };

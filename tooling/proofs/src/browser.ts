@@ -1,11 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
 
 /**
  * The Chromium of this machine, without talking to anybody but the pages it is sent to. Where there is none, says so and ends the
  * process: with success, or with failure if `REQUIRE_SERVICES=1` asks for it.
+ * Preferences are those of the browser's profile, which its contexts take over.
  */
-export async function launchBrowser(args: readonly string[] = []): Promise<Browser> {
+export async function launchBrowser(args: readonly string[] = [], preferences?: object): Promise<Browser> {
   const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
     (file) => existsSync(file),
   );
@@ -16,7 +19,7 @@ export async function launchBrowser(args: readonly string[] = []): Promise<Brows
     );
     process.exit(required ? 1 : 0);
   }
-  return chromium.launch({
+  const options = {
     executablePath,
     args: [
       '--no-sandbox',
@@ -27,5 +30,12 @@ export async function launchBrowser(args: readonly string[] = []): Promise<Brows
       '--disable-sync',
       ...args,
     ],
-  });
+  };
+  if (preferences === undefined) return chromium.launch(options);
+  const profile = mkdtempSync(join(tmpdir(), 'portcullis-browser-'));
+  mkdirSync(join(profile, 'Default'));
+  writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify(preferences));
+  const browser = (await chromium.launchPersistentContext(profile, options)).browser()!;
+  browser.once('disconnected', () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  return browser;
 }
