@@ -36,6 +36,6 @@ export async function launchBrowser(args: readonly string[] = [], preferences?: 
   mkdirSync(join(profile, 'Default'));
   writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify(preferences));
   const browser = (await chromium.launchPersistentContext(profile, options)).browser()!;
-  browser.once('disconnected', () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  process.once('exit', () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
   return browser;
 }
