@@ -67,6 +67,11 @@ export const errors = defineErrors('auth', {
     title: 'Accounts unavailable',
     message: 'The service is temporarily unavailable.',
   },
+  E_ISSUER_UNAVAILABLE: {
+    status: 503,
+    title: 'Identity provider unavailable',
+    message: 'The service is temporarily unavailable.',
+  },
   E_SESSION_NOT_FOUND: {
     status: 404,
     title: 'No such session',

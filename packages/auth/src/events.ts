@@ -22,6 +22,10 @@ declare module '@portcullis/core' {
       readonly sessionIds: readonly string[];
       readonly reason: SessionEnd;
     };
+    /** The keys of a foreign provider were read, and are others than before. */
+    'auth.issuer-loaded': { readonly issuer: string; readonly keys: readonly string[] };
+    /** A foreign provider could not be asked, or its answer was not taken. */
+    'auth.issuer-failed': { readonly issuer: string; readonly reason: string };
     'auth.password-changed': { readonly userId: string };
     /** The stored hash was replaced by one with today's parameters. */
     'auth.password-upgraded': { readonly userId: string };
