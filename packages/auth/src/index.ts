@@ -37,7 +37,7 @@ export {
   type TokensOptions,
 } from './tokens/tokens.js';
 export { createVerifier, type Verifier, type VerifierOptions } from './tokens/verifier.js';
-export type { AccessClaims, Confirmation } from './tokens/claims.js';
+export type { AccessClaims } from './tokens/claims.js';
 export { external, type External, type ExternalIssuer, type ExternalOptions } from './external/external.js';
 export { publishKeys } from './tokens/publish-keys.js';
 export type { Algorithm } from './tokens/algorithms.js';

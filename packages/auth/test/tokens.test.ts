@@ -219,6 +219,7 @@ describe('attacks on verification', () => {
     ['claim-cnf', { cnf: null }],
     ['claim-cnf', { cnf: {} }],
     ['claim-cnf', { cnf: { jwk: {} } }],
+    ['claim-cnf', { cnf: { jkt: 'A'.repeat(43) } }],
     ['claim-cnf', { cnf: { jkt: 'short' } }],
     ['claim-cnf', { cnf: { jkt: 'A'.repeat(43), kid: 'x' } }],
   ])('%s: %j is refused (CVE-2025-30144, CVE-2025-62610)', (fault, change) => {

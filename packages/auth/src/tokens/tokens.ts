@@ -17,7 +17,7 @@ export interface TokensOptions extends Omit<VerifierOptions, 'types'> {
 
 export interface Tokens extends Verifier {
   readonly accessTtlMs: number;
-  /** A signed access token for a session. `extra` claims cannot replace the registered ones, except `cnf`. */
+  /** A signed access token for a session. `extra` claims cannot replace the registered ones. */
   issue(subject: { readonly userId: string; readonly sessionId: string }, extra?: object): IssuedToken;
   /** The public keys as a JWK Set (RFC 7517 section 5), those that are announced too; empty for HMAC keys. */
   jwks(): PublishedKeys;

@@ -32,9 +32,8 @@ export interface VerifierOptions {
 
 export interface Verifier {
   /**
-   * Form, signature, `typ`, `iss`, `aud`, `exp`, `sub`; `iat`, `nbf`, `sid`, `jti` and `cnf` if they are there. Whether the
-   * session still lives is another question: ask `sessions.check()`. So is whether the sender holds the key that `cnf` names:
-   * ask `confirm()` of `senderConstraint()`.
+   * Form, signature, `typ`, `iss`, `aud`, `exp`, `sub`; `iat`, `nbf`, `sid`, `jti` if they are there. A token that is bound to a key
+   * (`cnf`: DPoP, mutual TLS) is refused: it is no bearer token. Whether the session still lives is another question: ask `sessions.check()`.
    * @throws E_TOKEN_INVALID | E_TOKEN_EXPIRED (401)
    */
   verify(token: unknown): AccessClaims;
