@@ -286,7 +286,7 @@ describe('files', () => {
     expect(process.env['D']).toBeUndefined();
   });
 
-  test('NAME_FILE: one line end is removed, symbolic links as Kubernetes makes them are followed', () => {
+  test('ASVS V13.3.1: NAME_FILE: one line end is removed, symbolic links as Kubernetes makes them are followed', () => {
     const key = random();
     write('real', `${key}\r\n`);
     symlinkSync(join(folder, 'real'), join(folder, 'link'));
@@ -385,7 +385,7 @@ describe('production', () => {
     'SECRET_KEY_BASE_DEVELOPMENT',
     'supersecretsupersecretsupersecret1',
     '$3cr3t-k3y-f0r-jwt-s1gn1ng',
-  ])('the weak secret %j is refused, and accepted in development', (weak) => {
+  ])('ASVS V13.2.3: the weak secret %j is refused, and accepted in development', (weak) => {
     const schema = { KEY: setting.secret({ minBytes: 1 }) };
     expect(problemsOf(schema, { KEY: weak }, live)).toEqual(['KEY SECRET_WEAK']);
     const row = load(schema, { KEY: weak }).describe()[0];
@@ -402,7 +402,7 @@ describe('production', () => {
     }
   });
 
-  test('defaults and published samples of secrets are refused', () => {
+  test('ASVS V13.2.3: defaults and published samples of secrets are refused', () => {
     const [sample, example, fallback] = [random(), random(), random()];
     write('.env.example', `FROM_FILE=${example}\n`);
     const schema = {
@@ -455,7 +455,7 @@ describe('production', () => {
     ['postgres://localhost/x?host=/var/run/postgresql', false],
     ['postgres:///x?host=%2Fvar%2Frun', false],
     ['postgres://a,localhost/x', true],
-  ])('%s leaves the host without TLS: %j', (url, plain) => {
+  ])('ASVS V12.3.1: %s leaves the host without TLS: %j', (url, plain) => {
     const declared = { protocols: ['redis:', 'rediss:', 'postgres:', 'postgresql:'], secret: true } as const;
     const schema = { X: setting.url(declared) };
     if (plain) expect(problemsOf(schema, { X: url }, live)).toEqual(['X PLAINTEXT_URL']);
@@ -472,7 +472,7 @@ describe('production', () => {
     'app:password',
     'app:Passw0rd!',
     'app:changeme123',
-  ])('the password in %s is refused', (userinfo) => {
+  ])('ASVS V13.2.3: the password in %s is refused', (userinfo) => {
     const schema = { DB: setting.url({ protocols: ['postgres:'], secret: true }) };
     expect(problemsOf(schema, { DB: `postgres://${userinfo}@localhost/a` }, live)).toEqual([
       'DB SECRET_WEAK',

@@ -19,7 +19,7 @@ function run(
 
 const random = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('hex');
 
-test('no way of printing shows a secret: console, JSON, templates, inspect, clones, tables, uncaught errors', () => {
+test('ASVS V13.3.1: no way of printing shows a secret: console, JSON, templates, inspect, clones, tables, uncaught errors', () => {
   const folder = mkdtempSync(join(tmpdir(), 'config-'));
   try {
     const [key, inFile, password, token] = [random(), random(), random(), random()];
@@ -42,7 +42,7 @@ test('no way of printing shows a secret: console, JSON, templates, inspect, clon
   }
 }, 30_000);
 
-test('a process that does not start prints every problem and no value, whatever stands in the wrong place', () => {
+test('ASVS V13.3.1: a process that does not start prints every problem and no value, whatever stands in the wrong place', () => {
   const marker = random();
   const names = ['PORT', 'FLAG', 'LEVEL', 'KEY', 'WEAK', 'URL', 'BROKEN'];
   const env = Object.fromEntries(names.map((name) => [name, marker]));

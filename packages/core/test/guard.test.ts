@@ -53,7 +53,7 @@ onBothExpress((express) => {
   });
 
   test.each([undefined, null, 0, '', false, Number.NaN, 'route', 'router', Symbol('x'), 0n, {}, []])(
-    'a guard that throws, rejects or calls back with %p refuses with a real error',
+    'ASVS V16.5.3: a guard that throws, rejects or calls back with %p refuses with a real error',
     async (thrown) => {
       const fail = (): never => {
         throw thrown;
@@ -67,7 +67,7 @@ onBothExpress((express) => {
   );
 
   test.each([undefined, null, true, 1, 'allow', Symbol('portcullis.allow'), {}])(
-    'a guard that returns or resolves with %p has not allowed anything',
+    'ASVS V16.5.3: a guard that returns or resolves with %p has not allowed anything',
     async (value) => {
       const undecided = { ...refused, code: 'E_GUARD_UNDECIDED' };
       expect(await outcome((() => value) as GuardFunction)).toMatchObject(undecided);
@@ -125,7 +125,7 @@ onBothExpress((express) => {
     ).toMatchObject({ ...refused, code: 'no' });
   });
 
-  test('a guard that never decides is refused after its time-out', async () => {
+  test('ASVS V16.5.3: a guard that never decides is refused after its time-out', async () => {
     expect(await outcome((_req, _res, _done) => undefined, { timeoutMs: 20 })).toMatchObject({
       ...refused,
       code: 'E_GUARD_TIMEOUT',

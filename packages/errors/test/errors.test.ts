@@ -368,7 +368,7 @@ onBothExpress((express, major) => {
       process.off('unhandledRejection', note);
     });
 
-    test(`${kinds.length} kinds, thrown, rejected and passed to next()`, async () => {
+    test(`ASVS V13.4.2 V16.5.1: of ${kinds.length} kinds of errors, thrown, rejected and passed to next(), answers say nothing`, async () => {
       const { logger, lines } = recordingLogger();
       const app = express();
       for (const [i, [, make]] of kinds.entries()) {
@@ -956,7 +956,7 @@ onBothExpress((express, major) => {
   });
 
   describe('log and report', () => {
-    test('receive the whole error, with request id and path but without the query', async () => {
+    test('ASVS V16.3.4: receive the whole error with its cause, once, with request id and path but without the query', async () => {
       const { logger, lines } = recordingLogger();
       const reports: [unknown, ErrorReport][] = [];
       const thrown = new Error(secret, { cause: new TypeError('root') });

@@ -59,7 +59,7 @@ const ascending = (numbers: number[]): boolean =>
 
 describe('guardProcess()', () => {
   test.each(['exception', 'rejection', 'nothing'])(
-    'an uncaught %s is logged, reported, drained, and the process exits with 1',
+    'ASVS V16.5.4: an uncaught %s is logged, reported, drained, and the process exits with 1',
     async (scenario) => {
       const { code, lines } = await run(scenario).ended;
       expect(code).toBe(1);
@@ -81,7 +81,7 @@ describe('guardProcess()', () => {
     20_000,
   );
 
-  test('a crash while a request is in flight: the request is answered, then the process exits with 1', async () => {
+  test('ASVS V16.5.4: a crash while a request is in flight: the request is answered, then the process exits with 1', async () => {
     const process_ = run('crash-in-flight');
     const answer = await request(process_, '/slow');
     expect(answer).toEqual({ status: 200, text: 'finished' });
@@ -122,7 +122,7 @@ describe('guardProcess()', () => {
     20_000,
   );
 
-  test('faulty logger, report and drain are survived in order, exit 1', async () => {
+  test('ASVS V16.5.4: faulty logger, report and drain are survived in order, exit 1', async () => {
     const { code, lines } = await run('bad-hooks').ended;
     expect(code).toBe(1);
     expect(lines).toContain('drain 2');
