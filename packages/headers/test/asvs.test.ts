@@ -64,8 +64,12 @@ const CLASSES: readonly (readonly [name: string, path: string, status: number, s
 ];
 
 // In production Express prints what fails.
-beforeAll(() => void jest.spyOn(console, 'error').mockImplementation(() => undefined));
-afterAll(() => jest.restoreAllMocks());
+beforeAll(() => {
+  jest.spyOn(console, 'error').mockImplementation(() => undefined);
+});
+afterAll(() => {
+  jest.restoreAllMocks();
+});
 
 onBothExpress((express) => {
   interface House {
@@ -104,7 +108,7 @@ onBothExpress((express) => {
     app.get('/fault', () => {
       throw new Error('fault');
     });
-    app.get('/late', (_req, _res, next) => void setImmediate(next, new Error('late')));
+    app.get('/late', (_req, _res, next) => void setImmediate(() => next(new Error('late'))));
     app.get('/cut', (_req, res) => {
       res.type('html').write('<h1>');
       setImmediate(() => res.destroy());
