@@ -12,6 +12,8 @@ const proofs = {
   corpus: { home: 'tooling/proofs', file: 'src/corpus.ts' },
   observatory: { home: 'tooling/proofs', file: 'src/observatory.ts' },
   attacks: { home: 'tooling/proofs', file: 'src/attacks.ts' },
+  worlds: { home: 'tooling/proofs', file: 'src/worlds.ts' },
+  coherence: { home: 'tooling/proofs', file: 'src/coherence.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },
 };

@@ -1,5 +1,5 @@
 import { emptyBits, hasBit, isEmpty, setBit, type BitSet } from './bit-set.js';
-import { nearMiss, type Permissions } from './permissions.js';
+import type { Permissions } from './permissions.js';
 
 /** A question, resolved to permission ids once: any id of `always` answers it, `own` only for one's own object. */
 export interface Check {
@@ -35,37 +35,38 @@ export interface Catalogue {
   check(name: string): Check | undefined;
   /** The declared permissions that a grant covers. Undefined if it is malformed or covers none. */
   expand(pattern: string): Coverage | undefined;
-  nearMiss(name: string): string | undefined;
 }
 
 const PATTERN_SEGMENT = /^(?:\*|[a-z0-9][a-z0-9_-]{0,63})$/;
 
 export function createCatalogue(permissions: Permissions): Catalogue {
   const names = permissions.names;
-  const ids = new Map<string, number>(names.map((name, id) => [name, id]));
-  const segments = names.map((name) => name.split(':'));
+  const idOf = (name: string): number | undefined => permissions.indexOf(name);
   const checks = new Map<string, Check>();
   const wildcards = new Map<string, BitSet>();
+  /** Made when the first wildcard is met. */
+  let segments: readonly (readonly string[])[] | undefined;
 
-  for (const name of names) checks.set(name, makeCheck(name));
-  for (const [resource, action, scope] of segments) {
-    const base = `${resource}:${action}`;
-    if ((scope === 'own' || scope === 'any') && !checks.has(base)) checks.set(base, makeCheck(base));
-  }
+  const askable = (name: string): boolean =>
+    idOf(name) !== undefined ||
+    (name.split(':').length === 2 &&
+      (idOf(`${name}:own`) !== undefined || idOf(`${name}:any`) !== undefined));
 
   function makeCheck(name: string): Check {
-    const id = ids.get(name);
+    const id = idOf(name);
+    const scoped = name.split(':').length === 3;
     // Asked for by its full name, an `:own` permission still holds for one's own object only.
-    if (name.endsWith(':own')) return { name, always: [], own: id ?? -1 };
-    if (name.split(':').length === 3) return { name, always: id === undefined ? [] : [id], own: -1 };
-    const always = [id, ids.get(`${name}:any`)].filter((found) => found !== undefined);
-    return { name, always, own: ids.get(`${name}:own`) ?? -1 };
+    if (scoped && name.endsWith(':own')) return { name, always: [], own: id ?? -1 };
+    if (scoped) return { name, always: id === undefined ? [] : [id], own: -1 };
+    const always = [id, idOf(`${name}:any`)].filter((found) => found !== undefined);
+    return { name, always, own: idOf(`${name}:own`) ?? -1 };
   }
 
   function expandWildcard(pattern: string): BitSet | undefined {
     const parts = parsePattern(pattern);
     if (!parts) return undefined;
     const bits = emptyBits(names.length);
+    segments ??= names.map((name) => name.split(':'));
     for (const [id, name] of segments.entries()) if (covers(parts, name)) setBit(bits, id);
     return isEmpty(bits) ? undefined : bits;
   }
@@ -73,17 +74,20 @@ export function createCatalogue(permissions: Permissions): Catalogue {
   return {
     size: names.length,
     names,
-    idOf: (name) => ids.get(name),
-    check: (name) => checks.get(name),
+    idOf,
+    check(name) {
+      let check = checks.get(name);
+      if (!check && askable(name)) checks.set(name, (check = makeCheck(name)));
+      return check;
+    },
     expand(pattern) {
-      const id = ids.get(pattern);
+      const id = idOf(pattern);
       if (id !== undefined || !pattern.includes('*')) return id;
       // Only what means something is kept, so that refused input cannot fill the memory.
       let bits = wildcards.get(pattern);
       if (!bits && (bits = expandWildcard(pattern))) wildcards.set(pattern, bits);
       return bits;
     },
-    nearMiss: (name) => nearMiss(name, [...checks.keys()]),
   };
 }
 

@@ -22,6 +22,8 @@ export type Grantable<Name extends string> = Name | '**' | `${string}*${string}`
 export interface Permissions<Name extends string = string> {
   /** Every declared name, in order of declaration. */
   readonly names: readonly Name[];
+  /** Position in `names`; undefined for what was not declared. */
+  indexOf(name: string): number | undefined;
   /** True for a declared name; narrows its type. */
   has(name: unknown): name is Name;
 }
@@ -48,7 +50,7 @@ export function definePermissions<const D extends PermissionDefinitions>(
   if (typeof definitions !== 'object' || definitions === null || Array.isArray(definitions)) {
     refuse('', 'the definitions must be an object such as { book: ["create", "read"] }');
   }
-  const names = new Set<string>();
+  const names = new Map<string, number>();
   for (const [resource, actions] of Object.entries(definitions)) {
     if (!SEGMENT.test(resource)) refuse(resource, `the resource ${show(resource)} ${grammarHint(resource)}`);
     if (!Array.isArray(actions)) refuse(resource, `${resource} must be an array of actions`);
@@ -60,14 +62,15 @@ export function definePermissions<const D extends PermissionDefinitions>(
         refuse(resource, `the permission ${show(name)} ${grammarHint(name)}`);
       }
       if (names.has(name)) refuse(resource, `the permission "${name}" is declared twice`);
-      names.add(name);
+      names.set(name, names.size);
     }
   }
   if (names.size === 0 || names.size > MAX_NAMES) {
     refuse('', `between 1 and ${MAX_NAMES} permissions can be declared, not ${names.size}`);
   }
   return Object.freeze({
-    names: Object.freeze([...names]),
+    names: Object.freeze([...names.keys()]),
+    indexOf: (name: string) => names.get(name),
     has: (name: unknown) => typeof name === 'string' && names.has(name),
   }) as unknown as Permissions<PermissionNames<D>>;
 }

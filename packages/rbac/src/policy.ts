@@ -52,6 +52,10 @@ export class BitRows {
     this.#words[row * this.#stride + (bit >>> 5)]! |= 1 << (bit & 31);
   }
 
+  addAll(row: number, bits: readonly number[]): void {
+    for (const bit of bits) this.add(row, bit);
+  }
+
   uniteRow(row: number, from: BitRows, fromRow: number): void {
     const [into, start] = [row * this.#stride, fromRow * from.#stride];
     for (let i = 0; i < this.#stride; i++) this.#words[into + i]! |= from.#words[start + i]!;
@@ -99,27 +103,31 @@ export function compilePolicy(
     // An inactive parent has an empty row: it passes nothing on.
     for (const parent of inherits) includes.uniteRow(id, includes, ids.of(parent));
   }
-  const heirs = new BitRows(ids.size, ids.size);
   const superusers = emptyBits(ids.size);
   for (const { name, allow } of roles) if (allow.some(isEverything)) setBit(superusers, ids.of(name));
+  /** By role: itself and the active roles that inherit from it. */
+  const heirs: number[][] = Array.from({ length: ids.size }, () => []);
   for (const { name } of roles) {
     const heir = ids.of(name);
     includes.each(heir, (id) => {
-      heirs.add(id, heir);
+      heirs[id]!.push(heir);
       if (hasBit(superusers, id)) setBit(superusers, heir);
     });
   }
 
   const unresolved: string[] = [];
   const rows = (effect: Effect): BitRows => {
-    const into = new BitRows(catalogue.size, ids.size);
+    // Where nobody denies anything there are no rows.
+    const some = roles.some((role) => role[effect].length > 0);
+    const into = new BitRows(some ? catalogue.size : 0, some ? ids.size : 0);
     for (const role of roles) {
+      const theirs = heirs[ids.of(role.name)]!;
       for (const pattern of role[effect]) {
         // What a superuser may is known without 10,000 bits.
         if (effect === 'allow' && isEverything(pattern)) continue;
         const coverage = catalogue.expand(pattern);
         if (coverage === undefined) unresolved.push(pattern);
-        else eachId(coverage, (permission) => into.uniteRow(permission, heirs, ids.of(role.name)));
+        else eachId(coverage, (permission) => into.addAll(permission, theirs));
       }
     }
     return into;

@@ -173,7 +173,7 @@ export function createRbac<Name extends string, const Role extends string = stri
   options: RbacOptions<Name, Role>,
 ): Rbac<Name, Role> {
   const given = readOptions('createRbac', options, {
-    permissions: option.port<Permissions<Name>>(['has']),
+    permissions: option.port<Permissions<Name>>(['has', 'indexOf']),
     store: option.port<RoleStore>(['load', 'commit']),
     roles: option.optional((value) => value as RoleDefinitions<Name, Role>),
     freshness: option.optional(option.port<Freshness>(['current', 'ensure', 'changedAt', 'onChanges'])),

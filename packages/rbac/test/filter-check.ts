@@ -1,5 +1,4 @@
-import type { Principal, Sql } from '@portcullis/core';
-import { sql as tag } from '@portcullis/core';
+import { sql as tag, type Principal, type Sql, type SqlStatement } from '@portcullis/core';
 import { createRbac, memoryRoles } from '../src/index.js';
 import { ASKED, batchOf, permissions, randomQuestion, randomWorld } from './worlds.js';
 
@@ -20,11 +19,19 @@ export async function makeTable(sql: Sql): Promise<void> {
   }
 }
 
-/** Compares the rows that the filter finds with those of which can() is true. Resolves with how many rows differ. */
+/**
+ * Compares the rows that the filter finds with those of which can() is true. Beside it a filter that forgets the column of
+ * the owner, which must be seen to differ.
+ */
 export async function compareFilter(
   sql: Sql,
   random: () => number,
-): Promise<{ readonly rows: number; readonly found: number; readonly differences: readonly unknown[] }> {
+): Promise<{
+  readonly rows: number;
+  readonly found: number;
+  readonly differences: readonly unknown[];
+  readonly forgetful: number;
+}> {
   const world = randomWorld(random);
   const { now, scopes, tenant } = randomQuestion(random);
   const permission = ASKED[Math.floor(random() * ASKED.length)]!;
@@ -41,12 +48,17 @@ export async function compareFilter(
     ...(scopes ? { scopes } : {}),
     ...(tenant === undefined ? {} : { tenant }),
   };
-  const filter = (await rbac.where(principal, permission)).toSql(columns);
+  const filter = await rbac.where(principal, permission);
+  const { owner: _owner, ...others } = columns;
   type Row = { readonly id: number; readonly owner: string | null; readonly tenant: string | null };
   const all = (await sql.query<Row>(`select id, owner, tenant from loan order by id`)).rows;
-  const found = new Set(
-    (await sql.query<{ id: number }>(tag`select id from loan where ${filter}`)).rows.map(({ id }) => id),
-  );
+  const select = async (condition: SqlStatement): Promise<ReadonlySet<number>> => {
+    const { rows } = await sql.query<{ id: number }>(tag`select id from loan where ${condition}`);
+    return new Set(rows.map(({ id }) => id));
+  };
+  const found = await select(filter.toSql(columns));
+  const forgotten = await select(filter.toSql(others));
+  let forgetful = 0;
   const differences: unknown[] = [];
   for (const row of all) {
     const about = {
@@ -54,8 +66,9 @@ export async function compareFilter(
       ...(columns.tenant === undefined ? {} : { tenant: row.tenant }),
     };
     const may = await rbac.can(principal, permission, about);
+    if (may !== forgotten.has(row.id)) forgetful++;
     if (may !== found.has(row.id)) differences.push({ row, may, permission, columns, principal, world });
   }
   await rbac.close();
-  return { rows: all.length, found: found.size, differences };
+  return { rows: all.length, found: found.size, differences, forgetful };
 }

@@ -14,7 +14,7 @@ import { modesOf, settingsOf } from './begin.js';
 import { Deadline } from './deadline.js';
 import { PgConnection } from './pg-connection.js';
 import { PgListener } from './pg-listener.js';
-import type { PgPoolLike } from './pg-types.js';
+import type { PgPoolInternals, PgPoolLike } from './pg-types.js';
 import { toSqlError } from './to-sql-error.js';
 import { DATABASE, fetchAll, OpenTransaction, textOf } from './transaction.js';
 
@@ -66,6 +66,11 @@ class PgSql implements Sql {
     this.#transactionTimeoutMs = transactionTimeoutMs;
     this.#listener = new PgListener(pool, timeoutMs);
     Object.defineProperty(this, DATABASE, { value: pool, enumerable: false });
+    // A server that says goodbye in the same breath as hello meets a connection that the pool has let go of and nobody has
+    // received yet: without a listener that would end the process.
+    (pool as unknown as Partial<PgPoolInternals>).on?.('connect', (client) =>
+      client.on('error', () => undefined),
+    );
   }
 
   async query<Row = SqlRow>(

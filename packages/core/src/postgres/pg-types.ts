@@ -32,6 +32,11 @@ export interface PgPoolLike {
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
+/** What `pg`'s own pool tells besides: each new connection, before anybody gets it. */
+export interface PgPoolInternals {
+  on(event: 'connect', listener: (client: PgClientLike) => void): unknown;
+}
+
 /** Where `pg` keeps what a CancelRequest and a connection of one's own need. */
 export interface PgClientInternals {
   readonly host?: string;

@@ -1,0 +1,31 @@
+import { definePermissions } from '@portcullis/rbac';
+
+export const permissions = definePermissions({
+  book: ['read', 'create'],
+  many: Array.from({ length: 20 }, (_, i) => `a${i}`),
+});
+export const CHANNEL = 'revoked';
+/** Of the servers that this proof starts and ends. */
+export const SECRET = Array.from({ length: 4 }, () => 'of this proof alone').join(', ');
+
+/** How a victim finds out: rbac's lease, or as controls by messages or by time alone. */
+export type Way = 'lease' | 'message' | 'time';
+
+export interface Command {
+  readonly watch?: readonly string[];
+  /** Every read takes that much longer, after the data was read. */
+  readonly slowMs?: number;
+  readonly report?: boolean;
+}
+
+export interface Report {
+  /** When a question was asked that was answered with yes. */
+  granted: [way: Way, user: string, at: number][];
+  /** Reads of the store by rbac. */
+  readonly loads: number;
+}
+
+/** Milliseconds on the clock that all processes of the machine share. */
+export function monotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
