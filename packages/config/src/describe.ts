@@ -16,6 +16,8 @@ export interface SettingRow {
   readonly value?: string;
   /** Why production would refuse this secret. */
   readonly weak?: string;
+  /** The moment at which this secret expires, in UTC (ISO 8601). */
+  readonly expires?: string;
   readonly note?: string;
 }
 
@@ -23,12 +25,13 @@ export interface Described {
   readonly value: unknown;
   readonly source: string;
   readonly weak: string | undefined;
+  readonly expires: string | undefined;
 }
 
 export function describeSetting(
   name: string,
   setting: Setting,
-  { value, source, weak }: Described,
+  { value, source, weak, expires }: Described,
 ): SettingRow {
   const { presence } = setting;
   return Object.freeze({
@@ -46,6 +49,7 @@ export function describeSetting(
       ? {}
       : { value: shown(setting, value) ?? '' }),
     ...(weak === undefined ? {} : { weak }),
+    ...(expires === undefined ? {} : { expires }),
     ...(presence.note === undefined ? {} : { note: presence.note }),
   });
 }
@@ -60,7 +64,13 @@ export function renderTable(rows: readonly SettingRow[]): string {
     row.default ?? '',
     row.source,
     row.value ?? (row.set ? '(set)' : '(unset)'),
-    [row.weak === undefined ? '' : `weak: ${row.weak}`, row.note ?? ''].filter(Boolean).join('; '),
+    [
+      row.weak === undefined ? '' : `weak: ${row.weak}`,
+      row.expires === undefined ? '' : `expires ${row.expires}`,
+      row.note ?? '',
+    ]
+      .filter(Boolean)
+      .join('; '),
   ]);
   const widths = head.map((_, column) => Math.max(...[head, ...body].map((line) => line[column]!.length)));
   return [head, ...body]

@@ -16,6 +16,8 @@ export const errors = defineErrors('config', {
   E_CONFIG_SYNTAX: { status: 500, title: 'A line of an environment file cannot be read safely' },
   E_CONFIG_SECRET_WEAK: { status: 500, title: 'A secret is too weak for production' },
   E_CONFIG_SECRET_SAMPLE: { status: 500, title: 'A secret is a published sample or default' },
+  E_CONFIG_SECRET_EXPIRED: { status: 500, title: 'A secret has expired' },
   E_CONFIG_SECRET_SHARED: { status: 500, title: 'Two settings hold the same secret' },
   E_CONFIG_PLAINTEXT_URL: { status: 500, title: 'A connection leaves the host without TLS' },
+  E_CONFIG_TLS_UNVERIFIED: { status: 500, title: 'Certificates of other servers are not checked' },
 });

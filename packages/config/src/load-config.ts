@@ -1,10 +1,26 @@
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { nearest, noEvents, option, OptionError, readOptions, Secret, type Events } from '@portcullis/core';
+import {
+  nearest,
+  noEvents,
+  option,
+  OptionError,
+  readOptions,
+  Secret,
+  systemClock,
+  type Clock,
+  type Events,
+} from '@portcullis/core';
 import { ConfigError, type ConfigProblem } from './config-error.js';
 import { describeSetting, renderTable, type SettingRow } from './describe.js';
 import { parseEnvFile } from './env-file.js';
-import { productionProblems, secretWeakness, type Candidate } from './production-rules.js';
+import { readExpiry } from './expiry.js';
+import {
+  productionProblems,
+  secretWeakness,
+  unverifiedTlsProblem,
+  type Candidate,
+} from './production-rules.js';
 import { readTextFile } from './read-text-file.js';
 import { compileSchemas, type SchemaCheck } from './schema-check.js';
 import type { Setting } from './setting.js';
@@ -54,6 +70,8 @@ export interface LoadConfigOptions {
   readonly sampleFiles?: readonly string[];
   /** Receives `config.reloaded` and `config.refused`. */
   readonly events?: Events;
+  /** Tells whether a secret has expired. @default the system's */
+  readonly clock?: Clock;
 }
 
 export type ReloadResult =
@@ -168,6 +186,7 @@ function readLoadOptions(options: LoadConfigOptions | undefined) {
     maxFileBytes: option.integer({ min: 1, max: 16_777_216, default: 65_536 }),
     sampleFiles: option.optional(option.array(option.string(), { max: 20 })),
     events: option.port<Events>(['emit'], noEvents),
+    clock: option.port<Clock>(['now'], systemClock),
   });
   const prefixes = readOptions(
     'loadConfig',
@@ -208,22 +227,30 @@ function readSnapshot(
   o: LoadOptions,
 ): Snapshot {
   const problems: ConfigProblem[] = [];
-  const names = Object.keys(settings);
+  const names = [...Object.keys(settings), ...expiryVariables(settings)];
   const sources = readSources({ ...o, env: o.env ?? process.env }, names, problems);
   const production = o.production ?? isProduction(sources);
 
   const candidates = new Map<string, Candidate>();
+  const expiries = new Map<string, string>();
   for (const [name, setting] of Object.entries(settings)) {
     const candidate = readSetting(name, setting, { sources, production, names, empty: o.empty }, problems);
     if (!candidate) continue;
     candidates.set(name, candidate);
+    const expires = readExpiry(candidate, { sources, production, nowMs: o.clock.now() }, problems);
+    if (expires !== undefined) expiries.set(name, expires);
     const found = candidate.found.source;
     for (const message of checks.get(name)!(candidate.value)) {
       problems.push({ code: 'E_CONFIG_VALUE', name, message, source: found });
     }
   }
   problems.push(...unknownProblems(sources.names, names, o.prefixes));
-  if (production) problems.push(...productionProblems([...candidates.values()], readSamples(o)));
+  if (production) {
+    problems.push(
+      ...productionProblems([...candidates.values()], readSamples(o)),
+      ...unverifiedTlsProblem(sources),
+    );
+  }
   if (problems.length > 0) throw new ConfigError(problems);
 
   const values: [string, unknown][] = [];
@@ -232,9 +259,14 @@ function readSnapshot(
     const value = candidate?.value;
     values.push([name, setting.secret && value !== undefined ? new Secret(value) : value]);
     const weak = candidate && setting.secret ? secretWeakness(candidate) : undefined;
-    return describeSetting(name, setting, { value, source: candidate?.found.source ?? 'unset', weak });
+    const source = candidate?.found.source ?? 'unset';
+    return describeSetting(name, setting, { value, source, weak, expires: expiries.get(name) });
   });
   return { values: Object.freeze(Object.fromEntries(values)), production, rows: Object.freeze(rows) };
+}
+
+function expiryVariables(settings: Readonly<Record<string, Setting>>): readonly string[] {
+  return Object.values(settings).flatMap(({ production: { notAfter } }) => notAfter ?? []);
 }
 
 interface Reading {

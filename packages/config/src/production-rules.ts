@@ -3,8 +3,21 @@ import { createHash } from 'node:crypto';
 import type { ConfigProblem } from './config-error.js';
 import { plaintextProblem } from './plaintext-url.js';
 import type { Setting } from './setting.js';
-import type { Found } from './sources.js';
+import type { Found, Sources } from './sources.js';
 import { isHopelessPassword, weaknessOf } from './weak-secret.js';
+
+/**
+ * Node stops checking the certificates of every server that this process talks to if this variable is `0`, whatever the
+ * code says.
+ */
+export function unverifiedTlsProblem(sources: Sources): ConfigProblem[] {
+  const name = 'NODE_TLS_REJECT_UNAUTHORIZED';
+  const found = sources.find(name, []);
+  if (found?.text !== '0') return [];
+  const message =
+    'switches off the check of every certificate; remove it, and trust an own CA by NODE_EXTRA_CA_CERTS';
+  return [{ code: 'E_CONFIG_TLS_UNVERIFIED', name, message, source: found.source }];
+}
 
 export interface Candidate {
   readonly name: string;

@@ -46,6 +46,8 @@ export interface ProductionRules {
   readonly samples?: readonly string[];
   readonly mayBeShared?: boolean;
   readonly mayBePlaintext?: boolean;
+  /** The variable that says until when. */
+  readonly notAfter?: string;
 }
 
 type Present<T, O> = O extends { readonly default: unknown }
@@ -109,6 +111,12 @@ export interface SecretSetting extends Presence<string> {
   readonly samples?: readonly string[];
   /** Another setting may hold the same value in production. @default false */
   readonly dangerouslyAllowShared?: boolean;
+  /**
+   * Name of the variable that says until when this secret may be used, such as `'SESSION_KEY_NOT_AFTER'`: a last day
+   * (`2027-01-31`, UTC) or a time with offset (RFC 3339). Production needs it beside the secret, and neither starts nor reloads with
+   * one that has expired.
+   */
+  readonly notAfter?: string;
 }
 
 export interface ListSetting<T> extends Presence<readonly T[]> {
@@ -231,6 +239,7 @@ export const setting = {
       minEntropyBits: option.integer({ min: 0, max: 256, default: 64 }),
       samples: option.array(option.string(), { max: 100, default: [] }),
       dangerouslyAllowShared: option.boolean(false),
+      notAfter: option.optional(option.string({ pattern: /^[A-Za-z][A-Za-z0-9_]*$/ })),
     });
     return make('secret', options, {
       secret: true,
@@ -240,6 +249,7 @@ export const setting = {
         minEntropyBits: o.minEntropyBits,
         samples: o.samples,
         mayBeShared: o.dangerouslyAllowShared,
+        ...(o.notAfter === undefined ? {} : { notAfter: o.notAfter }),
       },
     });
   },
