@@ -28,6 +28,7 @@ import {
 import { errors } from '../error-codes.js';
 import { acceptKind } from './accept-kind.js';
 import type { Scanner } from './clamd.js';
+import { describeRules } from './facts.js';
 import { Finding } from './file-view.js';
 import { inspect, type InspectParts } from './inspect.js';
 import { displayName } from './names.js';
@@ -191,7 +192,7 @@ export function createUploads(options: UploadsOptions): Uploads {
       const detail = [...rules.files.keys()].join(' ');
       const middleware = guard(
         'uploads',
-        { stage: 'body', detail, events: parts.events },
+        { stage: 'body', detail, facts: describeRules(rules), events: parts.events },
         async (req, res) => {
           await receive(req, res, rules, parts);
           return ALLOW;

@@ -1,0 +1,6 @@
+export {
+  openApi,
+  type OpenApiDocument,
+  type OpenApiOptions,
+  type OperationText,
+} from './openapi/open-api.js';
