@@ -14,9 +14,9 @@ export interface ApiRoute {
   /** As Express writes it, below `/api`. */
   readonly path: string;
   readonly summary: string;
-  /** For the document: the permission that is asked for, or undefined for what is open to everybody. */
-  readonly permission: string | undefined;
   readonly success: 200 | 201;
+  /** For the document: what the answer itself may refuse, by status. */
+  readonly refusals?: Readonly<Record<number, string>>;
   readonly input?: Schemas;
   guard(rbac: LibraryRbac): Middleware;
   answer(house: House, req: Request): Promise<unknown>;
@@ -35,7 +35,6 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'get',
     path: '/books',
     summary: 'Search books by title, author or ISBN',
-    permission: undefined,
     success: 200,
     input: search,
     guard: (rbac) => rbac.public('the catalogue is open to everybody'),
@@ -48,8 +47,8 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'get',
     path: '/books/:id',
     summary: 'One book',
-    permission: undefined,
     success: 200,
+    refusals: { 404: 'There is no such book' },
     input: oneBook,
     guard: (rbac) => rbac.public('the catalogue is open to everybody'),
     async answer(house, req) {
@@ -62,8 +61,8 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'post',
     path: '/books',
     summary: 'Add a book',
-    permission: 'book:create',
     success: 201,
+    refusals: { 409: 'A book with this ISBN is in the library already' },
     input: newBook,
     guard: (rbac) => rbac.requirePermission('book:create'),
     async answer(house, req) {
@@ -85,7 +84,6 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'get',
     path: '/loans',
     summary: 'Your loans',
-    permission: 'loan:read:own',
     success: 200,
     guard: (rbac) => rbac.requirePermission('loan:read', { owner: self }),
     answer: (house, req) => acting(house, req, async (tx) => ({ loans: await loansOf(tx, idOf(req)) })),
@@ -94,7 +92,6 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'get',
     path: '/loans/open',
     summary: 'All open loans',
-    permission: 'loan:read:any',
     success: 200,
     guard: (rbac) => rbac.requirePermission('loan:read:any'),
     answer: (house, req) => acting(house, req, async (tx) => ({ loans: await openLoans(tx) })),
@@ -103,8 +100,11 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'post',
     path: '/loans',
     summary: 'Borrow a book for three weeks',
-    permission: 'loan:create',
     success: 201,
+    refusals: {
+      404: 'There is no such book',
+      409: 'No copy left, five books already, or this one among them',
+    },
     input: newLoan,
     guard: (rbac) => rbac.requirePermission('loan:create'),
     answer: (house, req) => lend(house, req, validOf(newLoan, req).body.bookId, idOf(req)),
@@ -113,8 +113,8 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'post',
     path: '/loans/:id/return',
     summary: 'Return a book',
-    permission: 'loan:return:own',
     success: 200,
+    refusals: { 404: 'There is no such open loan' },
     input: oneLoan,
     guard: (rbac) => rbac.requireAnyPermission(['loan:return:own', 'loan:return:any'], { owner: self }),
     answer: (house, req) => takeBack(house, req, validOf(oneLoan, req).params.id),
@@ -123,7 +123,6 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'get',
     path: '/audit',
     summary: 'What happened: your own entries, all of them for staff',
-    permission: 'audit:read:own',
     success: 200,
     input: log,
     guard: (rbac) => rbac.requirePermission('audit:read', { owner: self }),

@@ -13,6 +13,7 @@ import {
 } from '@portcullis/headers';
 import { context, rateLimit } from '@portcullis/rate-limit';
 import { createRedactor } from '@portcullis/redact';
+import type { OpenApiDocument } from '@portcullis/validation/openapi';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { fileURLToPath } from 'node:url';
 import type { House } from './house.js';
@@ -74,7 +75,10 @@ export function createApp(house: House): Express {
   app.use(rateLimit({ name: 'person', by: 'principal', limit: 1200, window: '1m', store: windows, events }));
 
   // What can be done. Every route says who may; a route that says nothing is reported by the walker (see the tests).
-  app.get('/openapi.json', rbac.public('describes the API'), (_req, res) => void res.json(openApiDocument()));
+  let description: OpenApiDocument | undefined;
+  app.get('/openapi.json', rbac.public('describes the API'), (_req, res) => {
+    res.json((description ??= openApiDocument(app)));
+  });
   app.use(
     ['/sign-in', '/register', '/api/auth/sign-in', '/api/auth/register', '/api/auth/password'],
     rateLimit({ name: 'attempts', limit: 30, window: '1m', skip: isReading, store: windows, events }),

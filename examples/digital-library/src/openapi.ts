@@ -1,58 +1,34 @@
-import { apiRoutes, type ApiRoute } from './api-routes.js';
+import { openApi, type OpenApiDocument } from '@portcullis/validation/openapi';
+import { apiRoutes } from './api-routes.js';
 
-/** OpenAPI 3.1 of the JSON API, from the same rows that make the routes. */
-export function openApiDocument(): object {
-  const paths: Record<string, Record<string, unknown>> = {};
-  const add = (path: string, method: string, described: object): void => {
-    (paths[`/api${path.replaceAll(/:(\w+)/g, '{$1}')}`] ??= {})[method] = described;
-  };
-  for (const route of accountRoutes) add(`/auth${route.path}`, route.method, accountOperation(route));
-  for (const route of apiRoutes) add(route.path, route.method, operation(route));
-  return {
-    openapi: '3.1.0',
+/** OpenAPI 3.1 of the JSON API, read from the routes of the whole application: to be called when all are mounted. */
+export function openApiDocument(app: unknown): OpenApiDocument {
+  return openApi(app, {
     info: {
       title: 'Digital Library',
       version: '1.0.0',
       description: 'Sign in at POST /api/auth/sign-in for a bearer token.',
     },
-    servers: [{ url: '/' }],
-    paths,
-    components: {
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
-      schemas: {
-        Problem: {
-          type: 'object',
-          description: 'RFC 9457',
-          properties: {
-            type: { type: 'string' },
-            title: { type: 'string' },
-            status: { type: 'integer' },
-            detail: { type: 'string' },
-            code: { type: 'string' },
-          },
-          required: ['type', 'title', 'status'],
-        },
-      },
-    },
-  };
+    securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+    include: ({ path }) => path.startsWith('/api/'),
+    operations: Object.fromEntries(
+      apiRoutes.map(({ method, path, summary, success, refusals }) => [
+        `${method.toUpperCase()} /api${path}`,
+        { summary, responses: { [success]: 'Done', ...refusals } },
+      ]),
+    ),
+    paths: accountPaths(),
+  });
 }
 
-function operation({ summary, permission, input, success }: ApiRoute): object {
-  const { body, params, query } = (input ?? {}) as Record<
-    string,
-    { properties?: object; required?: readonly string[] } | undefined
-  >;
-  const refused = ['400', ...(permission === undefined ? [] : ['401', '403']), '404', '409', '429', '503'];
-  return {
-    summary,
-    ...(permission === undefined ? {} : { security: [{ bearer: [] }], 'x-permission': permission }),
-    parameters: [...parameters('path', params), ...parameters('query', query)],
-    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } } : {}),
-    responses: {
-      [success]: { description: 'Done', content: { 'application/json': {} } },
-      ...Object.fromEntries(refused.map((status) => [status, problem])),
-    },
-  };
+/** The account router answers in one middleware, which shows no routes. */
+function accountPaths(): Record<string, Record<string, object>> {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of accountRoutes) {
+    const path = `/api/auth${route.path.replaceAll(/:(\w+)/g, '{$1}')}`;
+    (paths[path] ??= {})[route.method] = accountOperation(route);
+  }
+  return paths;
 }
 
 interface AccountRoute {
@@ -129,15 +105,3 @@ const problem = {
   description: 'Refused',
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 };
-
-function parameters(
-  place: 'path' | 'query',
-  schema: { properties?: object; required?: readonly string[] } | undefined,
-): object[] {
-  return Object.entries(schema?.properties ?? {}).map(([name, own]) => ({
-    name,
-    in: place,
-    required: place === 'path' || (schema?.required ?? []).includes(name),
-    schema: own as object,
-  }));
-}

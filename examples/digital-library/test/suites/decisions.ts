@@ -237,16 +237,16 @@ export function decisions(library: () => OpenLibrary): void {
       interface Operation {
         parameters?: { name: string; in: string; required: boolean; schema: object }[];
         requestBody?: { content: Record<string, { schema: object }> };
-        responses: Record<string, { description: string }>;
+        responses: Record<string, { description?: string; $ref?: string }>;
         security?: object[];
-        'x-permission'?: string;
+        'x-authorize'?: string;
       }
       interface Document {
         openapi: string;
         info: { title: string; version: string };
         servers: { url: string }[];
         paths: Record<string, Record<string, Operation>>;
-        components: { schemas: object; securitySchemes: object };
+        components: { responses: Record<string, { description: string }> };
       }
       let document: Document;
       let operations: [endpoint: string, operation: Operation][];
@@ -275,9 +275,10 @@ export function decisions(library: () => OpenLibrary): void {
           expect({ endpoint, names: declared.map(({ name }) => name) }).toEqual({ endpoint, names: inPath });
           expect(declared.every(({ required }) => required)).toBe(true);
           expect(Object.keys(operation.responses).length).toBeGreaterThan(1);
-          for (const [status, { description }] of Object.entries(operation.responses)) {
+          for (const [status, { description, $ref = '' }] of Object.entries(operation.responses)) {
             expect(status).toMatch(/^[1-5]\d\d$/);
-            expect(description).toMatch(/\w/);
+            const shared = document.components.responses[$ref.replace('#/components/responses/', '')];
+            expect(description ?? shared?.description).toMatch(/\w/);
           }
         }
         for (const [, pointer = ''] of JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)) {
@@ -295,6 +296,15 @@ export function decisions(library: () => OpenLibrary): void {
         expect(operations.map(([endpoint]) => endpoint).sort()).toEqual(
           [...routes, ...Object.keys(AUTH_ENDPOINTS)].sort(),
         );
+      });
+
+      test('says what each guard asks for, in the words of the guard', () => {
+        for (const [endpoint, operation] of operations) {
+          const decision = DECISIONS[endpoint.replaceAll(/\{(\w+)\}/g, ':$1')];
+          if (decision === undefined) continue; // The account router's own.
+          const [, asked] = /^authorize: (.+)$/.exec(decision) ?? [];
+          expect([endpoint, operation['x-authorize']]).toEqual([endpoint, asked]);
+        }
       });
 
       test('is right about which of them need a session', async () => {
