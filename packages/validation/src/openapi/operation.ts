@@ -137,7 +137,7 @@ function parametersOf(
 }
 
 function memberOf(root: Schema | undefined, name: string, id: string, shelf: Shelf): Schema | undefined {
-  const member = root && (propertiesOf(root)[name] as Schema | undefined);
+  const member = root && propertiesOf(root)[name];
   return member && shelf.putMember(root, member, `${id}${pascal(name)}`);
 }
 
@@ -147,14 +147,17 @@ function bodyOf(
   id: string,
   shelf: Shelf,
 ): object | undefined {
-  const upload = chain
-    .map(({ stage }) => (stage?.facts as Partial<UploadFacts> | undefined)?.receives)
-    .find((one) => one !== undefined);
+  const upload = chain.map(({ stage }) => receivesOf(stage)).find((one) => one !== undefined);
   if (upload) return { required: true, content: { 'multipart/form-data': uploadForm(upload) } };
   const judged = validators.find(({ parts }) => parts.body !== undefined);
   if (!judged) return undefined;
   const schema = shelf.put(judged.parts.body!, `${id}Body`);
   return { required: true, content: Object.fromEntries(judged.bodyTypes.map((type) => [type, { schema }])) };
+}
+
+function receivesOf(stage: Stage | undefined): UploadFacts['receives'] | undefined {
+  const { receives } = (stage?.facts ?? {}) as Partial<UploadFacts>;
+  return receives;
 }
 
 function uploadForm({ files, fields }: UploadFacts['receives']): object {
