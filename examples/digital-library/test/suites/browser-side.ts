@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { eventually } from '@portcullis/test-support';
 import type { OpenLibrary } from '../support/open-library.js';
 import { addBook } from './everyday-use.js';
 
@@ -73,8 +74,13 @@ export function browserSide(library: () => OpenLibrary): void {
           204,
         );
       expect((await send({ not: 'reports' })).status).toBe(400);
-      const log = await staff.program.get('/api/audit?action=policy.violation-reported');
-      const { entries } = log.body as { entries: readonly unknown[] };
+      const reported = async () => {
+        const log = await staff.program.get('/api/audit?action=policy.violation-reported');
+        return (log.body as { entries: readonly unknown[] }).entries;
+      };
+      // Reports are written down behind the answer.
+      await eventually(async () => expect(await reported()).not.toHaveLength(0));
+      const entries = await reported();
       expect(entries).toHaveLength(1);
       const text = JSON.stringify(entries);
       expect(text).toContain('https://evil.example/x.js');
