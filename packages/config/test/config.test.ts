@@ -286,7 +286,7 @@ describe('files', () => {
     expect(process.env['D']).toBeUndefined();
   });
 
-  test('ASVS V13.3.1: NAME_FILE: one line end is removed, symbolic links as Kubernetes makes them are followed', () => {
+  test('ASVS V13.3.1: NAME_FILE (envalid#213): one line end is removed, symbolic links as Kubernetes makes them are followed', () => {
     const key = random();
     write('real', `${key}\r\n`);
     symlinkSync(join(folder, 'real'), join(folder, 'link'));

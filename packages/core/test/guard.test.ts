@@ -53,7 +53,7 @@ onBothExpress((express) => {
   });
 
   test.each([undefined, null, 0, '', false, Number.NaN, 'route', 'router', Symbol('x'), 0n, {}, []])(
-    'ASVS V16.5.3: a guard that throws, rejects or calls back with %p refuses with a real error',
+    'ASVS V16.5.3: a guard that throws, rejects or calls back with %p refuses with a real error (expressjs/express#3011)',
     async (thrown) => {
       const fail = (): never => {
         throw thrown;

@@ -97,6 +97,13 @@ onBothExpress((express) => {
         const status = await send({ headers, path: row.path ?? '/' });
         expect([row.name, status]).toEqual([row.name, row.allowed ? 200 : 403]);
       }
+      for (const row of go.secFetchSite) {
+        const headers: Record<string, string> = { Host: 'example.com' };
+        if (row.site !== undefined) headers['Sec-Fetch-Site'] = row.site;
+        if (row.origin !== undefined) headers['Origin'] = row.origin;
+        const status = await send({ method: row.method ?? 'POST', headers });
+        expect([row.name, status]).toEqual([row.name, row.allowed ? 200 : 403]);
+      }
     });
   });
 

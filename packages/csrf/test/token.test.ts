@@ -348,7 +348,7 @@ onBothExpress((express) => {
     });
   });
 
-  test("login CSRF: the attacker's own token does not sign the victim's browser in", async () => {
+  test("login CSRF: the attacker's own token does not sign the victim's browser in (csrf-csrf without a session)", async () => {
     await shop(express, {}, async ({ send, refusals }) => {
       const attacker = await formToken(send);
       const victim = await formToken(send);

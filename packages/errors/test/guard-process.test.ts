@@ -113,7 +113,7 @@ describe('guardProcess()', () => {
   }, 20_000);
 
   test.each(['hang', 'hanging-report'])(
-    'a deadline holds: %s, exit 1',
+    'a deadline holds: %s, exit 1 (terminus#209)',
     async (scenario) => {
       const { code, lines } = await run(scenario).ended;
       expect(code).toBe(1);
