@@ -14,6 +14,7 @@ const proofs = {
   attacks: { home: 'tooling/proofs', file: 'src/attacks.ts' },
   worlds: { home: 'tooling/proofs', file: 'src/worlds.ts' },
   coherence: { home: 'tooling/proofs', file: 'src/coherence.ts' },
+  limits: { home: 'tooling/proofs', file: 'src/limits.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },
 };

@@ -189,7 +189,9 @@ export class MemoryMeters {
           ? cost
           : Math.min(cost * meter.unit, Math.max(0, limit * meter.unit - state.held));
     }
-    this.#tables.get(meter)!.put(state.held, state.at);
+    const table = this.#tables.get(meter)!;
+    if (meter.kind === 'rate' && state.held === 0) table.forget();
+    else table.put(state.held, state.at);
   }
 
   #reading(charge: Charge, state: State, admitted: boolean, nowMs: number, bannedMs: number): Reading {

@@ -1,0 +1,27 @@
+import { createRequire } from 'node:module';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { Section } from './claim.js';
+
+export function report(sections: readonly Section[], seconds: number): string {
+  const { dependencies } = createRequire(import.meta.url)('../../package.json') as {
+    dependencies: Record<string, string>;
+  };
+  const redis = /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1];
+  const cpu = /model name\s*: (.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown';
+  const lines = [
+    '# Limits',
+    '',
+    `\`pnpm prove:limits --write\`, ${new Date().toISOString().slice(0, 10)}, ${seconds} s, Node.js ${process.version}, Redis ${redis}, ${cpu}, ioredis ${dependencies['ioredis']}.`,
+    '',
+    'Each claim stands beside controls: something known to be wrong, which the same harness must find, or the proof proves nothing.',
+  ];
+  for (const { title, note, claims } of sections) {
+    lines.push('', `## ${title}`, '', note, '', '| claim | measured | holds |', '| --- | --- | --- |');
+    for (const { what, measured, holds } of claims)
+      lines.push(
+        `| ${what.replaceAll('|', '\\|')} | ${measured} | ${holds ? (what.startsWith('control') ? 'found' : 'yes') : '**no**'} |`,
+      );
+  }
+  return `${lines.join('\n')}\n`;
+}
