@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startRedis } from '@portcullis/test-support/servers';
+import { Redis } from 'ioredis';
 import type { Section } from './limits/claim.js';
 import { proveGcra } from './limits/gcra.js';
 import { proveProcesses } from './limits/processes.js';
@@ -18,10 +19,12 @@ const parts: Record<string, (url: string, short: boolean) => Promise<Section>> =
 
 const started = performance.now();
 const sections: Section[] = [];
+let version = 'unknown';
 for (const [name, prove] of Object.entries(parts)) {
   if (flags.only !== undefined && flags.only !== name) continue;
   const redis = await startRedis();
   try {
+    version = await versionOf(redis.url);
     const section = await prove(redis.url, flags.short === true);
     sections.push(section);
     console.log(section.title);
@@ -36,5 +39,15 @@ const claims = sections.flatMap((section) => section.claims);
 const failed = claims.filter(({ holds }) => !holds).length;
 console.log(`limits: ${claims.length} claims and controls in ${seconds} s, ${failed} fail`);
 if (flags.write)
-  writeFileSync(new URL('../../../docs/proofs/limits.md', import.meta.url), report(sections, seconds));
+  writeFileSync(
+    new URL('../../../docs/proofs/limits.md', import.meta.url),
+    report(sections, seconds, version),
+  );
 process.exit(failed === 0 && claims.length > 0 ? 0 : 1);
+
+async function versionOf(url: string): Promise<string> {
+  const client = new Redis(url);
+  const [, found = 'unknown'] = /redis_version:(\S+)/.exec(await client.info('server')) ?? [];
+  await client.quit();
+  return found;
+}

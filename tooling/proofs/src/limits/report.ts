@@ -1,13 +1,11 @@
 import { createRequire } from 'node:module';
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Section } from './claim.js';
 
-export function report(sections: readonly Section[], seconds: number): string {
+export function report(sections: readonly Section[], seconds: number, redis: string): string {
   const { dependencies } = createRequire(import.meta.url)('../../package.json') as {
     dependencies: Record<string, string>;
   };
-  const redis = /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1];
   const cpu = /model name\s*: (.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown';
   const lines = [
     '# Limits',

@@ -32,9 +32,13 @@ const client = {
 const shared = redisLimits(client, { timeoutMs: '10s', slowMs: '10s' });
 const limits = new Map<string, ReturnType<typeof rateLimit>>();
 
-process.on('message', (order: Order) => void hammer(order).then((done) => process.send!(done)));
+process.on('message', (order: Order) => void answer(order));
 await redis.ping();
 process.send!('ready');
+
+async function answer(order: Order): Promise<void> {
+  process.send!(await hammer(order));
+}
 
 async function hammer({ mode, rate, burst, lease, requests, together }: Order): Promise<Hammered> {
   const name = `${mode}-${rate}`;
