@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JestReport } from './outcomes.js';
@@ -16,7 +16,7 @@ export function runTests(root: string): JestReport {
   try {
     const output = join(folder, 'tests.json');
     const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-    spawnSync(
+    const { status, signal } = spawnSync(
       process.execPath,
       [
         '--experimental-vm-modules',
@@ -29,6 +29,7 @@ export function runTests(root: string): JestReport {
       ],
       { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
     );
+    if (!existsSync(output)) throw new Error(`Jest ended without results (${signal ?? status}).`);
     return JSON.parse(readFileSync(output, 'utf8')) as JestReport;
   } finally {
     rmSync(folder, { recursive: true, force: true });
