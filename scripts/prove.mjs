@@ -17,6 +17,7 @@ const proofs = {
   limits: { home: 'tooling/proofs', file: 'src/limits.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },
+  uploads: { home: 'tooling/proofs', file: 'src/uploads.ts' },
 };
 
 const [name = '', ...options] = process.argv.slice(2);
