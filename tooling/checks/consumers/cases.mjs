@@ -1,12 +1,18 @@
 // What each package's README start must answer, once it is installed from its tarball.
 // `values`: the reader's own values, in the place of `declare const <name>` (the rest of the start is taken as it is).
 // `append`: an app, where the start shows none. `/hello` is added by the check behind the middleware of the start.
+// `schemas`: what the start hands to validate(), by name, to be compiled ahead for a process that makes no code from text.
+// `needsEval`: what it says where no code is made from text, as long as it cannot do without.
 // `start: 'own'`: consumers/starts/<name>.ts is used, because the start needs a server.
 const json = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' };
 const account = { login: 'reader@library.example', password: 'a long and winding pass phrase' };
 
+const isbn = { type: 'string', format: 'isbn13' };
+const book = { body: { type: 'object', properties: { isbn }, required: ['isbn'] } };
+
 export const cases = {
   all: {
+    schemas: { book },
     requests: [
       {
         path: '/nothing',
@@ -55,7 +61,11 @@ const users: UserPort = {
       },
     ],
   },
-  config: { env: { DATABASE_URL: 'postgres://app@localhost/app' }, output: '3001 \\[secret\\]' },
+  config: {
+    env: { DATABASE_URL: 'postgres://app@localhost/app' },
+    output: '3001 \\[secret\\]',
+    needsEval: 'Code generation from strings disallowed',
+  },
   core: { requests: [{ path: '/hello', status: 200, text: '"requestId":"[\\w-]{8,}' }] },
   csrf: {
     requests: [
@@ -97,6 +107,7 @@ app.get('/books', rbac.requirePermission('book:read'), (_req, res) => void res.s
   },
   redact: { output: 'REDACTED' },
   validation: {
+    schemas: { input: book },
     requests: [
       { method: 'POST', path: '/books', body: { isbn: '9780132350884' }, status: 200, text: '9780132350884' },
       { method: 'POST', path: '/books', body: { isbn: 'x' }, status: 400 },

@@ -4,6 +4,7 @@
 //   3 TypeScript NodeNext and 4 TypeScript CommonJS (skipLibCheck off, no optional peer installed),
 //   5 a bundle made by esbuild,
 // on Express 4 and 5 with the types of each. 3, 4 and 5 then serve real requests.
+// On Express 5, 1, 2 and 3 also run in a process that makes no code from text (Express 4 itself does not load there).
 // One installation per package; the two majors of Express lie one folder above, where Node and TypeScript find them.
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,6 +23,7 @@ const tarballs = packAll(published, checks);
 const all = published.filter(({ folder }) => tarballs.has(folder));
 const wanted = process.argv.slice(2);
 const chosen = all.filter(({ folder }) => wanted.length === 0 || wanted.includes(folder));
+const NO_EVAL = '--disallow-code-generation-from-strings';
 const majors = {
   5: { express: version('express'), types: version('@types/express') },
   4: { express: version('express4'), types: version('@types/express4') },
@@ -40,7 +42,10 @@ try {
     }),
   );
   await inParallel(chosen, checkPackage);
-  if (wanted.length === 0 || wanted.includes('all')) await checkAllTogether();
+  if (wanted.length === 0 || wanted.includes('all')) {
+    await checkAllTogether();
+    await checkPeers();
+  }
 } finally {
   rmSync(home, { recursive: true, force: true });
 }
@@ -99,8 +104,25 @@ async function checkAllTogether() {
   }
 }
 
+/** With every optional peer, which nobody has above, every entry loads; also where no code is made from text. */
+async function checkPeers() {
+  const place = join(home, 'express5', 'peers');
+  const peers = all.flatMap(({ manifest }) =>
+    Object.keys(manifest.peerDependenciesMeta ?? {})
+      .filter((name) => manifest.devDependencies?.[name] !== undefined)
+      .map((name) => [name, manifest.devDependencies[name]]),
+  );
+  const own = all.map(({ folder, manifest }) => [manifest.name, `file:${tarballs.get(folder)}`]);
+  const installed = await install(place, Object.fromEntries([...peers, ...own]));
+  if (!checks.ok(installed.code === 0, `peers: npm cannot install them:\n${installed.output}`)) return;
+  const entries = all.flatMap(({ manifest }) =>
+    entriesOf(manifest).map(({ subpath }) => join(manifest.name, subpath).replaceAll('\\', '/')),
+  );
+  await loadEntries('all with their peers', place, entries, [], true);
+}
+
 async function checkProject(title, project, major, { start, entries, optional, folder }) {
-  await loadEntries(title, project, entries, optional);
+  await loadEntries(title, project, entries, optional, major === 5);
 
   const files = ['entries.mts', 'entries.cts'];
   for (const file of files) writeFileSync(join(project, file), typedEntries(entries));
@@ -139,12 +161,13 @@ async function checkProject(title, project, major, { start, entries, optional, f
     for (const file of ['probe.cjs']) cpSync(join(fixtures, file), join(project, 'out', file));
     for (const file of ['start.mjs', 'start.cjs'])
       await serve(`${title}: ${file}`, project, `out/${file}`, folder);
+    if (major === 5) await serveWithoutEval(title, project, folder);
   }
   await bundle(title, project, folder);
 }
 
 /** CommonJS and ES modules load every entry with the same names, and one process has one copy of it. */
-async function loadEntries(title, project, entries, optional) {
+async function loadEntries(title, project, entries, optional, alsoWithoutEval) {
   const mayLack = `(error) => ${JSON.stringify(optional)}.some((peer) => error.message.includes("'" + peer + "'"))`;
   const cjs = `const mayLack = ${mayLack};
 for (const name of ${JSON.stringify(entries)}) {
@@ -170,6 +193,12 @@ for (const name of ${JSON.stringify(entries)}) {
   checks.ok(required.code === 0, `${title}: require() fails:\n${indent(required.output)}`);
   checks.ok(imported.code === 0, `${title}: import fails:\n${indent(imported.output)}`);
   checks.ok(required.output === imported.output, `${title}: CommonJS and ES modules export different names`);
+  if (!alsoWithoutEval) return;
+  for (const file of ['load.cjs', 'load.mjs']) {
+    const { code, output } = await run([NO_EVAL, file], project);
+    const same = code === 0 && output === required.output;
+    checks.ok(same, `${title}: ${file} differs under ${NO_EVAL}:\n${indent(output)}`);
+  }
 }
 
 function typedEntries(entries) {
@@ -237,9 +266,42 @@ function forCommonJs(code) {
   return `${imports.join('\n')}\nvoid (async () => {\n${body}\n})();\n`;
 }
 
-async function serve(title, project, file, folder) {
+/** The start again, in a process that makes no code from text: its schemas are compiled before, as the README of validation says. */
+async function serveWithoutEval(title, project, folder) {
+  const { schemas, needsEval, env } = cases[folder] ?? {};
+  if (needsEval !== undefined) {
+    const { code, output } = await run([NO_EVAL, 'out/start.mjs'], project, env);
+    const refused = code !== 0 && output.includes(needsEval);
+    checks.ok(refused, `${title}: its case says that it does not start under ${NO_EVAL}:\n${indent(output)}`);
+    return;
+  }
+  if (schemas === undefined)
+    return serve(`${title}: start.mjs under ${NO_EVAL}`, project, 'out/start.mjs', folder, [NO_EVAL]);
+  const [names, values] = [Object.keys(schemas), Object.values(schemas)];
+  const start = readFileSync(join(project, 'out', 'start.mjs'), 'utf8');
+  // As it is it must not start, or the process is not what it is said to be.
+  const refused = await run([NO_EVAL, 'out/start.mjs'], project, env);
+  const said = refused.code !== 0 && refused.output.includes('precompile()');
+  checks.ok(said, `${title}: without precompile() it starts under ${NO_EVAL}:\n${indent(refused.output)}`);
+  let code = `import precompiled from './precompiled.mjs';\n${start}`;
+  for (const name of names) code = code.replaceAll(`validate(${name})`, `validate(${name}, { precompiled })`);
+  writeFileSync(join(project, 'out', 'start-precompiled.mjs'), code);
+  const compile = `import { writeFileSync } from 'node:fs';
+import { precompile } from '@portcullis/validation/precompile';
+writeFileSync('out/precompiled.mjs', precompile(${JSON.stringify(values)}));`;
+  writeFileSync(join(project, 'precompile.mjs'), compile);
+  const compiled = await run(['precompile.mjs'], project);
+  if (!checks.ok(compiled.code === 0, `${title}: precompile() fails:\n${indent(compiled.output)}`)) return;
+  const file = 'out/start-precompiled.mjs';
+  await serve(`${title}: start.mjs, precompiled, under ${NO_EVAL}`, project, file, folder, [NO_EVAL]);
+}
+
+async function serve(title, project, file, folder, nodeOptions = []) {
   const { env = {}, requests = [], output: pattern } = cases[folder] ?? {};
-  const result = await run([file], project, { ...env, PROBE_REQUESTS: JSON.stringify(requests) });
+  const result = await run([...nodeOptions, file], project, {
+    ...env,
+    PROBE_REQUESTS: JSON.stringify(requests),
+  });
   const fine = result.code === 0 && (pattern === undefined || new RegExp(pattern).test(result.output));
   checks.ok(fine, `${title} does not do what its README says:\n${indent(result.output)}`);
   checks.ok(
