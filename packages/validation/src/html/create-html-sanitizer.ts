@@ -1,5 +1,4 @@
 import { option, OptionError, readOptions, type OptionReader } from '@portcullis/core';
-import { escapeHtml } from '../encode/html.js';
 import { createUrlChecker, type SafeUrlOptions, type UrlChecker } from '../encode/url.js';
 import { errors } from '../error-codes.js';
 import { isPlainMarkup } from './checked-html.js';
@@ -112,19 +111,28 @@ export function createSanitizerWith(library: SanitizeHtml, options: HtmlSanitize
       problem: { errors: [{ in: 'body', pointer: '', keyword: 'maxLength', message }] },
     });
   };
+  // After an end tag that never ends, the library writes half of a character.
+  const clean: SanitizeHtml = (html, rules) => library(html, rules).toWellFormed();
   return {
     text(html) {
       const input = bounded(html);
-      const output = library(input, forText);
+      const output = clean(input, forText);
       return isPlainMarkup(output, BLOCKS) ? textOf(output) : input;
     },
     rich(html) {
       const input = bounded(html);
-      const output = library(input, forRich);
+      // Tags that are dropped bring others together that end one another, such as a paragraph and a list: written once more, as
+      // those readers will understand it, it stays as it is.
+      const output = clean(clean(input, forRich), forRich);
       // Two readers have to agree; what one of them would not have written is shown as the text that it is.
-      return (isPlainMarkup(output, allowed) ? output : escapeHtml(input)) as SafeHtml;
+      return (isPlainMarkup(output, allowed) ? output : asText(input)) as SafeHtml;
     },
   };
+}
+
+/** Escaped as the library does between tags, quotes as they are: what comes out comes out the same again. */
+function asText(input: string): string {
+  return input.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
 /** The text of plain markup, line by line: tags of blocks are where lines end. */
