@@ -87,14 +87,14 @@ describeWithPostgres('PostgreSQL', () => {
     });
 
     test('an exhausted pool: the wait ends on time, and the late connection goes back', async () => {
-      const narrow = connect(server.url, { timeoutMs: 3000 }, { max: 1 });
-      let release!: () => void;
+      const narrow = connect(server.url, { timeoutMs: 15_000 }, { max: 1 });
+      let release: (() => void) | undefined;
       const holding = narrow.transaction(() => new Promise<void>((resolve) => (release = resolve)));
-      await eventually(() => expect(narrow.pool.totalCount).toBe(1));
+      await eventually(() => expect(release).toBeDefined());
       await expect(narrow.query('select 1', [], { timeoutMs: 50 })).rejects.toMatchObject({
         kind: 'timeout',
       });
-      release();
+      release!();
       await holding;
       for (let i = 0; i < 5; i++) await narrow.query('select 1');
       expect(narrow.pool.totalCount).toBe(1);
