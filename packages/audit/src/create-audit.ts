@@ -5,6 +5,7 @@ import {
   readOptions,
   systemClock,
   systemRandom,
+  toMs,
   type Clock,
   type Duration,
   type Events,
@@ -15,10 +16,13 @@ import {
 } from '@portcullis/core';
 import { createRedactor, type Redactor } from '@portcullis/redact';
 import { accessLog, type AccessLogOptions } from './access-log.js';
-import { fromBody } from './entry.js';
+import { Chain } from './chain.js';
+import { fromDraft, type DraftBody } from './entry.js';
 import type { AuditMirror } from './mirror.js';
 import { checkQuery, type AuditPage, type AuditQuery } from './query.js';
 import { prepareRecord, type AuditRecord, type PreparedEntry, type RecordDeps } from './record.js';
+import { Relay } from './relay.js';
+import type { LogSigner } from './signer.js';
 import { Spool, type SpoolOptions } from './spool.js';
 import type { AuditStore } from './store.js';
 import { Writer, type LossPolicy, type Receipt, type WriterStatus } from './writer.js';
@@ -42,6 +46,12 @@ export interface AuditOptions {
   readonly maxEntryBytes?: number;
   /** How long a failing store is left alone, 10 ms to 10 min. @default '1s' */
   readonly retryEvery?: Duration;
+  /** Longest time for one batch, whatever the store does, 10 ms to 2 min; a caller waits for two at most. @default '5s' */
+  readonly deadline?: Duration;
+  /** Who speaks for the log, such as `ed25519Signer()`. Without one, entries are chained but nothing is signed. @default none */
+  readonly signer?: LogSigner;
+  /** After so long a writer's key is replaced and forgotten, 1 s to 24 h. @default '15m' */
+  readonly keyLifetime?: Duration;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly events?: Events;
@@ -49,7 +59,9 @@ export interface AuditOptions {
 
 export interface AuditStatus extends WriterStatus {
   /** What the log in its present form can and cannot show. */
-  readonly guarantee: 'append-only';
+  readonly guarantee: 'chained' | 'signed';
+  /** What verifiers need (C2SP); absent without a signer. */
+  readonly verifierKey?: string;
 }
 
 export interface Audit {
@@ -65,6 +77,11 @@ export interface Audit {
    * @throws SqlError, which fails the transaction
    */
   tx(tx: SqlTransaction): { record(record: AuditRecord): Promise<{ readonly id: string }> };
+  /**
+   * Brings what waits in the outbox longer than this (default 3 s) into the log. Happens by itself every second; entries of
+   * `tx()` are relayed right after their commit.
+   */
+  relay(longerThan?: Duration): Promise<void>;
   /** Middleware, stage observe: one record per request, when the response is closed, aborted ones included. */
   accessLog(options?: AccessLogOptions): Middleware;
   /**
@@ -72,7 +89,8 @@ export interface Audit {
    * @throws E_AUDIT_QUERY_INVALID | SqlError
    */
   query(query: AuditQuery): Promise<AuditPage>;
-  readonly status: AuditStatus;
+  /** What is waiting, what was lost, and which guarantee is in force. */
+  status(): AuditStatus;
   /** Waits for what is on its way; records that come later are refused or dropped by class. */
   close(): Promise<void>;
 }
@@ -82,8 +100,6 @@ const POLICIES = ['block', 'drop-and-count'] as const;
 
 /**
  * The record of who did what, to what, from where, and how it ended, with secrets removed.
- * Shows what happened as long as nobody with write access to the database tampers with it: entries cannot be changed
- * or deleted through SQL, but there is no cryptographic evidence of tampering yet.
  * @throws OptionError
  * @see OWASP ASVS 5.0 V16; OWASP Logging Cheat Sheet
  */
@@ -103,11 +119,14 @@ export function createAudit(options: AuditOptions): Audit {
     maxPending: option.integer({ min: 1, max: 1_000_000, default: 10_000 }),
     maxEntryBytes: option.integer({ min: 1024, max: 1 << 20, default: 64 << 10 }),
     retryEvery: option.duration({ minMs: 10, maxMs: 600_000, default: '1s' }),
+    deadline: option.duration({ minMs: 10, maxMs: 120_000, default: '5s' }),
+    signer: option.optional(option.port<LogSigner>(['sign'])),
+    keyLifetime: option.duration({ minMs: 1_000, maxMs: 86_400_000, default: '15m' }),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
     random: option.port<Random>(['bytes', 'uuid'], systemRandom),
     events: option.port<Events>(['emit'], noEvents),
   });
-  const { store, clock, random, events, mirror } = given;
+  const { store, clock, random, events, mirror, signer } = given;
   const deps: RecordDeps = {
     clock,
     random,
@@ -121,15 +140,22 @@ export function createAudit(options: AuditOptions): Audit {
     events,
     maxPending: given.maxPending,
     retryMs: given.retryEvery,
+    deadlineMs: given.deadline,
+    openChain: (refused) =>
+      Chain.open(
+        { log: signer?.origin ?? UNNAMED, signer, clock, random, keyLifetimeMs: given.keyLifetime },
+        refused,
+      ),
     policyOf: policyOf(given.classes, given.onStoreDown),
     settled: show,
   });
+  const { outbox } = store;
+  const relay = outbox && new Relay(outbox, writer);
 
   function show(entry: PreparedEntry, durable: boolean): void {
     if (!mirror) return;
     try {
-      const { seq: _seq, body: _body, ...copy } = fromBody(entry.body, '');
-      mirror.write(copy, durable);
+      mirror.write(fromDraft(JSON.parse(entry.draft) as DraftBody), durable);
     } catch (error) {
       const { code } = (error ?? {}) as { code?: unknown };
       events.emit({ type: 'audit.mirror-failed', code: typeof code === 'string' ? code : 'unknown' });
@@ -142,28 +168,46 @@ export function createAudit(options: AuditOptions): Audit {
       return writer.write(prepareRecord(record, deps));
     },
     tx(tx) {
-      const append = store.appendIn?.bind(store);
-      if (!append) throw new TypeError('This audit store has no transactions; use postgresAudit().');
+      if (!outbox || !relay)
+        throw new TypeError('This audit store has no transactions; use postgresAudit().');
       return {
         async record(record) {
           const entry = prepareRecord(record, deps);
-          await append(tx, [entry.body]);
-          tx.onCommit(() => show(entry, true));
+          await outbox.put(tx, [entry]);
+          tx.onCommit(() => {
+            relay.committed(entry);
+            show(entry, true);
+          });
           return { id: entry.id };
         },
       };
     },
+    async relay(longerThan) {
+      await relay?.sweep(longerThan === undefined ? undefined : toMs(longerThan));
+      await writer.settled();
+    },
     accessLog: (accessOptions) =>
       accessLog(accessOptions, { ...deps, events, write: (entry) => writer.write(entry) }),
     async query(query) {
-      return store.query(checkQuery(query));
+      const checked = checkQuery(query);
+      // Who has just recorded something finds it.
+      await writer.settled();
+      return store.query(checked);
     },
-    get status() {
-      return { ...writer.status, guarantee: 'append-only' as const };
+    status: () => ({
+      ...writer.status,
+      guarantee: signer ? 'signed' : 'chained',
+      ...(signer ? { verifierKey: signer.verifierKey } : {}),
+    }),
+    async close() {
+      relay?.close();
+      await writer.close();
     },
-    close: () => writer.close(),
   });
 }
+
+/** Origin of a log that nobody speaks for. */
+const UNNAMED = 'unsigned';
 
 type Classes = ReadonlyMap<string, LossPolicy>;
 

@@ -2,8 +2,11 @@
 export const OUTCOMES = ['success', 'failure', 'denied', 'error', 'aborted'] as const;
 export type AuditOutcome = (typeof OUTCOMES)[number];
 
-export const KINDS = ['action', 'request'] as const;
-/** `action`: the app said what happened (`record`). `request`: one per request (`accessLog`). */
+export const KINDS = ['action', 'request', 'log'] as const;
+/**
+ * `action`: the app said what happened (`record`). `request`: one per request (`accessLog`). `log`: what the log says about
+ * itself, such as a writer's keys; found only when asked for.
+ */
 export type AuditKind = (typeof KINDS)[number];
 
 export interface AuditActor {
@@ -66,28 +69,43 @@ export interface AuditEntry {
 export interface StoredEntry extends AuditEntry {
   /** Grows with every entry of the store; gaps are normal. A decimal integer. */
   readonly seq: string;
-  /** Canonical JSON (RFC 8785), exactly as stored. */
+  /** The writer whose chain it stands in, and its number there, from 0 without gaps. */
+  readonly writer: string;
+  readonly number: number;
+  /** Canonical JSON (RFC 8785), exactly as stored and hashed. */
   readonly body: string;
 }
 
-/** The stored form: short names, because every entry carries them. */
-interface Body {
-  readonly v: 1;
-  readonly id: string;
-  readonly t: string;
-  readonly k: AuditKind;
-  readonly e: Omit<AuditEntry, 'id' | 'time' | 'kind' | 'context' | 'action'> & { readonly type: string };
+/** What was said, before it has a place in a chain. Short names, because every entry carries them. */
+export interface DraftBody {
   readonly c: AuditRequestContext;
+  readonly e: Omit<AuditEntry, 'id' | 'time' | 'kind' | 'context' | 'action'> & { readonly type: string };
+  readonly id: string;
+  readonly k: AuditKind;
+  readonly t: string;
 }
 
-export function toBody(entry: AuditEntry): Body {
+/** The stored form: the draft, the log's origin, the writer, the number in its chain and the leaf hash before it. */
+export interface Body extends DraftBody {
+  readonly log: string;
+  readonly n: number;
+  readonly p: string;
+  readonly v: 1;
+  readonly w: string;
+}
+
+export function toDraft(entry: AuditEntry): DraftBody {
   const { id, time, kind, context, action, ...event } = entry;
-  return { v: 1, id, t: time, k: kind, e: { type: action, ...event }, c: context };
+  return { c: context, e: { type: action, ...event }, id, k: kind, t: time };
+}
+
+export function fromDraft({ id, t, k, e, c }: DraftBody): AuditEntry {
+  const { type, ...event } = e;
+  return { id, time: t, kind: k, action: type, ...event, context: c };
 }
 
 /** @throws if the text is no body of an entry */
-export function fromBody(body: string, seq: string): StoredEntry {
-  const { id, t, k, e, c } = JSON.parse(body) as Body;
-  const { type, ...event } = e;
-  return { seq, id, time: t, kind: k, action: type, ...event, context: c, body };
+export function fromBody(text: string, seq: string): StoredEntry {
+  const body = JSON.parse(text) as Body;
+  return { seq, writer: body.w, number: body.n, ...fromDraft(body), body: text };
 }

@@ -12,7 +12,8 @@ export type {
   StoredEntry,
 } from './entry.js';
 export type { AuditPage, AuditQuery, AuditViewer, CheckedQuery } from './query.js';
-export type { AuditStore } from './store.js';
+export type { AuditBatch, AuditOutbox, AuditStore, OutboxEntry, SealedValue } from './store.js';
+export { ed25519Signer, type Ed25519SignerOptions, type LogSigner } from './signer.js';
 export type { AuditMirror } from './mirror.js';
 export type { SpoolOptions } from './spool.js';
 export type { LossPolicy, Receipt, WriterStatus } from './writer.js';

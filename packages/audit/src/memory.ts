@@ -3,7 +3,7 @@ import type { AuditPage, CheckedQuery } from './query.js';
 import type { AuditStore } from './store.js';
 
 export interface MemoryAudit extends AuditStore {
-  /** Everything that was stored, oldest first. */
+  /** Everything that was recorded, oldest first, without what the log says about itself. */
   readonly entries: readonly StoredEntry[];
 }
 
@@ -12,15 +12,23 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
   const { maxEntries = 100_000 } = options;
   const entries: StoredEntry[] = [];
   const ids = new Set<string>();
+  const batches = new Set<string>();
   let seq = 0;
 
   return {
-    entries,
-    append(bodies) {
-      for (const body of bodies) {
-        const entry = Object.freeze(fromBody(body, String(seq + 1)));
-        if (ids.has(entry.id)) continue;
-        seq++;
+    get entries() {
+      return entries.filter(({ kind }) => kind !== 'log');
+    },
+    append({ writer, first, bodies }) {
+      const name = `${writer} ${first}`;
+      if (batches.has(name)) return Promise.resolve();
+      const added = bodies.map((body, i) => Object.freeze(fromBody(body, String(seq + i + 1))));
+      if (added.some(({ id }) => ids.has(id))) {
+        return Promise.reject(Object.assign(new Error('An entry of this id is there.'), { kind: 'unique' }));
+      }
+      batches.add(name);
+      seq += added.length;
+      for (const entry of added) {
         ids.add(entry.id);
         entries.push(entry);
         if (entries.length > maxEntries) ids.delete(entries.shift()!.id);
@@ -49,7 +57,7 @@ function matches(entry: StoredEntry, query: CheckedQuery): boolean {
   return (
     (visibleTo === undefined || entry.actor.id === visibleTo) &&
     (before === undefined || BigInt(entry.seq) < BigInt(before)) &&
-    (kind === undefined || entry.kind === kind) &&
+    (kind === undefined ? entry.kind !== 'log' : entry.kind === kind) &&
     (actor === undefined || entry.actor.id === actor) &&
     (action === undefined ||
       (action.prefix ? entry.action.startsWith(action.name) : entry.action === action.name)) &&

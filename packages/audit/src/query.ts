@@ -7,6 +7,7 @@ export type AuditViewer = { readonly id: string; readonly staff: boolean } | 'sy
 export interface AuditQuery {
   /** Required: whose eyes this is for. Decides which entries can be found at all. */
   readonly viewer: AuditViewer;
+  /** @default actions and requests */
   readonly kind?: AuditKind;
   /** The id of the one who did it. */
   readonly actor?: string;

@@ -9,9 +9,10 @@ import {
 } from '@portcullis/core';
 import type { Redactor } from '@portcullis/redact';
 import { canonicalJson } from './canonical-json.js';
+import { cleaned, isClean } from './clean-text.js';
 import {
   OUTCOMES,
-  toBody,
+  toDraft,
   type AuditActor,
   type AuditChange,
   type AuditEntry,
@@ -40,13 +41,13 @@ export interface AuditRecord {
   readonly request?: SecurityRequest;
 }
 
-/** An entry on its way to the store. */
+/** An entry on its way to a chain. */
 export interface PreparedEntry {
   readonly id: string;
   readonly kind: AuditKind;
   readonly action: string;
-  /** Canonical JSON: what is stored, byte for byte. */
-  readonly body: string;
+  /** Canonical JSON of what was said; the chain adds the place. */
+  readonly draft: string;
 }
 
 export interface RecordDeps {
@@ -133,22 +134,22 @@ export function prepare(draft: EntryDraft, deps: RecordDeps): PreparedEntry {
     kind,
     action,
     outcome,
-    actor: storable(actor),
-    target: target && { type: target.type, id: storable(open.targetId) },
-    reason: storable(open.reason),
-    change: storable(open.change),
-    data: storable(open.data),
-    context: storable({ ...facts, path: open.path, agent: open.agent }),
-  } as unknown as AuditEntry;
+    actor,
+    target: target && { type: target.type, id: open.targetId },
+    reason: open.reason,
+    change: open.change,
+    data: open.data,
+    context: { ...facts, path: open.path, agent: open.agent },
+  } as AuditEntry;
   return fitted(entry, deps.maxEntryBytes);
 }
 
 /** An entry that is too large loses its change and data, and says so, rather than being refused. */
 function fitted(entry: AuditEntry, maxBytes: number): PreparedEntry {
   const { id, kind, action } = entry;
-  const body = canonicalJson(toBody(entry));
-  const bytes = Buffer.byteLength(body);
-  if (bytes <= maxBytes) return { id, kind, action, body };
+  const draft = textOf(entry);
+  const bytes = Buffer.byteLength(draft);
+  if (bytes <= maxBytes) return { id, kind, action, draft };
   const { change, data, ...rest } = entry;
   const mark = `[Truncated:${bytes} bytes]`;
   const shorter: AuditEntry = {
@@ -156,7 +157,19 @@ function fitted(entry: AuditEntry, maxBytes: number): PreparedEntry {
     ...(change === undefined ? {} : { change: { after: mark } }),
     ...(data === undefined ? {} : { data: { truncated: mark } }),
   };
-  return { id, kind, action, body: canonicalJson(toBody(shorter)) };
+  return { id, kind, action, draft: textOf(shorter) };
+}
+
+/** Most entries are clean; only the others are walked through a second time. */
+function textOf(entry: AuditEntry): string {
+  const draft = toDraft(entry);
+  try {
+    const text = canonicalJson(draft);
+    if (isClean(text)) return text;
+  } catch {
+    // A lone surrogate.
+  }
+  return canonicalJson(cleaned(draft));
 }
 
 export function actorOf(principal: Principal | AnonymousPrincipal | 'system'): AuditActor {
@@ -198,12 +211,4 @@ export function addressOf(request: SecurityRequest): string | undefined {
 export function sessionOf(principal: Principal | AnonymousPrincipal): string | undefined {
   if (!isAuthenticated(principal) || principal.sessionId === undefined) return undefined;
   return createHash('sha256').update(principal.sessionId).digest('base64url').slice(0, 22);
-}
-
-/** PostgreSQL's text and jsonb hold neither NUL nor lone surrogates; an attacker must not be able to block a record. */
-function storable<T>(value: T): T {
-  if (typeof value === 'string') return value.replaceAll('\0', '\u2400').toWellFormed() as T;
-  if (Array.isArray(value)) return value.map((item: unknown) => storable(item)) as T;
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [storable(key), storable(item)])) as T;
 }

@@ -3,6 +3,8 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { OptionError, type Random } from '@portcullis/core';
+import { leafHash } from './leaf.js';
+import type { AuditBatch } from './store.js';
 
 export interface SpoolOptions {
   /** A folder of this process alone, on a disk that survives it. Made if absent (mode 0700). */
@@ -16,9 +18,9 @@ const LOCK = 'audit-spool.lock';
 const CHUNK = 1 << 20;
 
 /**
- * Entries on disk while the store is down: one JSON text per line, acknowledged after fsync. What an earlier process
- * left behind is replayed first. A last line without its end was never acknowledged and is cut off.
- * Every entry carries its id, and stores keep one entry per id, so that a replay that is repeated stores nothing twice.
+ * Batches on disk while the store is down: one per line, acknowledged after fsync. What an earlier process left behind is
+ * replayed first. A last line without its end was never acknowledged and is cut off.
+ * Batches are kept as they were signed, and stores take a batch once, so that a replay that is repeated stores nothing twice.
  */
 export class Spool {
   readonly #maxBytes: number;
@@ -65,32 +67,35 @@ export class Spool {
     return this.#size === this.#position;
   }
 
-  /** Resolves when all lines are on disk. @throws if there is no room or the disk refuses; then none of them is there */
-  async append(bodies: readonly string[]): Promise<void> {
-    const lines = Buffer.from(bodies.map((body) => `${body}\n`).join(''));
-    if (this.bytes + lines.length > this.#maxBytes) throw new Error('The audit spool is full.');
+  /** Resolves when the batch is on disk. @throws if there is no room or the disk refuses; then nothing of it is there */
+  async append(batch: AuditBatch): Promise<void> {
+    const line = Buffer.from(`${JSON.stringify(toLine(batch))}\n`);
+    if (this.bytes + line.length > this.#maxBytes) {
+      throw Object.assign(new Error('The audit spool is full.'), { code: 'E_AUDIT_SPOOL_FULL' });
+    }
     const file = (this.#file ??= await open(this.#path, existsSync(this.#path) ? 'r+' : 'wx+', 0o600));
     try {
       let written = 0;
-      while (written < lines.length) {
-        const part = await file.write(lines, written, lines.length - written, this.#size + written);
+      while (written < line.length) {
+        const part = await file.write(line, written, line.length - written, this.#size + written);
         written += part.bytesWritten;
       }
       await file.datasync();
     } catch (error) {
-      // Half a line must not be taken for an entry later.
+      // Half a line must not be taken for a batch later.
       await file.truncate(this.#size).catch(() => undefined);
       throw error;
     }
-    this.#size += lines.length;
+    this.#size += line.length;
   }
 
-  /** Hands the oldest lines to `store`; once it resolves they are done with. Returns how many; 0 when nothing is left. */
-  async replay(maxEntries: number, store: (bodies: readonly string[]) => Promise<void>): Promise<number> {
+  /** Hands the oldest batch to `store`; once that resolves it is done with. Returns how many entries it had. */
+  async replay(store: (batch: AuditBatch) => Promise<void>): Promise<number> {
     if (this.isEmpty) return 0;
     const file = (this.#file ??= await open(this.#path, 'r+', 0o600));
-    const { bodies, end } = await this.#read(file, maxEntries);
-    await store(bodies);
+    const { line, end } = await this.#read(file);
+    const batch = fromLine(line);
+    await store(batch);
     this.#position = end;
     if (this.isEmpty) {
       await file.truncate(0);
@@ -98,7 +103,7 @@ export class Spool {
       this.#size = 0;
       this.#position = 0;
     }
-    return bodies.length;
+    return batch.bodies.length;
   }
 
   async close(): Promise<void> {
@@ -107,23 +112,14 @@ export class Spool {
     unlinkSync(this.#lock);
   }
 
-  async #read(file: FileHandle, maxEntries: number): Promise<{ bodies: string[]; end: number }> {
+  async #read(file: FileHandle): Promise<{ line: string; end: number }> {
     let length = Math.min(CHUNK, this.#size - this.#position);
     for (;;) {
       const buffer = Buffer.alloc(length);
       await file.read(buffer, 0, length, this.#position);
-      const bodies: string[] = [];
-      let end = 0;
-      for (
-        let at = buffer.indexOf(10);
-        at !== -1 && bodies.length < maxEntries;
-        at = buffer.indexOf(10, end)
-      ) {
-        bodies.push(buffer.toString('utf8', end, at));
-        end = at + 1;
-      }
-      if (bodies.length > 0) return { bodies, end: this.#position + end };
-      // One line longer than the chunk.
+      const at = buffer.indexOf(10);
+      if (at !== -1) return { line: buffer.toString('utf8', 0, at), end: this.#position + at + 1 };
+      if (length === this.#size - this.#position) throw new Error('The audit spool is damaged.');
       length = Math.min(length * 2, this.#size - this.#position);
     }
   }
@@ -133,6 +129,35 @@ export class Spool {
     const content = readFileSync(this.#path);
     return content.lastIndexOf(10) + 1;
   }
+}
+
+function toLine({ writer, first, bodies, signature, sealed }: AuditBatch): object {
+  const values = sealed.map(({ salt, value, ...rest }) => ({
+    ...rest,
+    salt: salt.toString('base64'),
+    value: value.toString('base64'),
+  }));
+  return { writer, first, bodies, signature, ...(values.length > 0 ? { sealed: values } : {}) };
+}
+
+function fromLine(line: string): AuditBatch {
+  const { writer, first, bodies, signature, sealed } = JSON.parse(line) as Pick<
+    AuditBatch,
+    'writer' | 'first' | 'bodies' | 'signature'
+  > & { sealed?: { commitment: string; subject: string; path: string; salt: string; value: string }[] };
+  return {
+    writer,
+    first,
+    bodies,
+    signature,
+    leaves: Buffer.concat(bodies.map(leafHash)),
+    sealed: (sealed ?? []).map(({ salt, value, ...rest }) => ({
+      ...rest,
+      salt: Buffer.from(salt, 'base64'),
+      value: Buffer.from(value, 'base64'),
+    })),
+    outbox: [],
+  };
 }
 
 /** Two processes with one spool would truncate each other's lines. */

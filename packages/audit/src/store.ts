@@ -1,14 +1,58 @@
 import type { SqlTransaction } from '@portcullis/core';
 import type { AuditPage, CheckedQuery } from './query.js';
 
-/** Where entries are kept. Bodies are canonical JSON and are stored as they are. */
+/** Consecutive entries of one writer: they become durable together, or none of them does. */
+export interface AuditBatch {
+  /** Random, 22 characters of base64url: one per start of a process, or more. */
+  readonly writer: string;
+  /** Number of the first entry in the writer's chain. */
+  readonly first: number;
+  /** Canonical JSON texts, stored and hashed as they are. */
+  readonly bodies: readonly string[];
+  /** Their leaf hashes (RFC 6962), 32 bytes each, in the same order. */
+  readonly leaves: Buffer;
+  /** Ed25519 by the writer's key over the last leaf hash, base64; empty without a signer. */
+  readonly signature: string;
+  /** Personal values that stand in the bodies as commitments only. */
+  readonly sealed: readonly SealedValue[];
+  /** Rows of the outbox that these entries are; they go away in the same transaction. */
+  readonly outbox: readonly string[];
+}
+
+/** A personal value, encrypted, beside the log: deleting it leaves every hash as it is. */
+export interface SealedValue {
+  /** The commitment that stands in the entry instead of the value; unique. */
+  readonly commitment: string;
+  /** Pseudonym of the person, under whose key the value is encrypted. */
+  readonly subject: string;
+  /** Where in the entry: `c.address`. */
+  readonly path: string;
+  readonly salt: Buffer;
+  readonly value: Buffer;
+}
+
+/** Where entries are kept. What it says about itself is not believed: the evidence is in the bodies. */
 export interface AuditStore {
   /**
-   * Resolves when all of them are durable; rejects if that is not certain. An entry whose id is there already is left
-   * alone, so that a repeated call stores nothing twice.
+   * Resolves when the whole batch is durable; rejects if that is not certain. A batch that is there already is left alone,
+   * so that a repeated call stores nothing twice; an entry whose id another batch holds is refused (kind `unique`).
    */
-  append(bodies: readonly string[]): Promise<void>;
-  /** Within the caller's transaction. Stores without transactions lack it. */
-  appendIn?(tx: SqlTransaction, bodies: readonly string[]): Promise<void>;
+  append(batch: AuditBatch): Promise<void>;
   query(query: CheckedQuery): Promise<AuditPage>;
+  /** Absent if the store has no transactions. */
+  readonly outbox?: AuditOutbox;
+}
+
+/** Entries that were written within a transaction of the application and wait for their place in a chain. */
+export interface OutboxEntry {
+  readonly id: string;
+  /** Canonical JSON of `{ c, e, id, k, t }`. */
+  readonly draft: string;
+}
+
+export interface AuditOutbox {
+  /** Within the caller's transaction. */
+  put(tx: SqlTransaction, entries: readonly OutboxEntry[]): Promise<void>;
+  /** The oldest entries that have waited longer than this: their process is gone, or triggers wrote them. */
+  waiting(longerThanMs: number, limit: number): Promise<readonly OutboxEntry[]>;
 }

@@ -1,9 +1,10 @@
-import type { Clock, Events } from '@portcullis/core';
-import { errors } from './error-codes.js';
+import { within, type Clock, type Events } from '@portcullis/core';
+import type { Chain, RefusedEntries } from './chain.js';
 import type { AuditKind } from './entry.js';
+import { errors } from './error-codes.js';
 import type { PreparedEntry } from './record.js';
 import type { Spool } from './spool.js';
-import type { AuditStore } from './store.js';
+import type { AuditBatch, AuditStore, OutboxEntry } from './store.js';
 
 /** What happens to a record that cannot be made durable: its caller is refused, or it is counted and lost. */
 export type LossPolicy = 'block' | 'drop-and-count';
@@ -21,6 +22,9 @@ export interface WriterDeps {
   readonly events: Events;
   readonly maxPending: number;
   readonly retryMs: number;
+  /** Longest time for one batch, whatever the store does. */
+  readonly deadlineMs: number;
+  readonly openChain: (refused: readonly RefusedEntries[]) => Promise<Chain>;
   readonly policyOf: (entry: PreparedEntry) => LossPolicy;
   /** Called once per record when its fate is known; must not throw. */
   readonly settled: (entry: PreparedEntry, durable: boolean) => void;
@@ -35,26 +39,35 @@ export interface WriterStatus {
 
 interface Waiting {
   readonly entry: PreparedEntry;
+  /** It stands in the outbox and stays there until the batch is durable: it cannot be lost. */
+  readonly relayed: boolean;
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: unknown) => void;
 }
 
 const BATCH = 512;
-const BATCH_BYTES = 4 << 20;
+const BATCH_CHARS = 4 << 20;
+const MAX_REFUSED = 8;
 
 /**
- * Group commit: one batch is in flight, everything that arrives meanwhile goes into the next; a record is
+ * Group commit: one batch is in flight, everything that arrives meanwhile is prepared and goes into the next; a record is
  * acknowledged when its batch is durable, in the store or in the spool.
  * After a failure the store is left alone for `retryMs`: records go to the spool at once, or are refused or dropped.
  */
 export class Writer {
   readonly #deps: WriterDeps;
   #queue: Waiting[] = [];
+  readonly #relaying = new Set<string>();
+  #chain: Chain | undefined;
+  #refused: RefusedEntries[] = [];
   #running: Promise<void> | undefined;
   #downSince: number | undefined;
   #retryAt = 0;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
+  #inFlight = 0;
+  #handled = 0;
+  #watchers: { readonly upTo: number; readonly resolve: () => void }[] = [];
   #closed = false;
 
   constructor(deps: WriterDeps) {
@@ -64,14 +77,34 @@ export class Writer {
 
   write(entry: PreparedEntry): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const waiting = { entry, resolve, reject };
+      const waiting = { entry, relayed: false, resolve, reject };
       if (this.#closed) this.#lose([waiting], 'closed');
       else if (this.#queue.length >= this.#deps.maxPending) this.#lose([waiting], 'too many waiting');
-      else {
-        this.#queue.push(waiting);
-        this.#wake();
-      }
+      else this.#enqueue(waiting);
     });
+  }
+
+  /** Entries of the outbox. What does not fit now is still there at the next sweep. */
+  relay(entries: readonly (PreparedEntry & OutboxEntry)[]): void {
+    for (const entry of entries) {
+      if (this.#closed || this.#queue.length >= this.#deps.maxPending || this.#relaying.has(entry.id))
+        continue;
+      this.#relaying.add(entry.id);
+      const done = (): void => void this.#relaying.delete(entry.id);
+      this.#enqueue({ entry, relayed: true, resolve: done, reject: done });
+    }
+  }
+
+  /** Resolves when everything that waits now has been dealt with. */
+  settled(): Promise<void> {
+    const upTo = this.#handled + this.#inFlight + this.#queue.length;
+    if (upTo === this.#handled) return Promise.resolve();
+    return new Promise((resolve) => this.#watchers.push({ upTo, resolve }));
+  }
+
+  /** How many entries this process has in the chain it writes now. */
+  get position(): { readonly writer: string; readonly next: number } | undefined {
+    return this.#chain && { writer: this.#chain.writer, next: this.#chain.next };
   }
 
   get status(): WriterStatus {
@@ -83,13 +116,22 @@ export class Writer {
     };
   }
 
-  /** Writes what is waiting; later records are refused. The spool stays on disk for the next start. */
+  /** Writes what is waiting and ends the chain; later records are refused. The spool stays on disk for the next start. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#running;
-    await this.#deps.spool?.close();
+    const { store, spool } = this.#deps;
+    const last = this.#mayTry() && (!spool || spool.isEmpty) ? this.#chain?.close() : undefined;
+    // A chain that ends without it, as after a crash, is no worse evidence.
+    if (last) await this.#append(store, last).catch(() => undefined);
+    await spool?.close();
+  }
+
+  #enqueue(waiting: Waiting): void {
+    this.#queue.push(waiting);
+    this.#wake();
   }
 
   #wake(): void {
@@ -100,7 +142,7 @@ export class Writer {
     });
   }
 
-  /** One task at a time: spooled lines first, so that the oldest records reach the store first. */
+  /** One task at a time: spooled batches first, so that the oldest records reach the store first. */
   async #run(): Promise<void> {
     // Callers of the same turn share the first batch.
     await Promise.resolve();
@@ -108,48 +150,94 @@ export class Writer {
     for (;;) {
       if (spool && !spool.isEmpty && !this.#closed && this.#mayTry()) await this.#replay(spool);
       const batch = this.#take();
-      if (batch.length > 0) await this.#commit(batch);
-      else if (!spool || spool.isEmpty || this.#closed || !this.#mayTry()) return;
+      if (batch.length > 0) {
+        this.#inFlight = batch.length;
+        await this.#commit(batch);
+        this.#passed();
+      } else if (!spool || spool.isEmpty || this.#closed || !this.#mayTry()) return;
     }
   }
 
-  async #commit(batch: readonly Waiting[]): Promise<void> {
+  #passed(): void {
+    this.#handled += this.#inFlight;
+    this.#inFlight = 0;
+    const ready = this.#watchers.filter(({ upTo }) => upTo <= this.#handled);
+    this.#watchers = this.#watchers.filter(({ upTo }) => upTo > this.#handled);
+    for (const { resolve } of ready) resolve();
+  }
+
+  async #commit(waiting: readonly Waiting[]): Promise<void> {
     const { store, spool } = this.#deps;
     const behind = spool !== undefined && !spool.isEmpty;
-    if (behind || !this.#mayTry()) return this.#divert(batch, 'store is down');
+    const reachable = !behind && this.#mayTry();
+    const relayed = waiting[0]!.relayed;
+    if (!reachable && (relayed || !spool)) return this.#fail(waiting, 'store is down');
+    let chain: Chain;
     try {
-      await store.append(batch.map((waiting) => waiting.entry.body));
+      chain = this.#chain ??= await this.#deps.openChain(this.#refused);
+    } catch (error) {
+      return this.#fail(waiting, reasonOf(error), error);
+    }
+    const mark = chain.mark();
+    const batch = chain.batch(
+      waiting.map(({ entry }) => entry),
+      relayed ? waiting.map(({ entry }) => entry.id) : [],
+    );
+    if (!reachable) return this.#divert(waiting, batch, chain, mark, 'store is down');
+    try {
+      await this.#append(store, batch);
     } catch (error) {
       if (isOutage(error)) {
         this.#failed(error);
-        return this.#divert(batch, reasonOf(error));
+        return this.#divert(waiting, batch, chain, undefined, reasonOf(error));
       }
-      return batch.length === 1 ? this.#refuse(batch[0]!, error) : this.#oneByOne(batch);
+      chain.reset(mark);
+      return waiting.length === 1 ? this.#refuse(waiting[0]!, error) : this.#oneByOne(waiting);
     }
+    this.#refused = [];
     this.#succeeded();
-    for (const waiting of batch) this.#acknowledge(waiting);
+    for (const one of waiting) this.#acknowledge(one);
   }
 
   /** One entry that the store will not take must not take the others down with it. */
-  async #oneByOne(batch: readonly Waiting[]): Promise<void> {
-    for (const waiting of batch) await this.#commit([waiting]);
+  async #oneByOne(waiting: readonly Waiting[]): Promise<void> {
+    for (const one of waiting) await this.#commit([one]);
   }
 
-  async #divert(batch: readonly Waiting[], reason: string): Promise<void> {
+  /** `mark` is given if it is certain that the store has not seen the batch. */
+  async #divert(
+    waiting: readonly Waiting[],
+    batch: AuditBatch,
+    chain: Chain,
+    mark: unknown,
+    reason: string,
+  ): Promise<void> {
     const { spool, events } = this.#deps;
-    if (!spool) return this.#lose(batch, reason);
-    try {
-      await spool.append(batch.map((waiting) => waiting.entry.body));
-    } catch (error) {
-      return this.#lose(batch, reasonOf(error));
+    if (spool && !waiting[0]!.relayed) {
+      try {
+        await spool.append(batch);
+        events.emit({ type: 'audit.spooled', count: waiting.length });
+        for (const one of waiting) this.#acknowledge(one);
+        return;
+      } catch (error) {
+        reason = reasonOf(error);
+      }
     }
-    events.emit({ type: 'audit.spooled', count: batch.length });
-    for (const waiting of batch) this.#acknowledge(waiting);
+    if (mark === undefined) this.#abandon(chain, batch);
+    else chain.reset(mark);
+    this.#fail(waiting, reason);
+  }
+
+  /** The batch may be in the store or not: its chain cannot go on. The next one says whose callers were refused. */
+  #abandon(chain: Chain, { first, bodies }: AuditBatch): void {
+    const refused = { writer: chain.writer, from: first, to: first + bodies.length - 1 };
+    this.#refused = [...this.#refused, refused].slice(-MAX_REFUSED);
+    this.#chain = undefined;
   }
 
   async #replay(spool: Spool): Promise<void> {
     try {
-      const count = await spool.replay(BATCH, (bodies) => this.#deps.store.append(bodies));
+      const count = await spool.replay((batch) => this.#append(this.#deps.store, batch));
       this.#succeeded();
       this.#deps.events.emit({ type: 'audit.replayed', count });
     } catch (error) {
@@ -157,25 +245,38 @@ export class Writer {
     }
   }
 
+  #append(store: AuditStore, batch: AuditBatch): Promise<void> {
+    const { deadlineMs } = this.#deps;
+    return within(store.append(batch), deadlineMs, () =>
+      errors.E_AUDIT_UNAVAILABLE({ details: { deadlineMs } }),
+    );
+  }
+
   #acknowledge(waiting: Waiting): void {
-    this.#deps.settled(waiting.entry, true);
+    // The mirror has seen relayed entries when their transaction was committed.
+    if (!waiting.relayed) this.#deps.settled(waiting.entry, true);
     waiting.resolve({ id: waiting.entry.id, durable: true });
   }
 
   #refuse(waiting: Waiting, cause: unknown): void {
-    this.#lose([waiting], reasonOf(cause), cause);
+    this.#fail([waiting], reasonOf(cause), cause);
   }
 
-  #lose(batch: readonly Waiting[], reason: string, cause?: unknown): void {
-    const dropped: Record<AuditKind, number> = { action: 0, request: 0 };
-    for (const waiting of batch) {
-      if (this.#deps.policyOf(waiting.entry) === 'block') {
-        waiting.reject(errors.E_AUDIT_UNAVAILABLE({ details: { reason }, cause }));
+  #fail(waiting: readonly Waiting[], reason: string, cause?: unknown): void {
+    if (waiting[0]!.relayed) for (const one of waiting) one.reject(cause);
+    else this.#lose(waiting, reason, cause);
+  }
+
+  #lose(waiting: readonly Waiting[], reason: string, cause?: unknown): void {
+    const dropped: Record<AuditKind, number> = { action: 0, request: 0, log: 0 };
+    for (const one of waiting) {
+      if (this.#deps.policyOf(one.entry) === 'block') {
+        one.reject(errors.E_AUDIT_UNAVAILABLE({ details: { reason }, cause }));
       } else {
-        dropped[waiting.entry.kind]++;
+        dropped[one.entry.kind]++;
         this.#dropped++;
-        this.#deps.settled(waiting.entry, false);
-        waiting.resolve({ id: waiting.entry.id, durable: false });
+        this.#deps.settled(one.entry, false);
+        one.resolve({ id: one.entry.id, durable: false });
       }
     }
     for (const kind of ['action', 'request'] as const) {
@@ -185,11 +286,15 @@ export class Writer {
     }
   }
 
+  /** The next batch: all from the outbox or none, because only the others may go to the spool. */
   #take(): Waiting[] {
+    const relayed = this.#queue[0]?.relayed;
     let count = 0;
-    let bytes = 0;
-    while (count < this.#queue.length && count < BATCH && bytes < BATCH_BYTES) {
-      bytes += this.#queue[count]!.entry.body.length;
+    let chars = 0;
+    while (count < BATCH && chars < BATCH_CHARS && this.#queue[count]?.relayed === relayed) {
+      const waiting = this.#queue[count];
+      if (!waiting) break;
+      chars += waiting.entry.draft.length;
       count++;
     }
     return this.#queue.splice(0, count);
@@ -214,7 +319,7 @@ export class Writer {
     this.#deps.events.emit({ type: 'audit.recovered', afterMs });
   }
 
-  /** Spooled lines are brought home even if nobody writes. Does not keep the process alive: the lines are safe. */
+  /** Spooled batches are brought home even if nobody writes. Does not keep the process alive: the lines are safe. */
   #scheduleReplay(): void {
     const { spool, retryMs } = this.#deps;
     clearTimeout(this.#timer);
@@ -224,14 +329,16 @@ export class Writer {
   }
 }
 
-/** Errors that say "not now" rather than "not this". Unknown errors count as an outage: that is the safe side. */
+/** Errors that say "not this" rather than "not now". Unknown errors count as an outage: that is the safe side. */
+const REFUSALS = new Set(['check', 'not-null', 'foreign-key', 'unique', 'other']);
+
 function isOutage(error: unknown): boolean {
-  const { kind } = error as { kind?: unknown };
-  return typeof kind !== 'string' || !['check', 'not-null', 'foreign-key', 'unique', 'other'].includes(kind);
+  const { kind } = (error ?? {}) as { kind?: unknown };
+  return typeof kind !== 'string' || !REFUSALS.has(kind);
 }
 
 /** For events: a code, never the message, which may quote values. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === 'string' ? code : error instanceof Error ? error.name : 'unknown';
 }

@@ -186,7 +186,7 @@ onBothExpress((express) => {
     const failing: AuditStore = { ...hanging, append: () => Promise.reject(new Error('down')) };
     const failed = await served(failing);
     expect((await fetch(`${failed.url}/books/1`)).status).toBe(200);
-    await eventually(() => expect(failed.audit.status.dropped).toBe(1));
+    await eventually(() => expect(failed.audit.status().dropped).toBe(1));
     expect(failed.events.all).toContainEqual(
       expect.objectContaining({ type: 'audit.dropped', count: 1, of: 'request' }),
     );

@@ -2,21 +2,28 @@ import { sql } from '@portcullis/core';
 import type { Migration } from '@portcullis/core/postgres';
 
 /**
- * The log. `body` is what was said, byte for byte; every other column is generated from it and can say nothing else.
- * - UPDATE, DELETE and TRUNCATE are refused for everybody, the owner and superusers included (who can still take the
- *   trigger away: this is a lock, not a proof).
- * - Row-level security, forced on the owner too: a reader sees the entries whose actor is the setting `app.user_id`;
+ * The log. `body` is what was said, byte for byte, and what is hashed; the columns that queries use are generated from it
+ * and can say nothing else. Nothing else in these tables is believed by a verifier either: all evidence is in the bodies, the
+ * signatures and the checkpoints.
+ * - Entries, batches, ranges and checkpoints: UPDATE, DELETE and TRUNCATE are refused for everybody, the owner and superusers
+ *   included (who can still take the trigger away: this is a lock, the proof is elsewhere).
+ * - Row-level security of entries, forced on the owner too: a reader sees the entries whose actor is the setting `app.user_id`;
  *   with the setting `app.is_staff` = `true`, all. Superusers and roles with BYPASSRLS see everything.
+ * - The outbox holds what transactions of the application have recorded until it has its place in a chain.
+ * - Personal values that stand in bodies as commitments only are kept, encrypted, in `audit_sealed`, so that they can go
+ *   while every hash stays.
  */
 export const auditMigrations: readonly Migration[] = Object.freeze([
   {
     concern: 'audit',
-    id: '001-entry',
+    id: '001-ledger',
     up: `
 create table audit_entry (
-  seq bigint generated always as identity primary key,
+  w text collate "C" not null,
+  n bigint not null,
   body text not null,
-  id text not null generated always as (body::jsonb ->> 'id') stored unique,
+  seq bigint generated always as identity unique,
+  id text collate "C" not null generated always as (body::jsonb ->> 'id') stored unique,
   at text collate "C" not null generated always as (body::jsonb ->> 't') stored,
   kind text not null generated always as (body::jsonb ->> 'k') stored,
   action text collate "C" not null generated always as (body::jsonb #>> '{e,type}') stored,
@@ -25,7 +32,8 @@ create table audit_entry (
   target_type text generated always as (body::jsonb #>> '{e,target,type}') stored,
   target_id text generated always as (body::jsonb #>> '{e,target,id}') stored,
   request text generated always as (body::jsonb #>> '{c,requestId}') stored,
-  check (kind in ('action', 'request')),
+  primary key (w, n),
+  check (kind in ('action', 'request', 'log')),
   check (outcome in ('success', 'failure', 'denied', 'error', 'aborted'))
 );
 create index audit_entry_at on audit_entry (at, seq);
@@ -34,13 +42,62 @@ create index audit_entry_target on audit_entry (target_type, target_id, seq) whe
 create index audit_entry_action on audit_entry (action, seq);
 create index audit_entry_request on audit_entry (request) where request is not null;
 
+create table audit_batch (
+  w text collate "C" not null,
+  first bigint not null,
+  count integer not null check (count > 0),
+  leaves bytea not null check (length(leaves) = 32 * count),
+  signature text not null,
+  at timestamptz not null default clock_timestamp(),
+  primary key (w, first)
+);
+create index audit_batch_at on audit_batch (at);
+
+create table audit_range (
+  idx bigint primary key,
+  w text collate "C" not null,
+  first bigint not null,
+  count integer not null,
+  unique (w, first)
+);
+create table audit_checkpoint (
+  size bigint primary key,
+  note text not null,
+  at timestamptz not null default clock_timestamp()
+);
+create table audit_frontier (
+  one boolean primary key default true check (one),
+  size bigint not null,
+  hashes bytea not null
+);
+
+create table audit_outbox (
+  id text collate "C" primary key,
+  draft text not null,
+  at timestamptz not null default clock_timestamp()
+);
+create index audit_outbox_at on audit_outbox (at);
+
+create table audit_sealed (
+  commitment text collate "C" primary key,
+  subject text collate "C" not null,
+  path text not null,
+  salt bytea not null,
+  value bytea not null
+);
+create index audit_sealed_subject on audit_sealed (subject);
+
 create function audit_refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception 'The audit log is append-only: % is refused.', tg_op using errcode = 'insufficient_privilege';
 end $$;
-create trigger audit_entry_append_only before update or delete or truncate on audit_entry
+${['entry', 'batch', 'range', 'checkpoint']
+  .map(
+    (name) => `create trigger audit_${name}_append_only before update or delete or truncate on audit_${name}
   for each statement execute function audit_refuse_change();
-alter table audit_entry enable always trigger audit_entry_append_only;
+alter table audit_${name} enable always trigger audit_${name}_append_only;`,
+  )
+  .join('\n')}
 
 alter table audit_entry enable row level security;
 alter table audit_entry force row level security;
@@ -49,7 +106,8 @@ create policy audit_read_own on audit_entry for select
   using (actor = nullif(current_setting('app.user_id', true), ''));
 create policy audit_read_staff on audit_entry for select
   using (current_setting('app.is_staff', true) = 'true');
-revoke all on audit_entry from public;
+revoke all on audit_entry, audit_batch, audit_range, audit_checkpoint, audit_frontier, audit_outbox, audit_sealed
+  from public;
 `,
   },
 ]);
@@ -57,7 +115,7 @@ revoke all on audit_entry from public;
 const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /**
- * A role that can append and (under the row-level policy) read, and nothing else; for `postgresAudit({ role })` and
+ * A role that can append and (under the row-level policy) read, and nothing else but to empty the outbox and what is sealed; for `postgresAudit({ role })` and
  * for connections of your own. The user that applies the migration becomes a member and needs CREATEROLE if the role
  * is not there yet. Roles belong to the whole database server: choose a name per application.
  */
@@ -84,7 +142,10 @@ do $$
 begin
   execute format('grant usage on schema %I to ${name}', current_schema());
 end $$;
-grant insert (body), select on audit_entry to ${name};
+grant insert (w, n, body), select on audit_entry to ${name};
+grant insert, select on audit_batch, audit_range, audit_checkpoint to ${name};
+grant insert, select, update on audit_frontier to ${name};
+grant insert, select, delete on audit_outbox, audit_sealed to ${name};
 `,
   };
 }

@@ -4,12 +4,13 @@ import {
   sql as tag,
   type Duration,
   type Sql,
+  type SqlClient,
   type SqlStatement,
 } from '@portcullis/core';
 import { fromBody } from '../entry.js';
 import { pageOf } from '../memory.js';
 import type { CheckedQuery } from '../query.js';
-import type { AuditStore } from '../store.js';
+import type { AuditBatch, AuditStore } from '../store.js';
 
 export interface PostgresAuditOptions {
   /** From `fromPg(pool)` or `fromPglite(db)`. A small pool of its own keeps records flowing when the app's is exhausted. */
@@ -38,23 +39,24 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
     role: option.optional(option.string({ max: 63 })),
     timeoutMs: option.duration({ minMs: 10, maxMs: 60_000, default: '2s' }),
   });
+  const name = (table: string): string => tag.identifier(schema, table).text;
   const table = tag.identifier(schema, 'audit_entry');
   const asRole = role === undefined ? {} : { role };
-  // Without a conflict target: naming one would need the right to read what is there.
-  const insert = `insert into ${table.text} (body)
-    select body from unnest($1::text[]) with ordinality as given(body, n) order by n
-    on conflict do nothing`;
+  const append = appendStatement(name);
 
   return Object.freeze<AuditStore>({
-    async append(bodies) {
-      if (role === undefined) {
-        await sql.query(insert, [bodies], { timeoutMs });
-      } else {
-        await sql.transaction((tx) => tx.query(insert, [bodies], { timeoutMs }), { timeoutMs, ...asRole });
+    async append(batch) {
+      const values = appendValues(batch);
+      const run = async (client: SqlClient): Promise<void> => {
+        await client.query(append, values, { timeoutMs });
+      };
+      try {
+        // A statement is a transaction of its own; only a role needs one around it.
+        if (role === undefined) await run(sql);
+        else await sql.transaction(run, { timeoutMs, ...asRole });
+      } catch (error) {
+        if ((error as { kind?: unknown }).kind !== 'unique' || !(await isThere(batch))) throw error;
       }
-    },
-    async appendIn(tx, bodies) {
-      await tx.query(insert, [bodies], { timeoutMs });
     },
     async query(query) {
       const settings = {
@@ -70,7 +72,64 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
         query.limit,
       );
     },
+    outbox: {
+      async put(tx, entries) {
+        await tx.query(
+          `insert into ${name('audit_outbox')} (id, draft) select * from unnest($1::text[], $2::text[])`,
+          [entries.map(({ id }) => id), entries.map(({ draft }) => draft)],
+          { timeoutMs },
+        );
+      },
+      async waiting(longerThanMs, limit) {
+        const statement = tag`select id, draft from ${tag.identifier(schema, 'audit_outbox')}
+          where at <= clock_timestamp() - ${longerThanMs}::double precision * interval '1 millisecond'
+          order by at limit ${limit}`;
+        const { rows } = await sql.transaction(
+          (tx) => tx.query<{ id: string; draft: string }>(statement, undefined, { timeoutMs }),
+          { readOnly: true, timeoutMs, ...asRole },
+        );
+        return rows;
+      },
+    },
   });
+
+  /** The first of two attempts of one batch was late, and came through after all. */
+  async function isThere({ writer, first }: AuditBatch): Promise<boolean> {
+    const { rowCount } = await sql.query(
+      `select 1 from ${name('audit_batch')} where w = $1 and first = $2`,
+      [writer, first],
+      { timeoutMs },
+    );
+    return rowCount === 1;
+  }
+}
+
+/** One statement, so that everything about a batch stands or falls together. A batch that is there already does nothing. */
+function appendStatement(name: (table: string) => string): string {
+  return `with fresh as (
+      select 1 where not exists (select from ${name('audit_batch')} where w = $1::text and first = $2::bigint)
+    ), batch as (
+      insert into ${name('audit_batch')} (w, first, count, leaves, signature)
+      select $1::text, $2::bigint, $3::integer, $4::bytea, $5::text from fresh
+    ), relayed as (
+      delete from ${name('audit_outbox')} where id = any ($7::text[])
+    ), sealed as (
+      insert into ${name('audit_sealed')} (commitment, subject, path, salt, value)
+      select commitment, subject, path, decode(salt, 'base64'), decode(value, 'base64')
+      from fresh, jsonb_to_recordset($8::jsonb) as given(commitment text, subject text, path text, salt text, value text)
+    )
+    insert into ${name('audit_entry')} (w, n, body)
+    select $1::text, $2::bigint + place - 1, body from fresh, unnest($6::text[]) with ordinality as given(body, place)
+    order by place`;
+}
+
+function appendValues({ writer, first, bodies, leaves, signature, sealed, outbox }: AuditBatch): unknown[] {
+  const values = sealed.map(({ salt, value, ...rest }) => ({
+    ...rest,
+    salt: salt.toString('base64'),
+    value: value.toString('base64'),
+  }));
+  return [writer, first, bodies.length, leaves, signature, bodies, outbox, JSON.stringify(values)];
 }
 
 function statement(table: SqlStatement, query: CheckedQuery): SqlStatement {
@@ -78,7 +137,7 @@ function statement(table: SqlStatement, query: CheckedQuery): SqlStatement {
   const conditions = [
     visibleTo === undefined ? undefined : tag`actor = ${visibleTo}`,
     before === undefined ? undefined : tag`seq < ${before}::bigint`,
-    kind === undefined ? undefined : tag`kind = ${kind}`,
+    kind === undefined ? tag`kind <> 'log'` : tag`kind = ${kind}`,
     actor === undefined ? undefined : tag`actor = ${actor}`,
     action === undefined ? undefined : actionCondition(action),
     outcome === undefined ? undefined : tag`outcome = ${outcome}`,

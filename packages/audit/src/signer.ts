@@ -1,0 +1,60 @@
+import { createPrivateKey, createPublicKey, sign as signWith, type KeyObject } from 'node:crypto';
+import { option, OptionError, readOptions, type Secret } from '@portcullis/core';
+import { isOrigin } from './leaf.js';
+import { verifierKey } from './note.js';
+
+/** Who speaks for the log. A key management service can stand behind it. */
+export interface LogSigner {
+  /** Name of the log, such as `library.example/audit`: first line of every checkpoint, part of every entry. */
+  readonly origin: string;
+  /** C2SP verifier key (signature type 1, Ed25519): what verifiers need. */
+  readonly verifierKey: string;
+  /** Ed25519 over the message (RFC 8032), 64 bytes. */
+  sign(message: Buffer): Promise<Buffer> | Buffer;
+}
+
+export interface Ed25519SignerOptions {
+  /** A schema-less URL that stays with the log for ever. 1 to 200 letters, digits and `._~/:@-`. */
+  readonly origin: string;
+  /** PKCS #8 PEM, as `openssl genpkey -algorithm ed25519` makes it. */
+  readonly key: string | Secret<string>;
+}
+
+/** The log's key in this process. @throws OptionError */
+export function ed25519Signer(options: Ed25519SignerOptions): LogSigner {
+  const { origin, key } = readOptions('ed25519Signer', options, {
+    origin: option.string({ max: 200 }),
+    key: option.secret({ minBytes: 32 }),
+  });
+  if (!isOrigin(origin)) {
+    throw new OptionError(
+      'E_OPTION_VALUE',
+      'ed25519Signer',
+      'origin',
+      'origin must be a name such as library.example/audit',
+    );
+  }
+  const privateKey = readKey(key);
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(-32);
+  return Object.freeze<LogSigner>({
+    origin,
+    verifierKey: verifierKey(origin, publicKey),
+    sign: (message) => signWith(null, message, privateKey),
+  });
+}
+
+function readKey(key: Secret<string>): KeyObject {
+  let read: KeyObject | undefined;
+  try {
+    read = createPrivateKey(key.reveal());
+  } catch {
+    // The error of OpenSSL helps nobody here, and may quote what it read.
+  }
+  if (read?.asymmetricKeyType === 'ed25519') return read;
+  throw new OptionError(
+    'E_OPTION_VALUE',
+    'ed25519Signer',
+    'key',
+    'key must be an Ed25519 private key as PKCS #8 PEM',
+  );
+}
