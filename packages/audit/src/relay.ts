@@ -23,7 +23,7 @@ export class Relay {
   constructor(outbox: AuditOutbox, writer: Writer) {
     this.#outbox = outbox;
     this.#writer = writer;
-    this.#timer = setInterval(() => this.sweep(), SWEEP_EVERY_MS);
+    this.#timer = setInterval(() => void this.sweep(), SWEEP_EVERY_MS);
     this.#timer.unref();
   }
 
