@@ -89,6 +89,11 @@ export interface Audit {
    * @throws E_AUDIT_QUERY_INVALID | SqlError
    */
   query(query: AuditQuery): Promise<AuditPage>;
+  /**
+   * The whole log as lines of NDJSON, for `verifyLog()` and `portcullis-audit verify`.
+   * @throws SqlError
+   */
+  export(): AsyncIterable<string>;
   /** What is waiting, what was lost, and which guarantee is in force. */
   status(): AuditStatus;
   /** Waits for what is on its way; records that come later are refused or dropped by class. */
@@ -193,6 +198,11 @@ export function createAudit(options: AuditOptions): Audit {
       // Who has just recorded something finds it.
       await writer.settled();
       return store.query(checked);
+    },
+    async *export() {
+      if (!store.export) throw new TypeError('This audit store has no export.');
+      await writer.settled();
+      yield* store.export();
     },
     status: () => ({
       ...writer.status,

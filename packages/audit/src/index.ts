@@ -19,6 +19,7 @@ export type { SpoolOptions } from './spool.js';
 export type { LossPolicy, Receipt, WriterStatus } from './writer.js';
 export type { AuditEventType } from './events.js';
 export { memoryAudit, type MemoryAudit } from './memory.js';
+export { verifyLog, type Finding, type LogReport, type VerifyOptions } from './verify.js';
 export { canonicalJson } from './canonical-json.js';
 export { errors as auditErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

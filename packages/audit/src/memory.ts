@@ -1,6 +1,7 @@
 import { fromBody, type StoredEntry } from './entry.js';
 import type { AuditPage, CheckedQuery } from './query.js';
 import type { AuditStore } from './store.js';
+import { batchLine } from './verify.js';
 
 export interface MemoryAudit extends AuditStore {
   /** Everything that was recorded, oldest first, without what the log says about itself. */
@@ -12,21 +13,21 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
   const { maxEntries = 100_000 } = options;
   const entries: StoredEntry[] = [];
   const ids = new Set<string>();
-  const batches = new Set<string>();
+  const batches = new Map<string, { writer: string; last: number; signature: string }>();
   let seq = 0;
 
   return {
     get entries() {
       return entries.filter(({ kind }) => kind !== 'log');
     },
-    append({ writer, first, bodies }) {
+    append({ writer, first, bodies, signature }) {
       const name = `${writer} ${first}`;
       if (batches.has(name)) return Promise.resolve();
       const added = bodies.map((body, i) => Object.freeze(fromBody(body, String(seq + i + 1))));
       if (added.some(({ id }) => ids.has(id))) {
         return Promise.reject(Object.assign(new Error('An entry of this id is there.'), { kind: 'unique' }));
       }
-      batches.add(name);
+      batches.set(name, { writer, last: first + bodies.length - 1, signature });
       seq += added.length;
       for (const entry of added) {
         ids.add(entry.id);
@@ -34,6 +35,15 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
         if (entries.length > maxEntries) ids.delete(entries.shift()!.id);
       }
       return Promise.resolve();
+    },
+    async *export() {
+      const ends = new Map([...batches.values()].map((batch) => [`${batch.writer} ${batch.last}`, batch]));
+      const ordered = entries.toSorted((a, b) => a.writer.localeCompare(b.writer) || a.number - b.number);
+      for (const { body, writer, number } of ordered) {
+        yield body;
+        const end = ends.get(`${writer} ${number}`);
+        if (end) yield batchLine(end);
+      }
     },
     query(query): Promise<AuditPage> {
       const found: StoredEntry[] = [];

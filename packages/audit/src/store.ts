@@ -39,6 +39,8 @@ export interface AuditStore {
    */
   append(batch: AuditBatch): Promise<void>;
   query(query: CheckedQuery): Promise<AuditPage>;
+  /** Everything that is there, writer by writer, in the order of the chains: lines of NDJSON, as `verifyLog()` reads them. */
+  export?(): AsyncIterable<string>;
   /** Absent if the store has no transactions. */
   readonly outbox?: AuditOutbox;
 }

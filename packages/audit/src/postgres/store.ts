@@ -11,6 +11,7 @@ import { fromBody } from '../entry.js';
 import { pageOf } from '../memory.js';
 import type { CheckedQuery } from '../query.js';
 import type { AuditBatch, AuditStore } from '../store.js';
+import { batchLine } from '../verify.js';
 
 export interface PostgresAuditOptions {
   /** From `fromPg(pool)` or `fromPglite(db)`. A small pool of its own keeps records flowing when the app's is exhausted. */
@@ -72,6 +73,30 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
         query.limit,
       );
     },
+    async *export() {
+      let [writer, number] = ['', '-1'];
+      for (;;) {
+        const { rows } = await readAll<ExportRow>(exportPage(name), [writer, number, EXPORT_PAGE]);
+        for (const row of rows) {
+          yield row.body;
+          if (row.signature !== null) {
+            yield batchLine({ writer: row.w, last: Number(row.n), signature: row.signature });
+          }
+        }
+        if (rows.length < EXPORT_PAGE) break;
+        [writer, number] = [rows.at(-1)!.w, rows.at(-1)!.n];
+      }
+      // Batches whose entries are gone are shown too, for the verifier to find.
+      const orphans = await readAll<ExportRow>(
+        `select w, (first + count - 1)::text as n, signature from ${name('audit_batch')} b
+         where not exists (select from ${name('audit_entry')} where w = b.w and n = b.first + b.count - 1)
+         order by w, first limit $1`,
+        [EXPORT_PAGE],
+      );
+      for (const row of orphans.rows) {
+        yield batchLine({ writer: row.w, last: Number(row.n), signature: row.signature ?? '' });
+      }
+    },
     outbox: {
       async put(tx, entries) {
         await tx.query(
@@ -93,6 +118,15 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
     },
   });
 
+  function readAll<Row>(text: string, values: readonly unknown[]) {
+    return sql.transaction((tx) => tx.query<Row>(text, values, { timeoutMs }), {
+      readOnly: true,
+      timeoutMs,
+      settings: { 'app.is_staff': 'true' },
+      ...asRole,
+    });
+  }
+
   /** The first of two attempts of one batch was late, and came through after all. */
   async function isThere({ writer, first }: AuditBatch): Promise<boolean> {
     const { rowCount } = await sql.query(
@@ -102,6 +136,27 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
     );
     return rowCount === 1;
   }
+}
+
+interface ExportRow {
+  readonly w: string;
+  readonly n: string;
+  readonly body: string;
+  /** Of the batch that ends here; null if none does. */
+  readonly signature: string | null;
+}
+
+const EXPORT_PAGE = 1_000;
+
+/** By key, so that a log of any length is read in constant memory and no transaction stays open meanwhile. */
+function exportPage(name: (table: string) => string): string {
+  return `select e.w, e.n::text as n, e.body, b.signature
+    from (
+      select w, n, body from ${name('audit_entry')}
+      where (w, n) > ($1::text, $2::bigint) order by w, n limit $3
+    ) e
+    left join ${name('audit_batch')} b on b.w = e.w and b.first <= e.n and b.first + b.count - 1 = e.n
+    order by e.w, e.n`;
 }
 
 /** One statement, so that everything about a batch stands or falls together. A batch that is there already does nothing. */
