@@ -71,7 +71,7 @@ export class Spool {
   async append(batch: AuditBatch): Promise<void> {
     const line = Buffer.from(`${JSON.stringify(toLine(batch))}\n`);
     if (this.bytes + line.length > this.#maxBytes) {
-      throw Object.assign(new Error('The audit spool is full.'), { code: 'E_AUDIT_SPOOL_FULL' });
+      throw Object.assign(new Error('The audit spool is full.'), { code: 'ENOSPC' });
     }
     const file = (this.#file ??= await open(this.#path, existsSync(this.#path) ? 'r+' : 'wx+', 0o600));
     try {
