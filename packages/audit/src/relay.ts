@@ -41,7 +41,6 @@ export class Relay {
   }
 
   async #sweep(longerThanMs: number): Promise<void> {
-    if (this.#writer.status.store === 'down') return;
     // A store that cannot be asked is noticed by the writer; the rows wait.
     const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT).catch(() => []);
     this.#writer.relay(left.flatMap(readDraft));

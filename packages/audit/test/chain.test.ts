@@ -140,6 +140,33 @@ describe('a batch whose fate is unknown', () => {
   });
 });
 
+test('the outbox is relayed again once the store is back, even if nobody records anything directly', async () => {
+  const clock = manualClock();
+  const waiting = [{ id: 'b8f0a7a2-7c4e-4a53-9d0a-3f7f3c1f0a11', draft: draft('any').draft }];
+  const stored: AuditBatch[] = [];
+  let down = true;
+  const audit = createAudit({
+    clock,
+    store: {
+      ...memoryAudit(),
+      append(batch) {
+        if (down) return Promise.reject(new Error('connection refused'));
+        stored.push(batch);
+        return Promise.resolve();
+      },
+      outbox: { put: () => Promise.resolve(), waiting: () => Promise.resolve(waiting) },
+    },
+  });
+  await audit.relay(0);
+  expect(audit.status().store).toBe('down');
+  down = false;
+  clock.advance(1_000);
+  await audit.relay(0);
+  expect(stored.map(({ outbox }) => outbox)).toEqual([[waiting[0]!.id]]);
+  expect(audit.status().store).toBe('up');
+  await audit.close();
+});
+
 test("a log's key that is none does not start", () => {
   expect(() => ed25519Signer({ origin: 'a b', key: 'x'.repeat(40) })).toThrow(/origin/);
   expect(() => ed25519Signer({ origin, key: 'x'.repeat(40) })).toThrow(/PKCS #8/);
