@@ -1,5 +1,5 @@
 import { PGlite } from '@electric-sql/pglite';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { fromPglite, migrate } from '@portcullis/core/postgres';
 import { manualClock } from '@portcullis/core/testing';
 import { generateKeyPairSync, sign } from 'node:crypto';
@@ -8,6 +8,7 @@ import {
   ed25519Signer,
   memoryAudit,
   verifyLog,
+  type Audit,
   type AuditBatch,
   type AuditStore,
   type LogSigner,
@@ -44,8 +45,13 @@ async function someLog(store: AuditStore = memoryAudit(), by: LogSigner = signer
     });
     clock.advance(25_000);
   }
-  return collect(audit.export());
+  const lines = await collect(audit.export());
+  open.push(audit);
+  return lines;
 }
+
+const open: Audit[] = [];
+afterEach(() => Promise.all(open.splice(0).map((audit) => audit.close())));
 
 const isEntry = (line: string): boolean => !line.startsWith('{"batch"');
 /** Puts every entry in its place again, as who can write the table and knows the format would do. */
