@@ -245,7 +245,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let sql: Sql;
   beforeAll(async () => {
-    db = new PGlite();
+    db = await PGlite.create();
     sql = fromPglite(db as never);
     await migrate(sql, migrations);
   }, 60_000);

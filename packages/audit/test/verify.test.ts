@@ -146,7 +146,7 @@ async function withoutCertificate(): Promise<string[]> {
 describe('a database', () => {
   let db: PGlite;
   beforeAll(async () => {
-    db = new PGlite();
+    db = await PGlite.create();
     await migrate(fromPglite(db as never), auditMigrations);
   }, 60_000);
   afterAll(() => db.close());
