@@ -5,7 +5,7 @@ import { verifierKey } from './note.js';
 
 /** Who speaks for the log. A key management service can stand behind it. */
 export interface LogSigner {
-  /** Name of the log, such as `library.example/audit`: first line of every checkpoint, part of every entry. */
+  /** Name of the log, such as `library.example/audit`: part of every entry and of what is signed. */
   readonly origin: string;
   /** C2SP verifier key (signature type 1, Ed25519): what verifiers need. */
   readonly verifierKey: string;

@@ -1,5 +1,5 @@
 /**
- * What is signed besides checkpoints. The first line says what kind of statement it is, so that a signature of one kind can
+ * What is signed. The first line says what kind of statement it is, so that a signature of one kind can
  * never pass for another; no origin of a log is such a line.
  */
 

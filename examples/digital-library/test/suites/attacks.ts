@@ -205,7 +205,7 @@ export function attacks(library: () => OpenLibrary): void {
         'select kind, body from portcullis.audit_entry',
       );
       const kinds = new Set(rows.map(({ kind }) => kind));
-      expect(kinds).toEqual(new Set(['action', 'request']));
+      expect(kinds).toEqual(new Set(['log', 'action', 'request']));
       expect(rows.length).toBeGreaterThan(100);
       const all = rows.map(({ body }) => body).join('\n');
       for (const secret of secrets) expect(all.includes(secret)).toBe(false);

@@ -3,9 +3,9 @@ import type { Migration } from '@portcullis/core/postgres';
 
 /**
  * The log. `body` is what was said, byte for byte, and what is hashed; the columns that queries use are generated from it
- * and can say nothing else. Nothing else in these tables is believed by a verifier either: all evidence is in the bodies, the
- * signatures and the checkpoints.
- * - Entries, batches, ranges and checkpoints: UPDATE, DELETE and TRUNCATE are refused for everybody, the owner and superusers
+ * and can say nothing else. Nothing else in these tables is believed by a verifier either: all evidence is in the bodies and
+ * the signatures.
+ * - Entries and batches: UPDATE, DELETE and TRUNCATE are refused for everybody, the owner and superusers
  *   included (who can still take the trigger away: this is a lock, the proof is elsewhere).
  * - Row-level security of entries, forced on the owner too: a reader sees the entries whose actor is the setting `app.user_id`;
  *   with the setting `app.is_staff` = `true`, all. Superusers and roles with BYPASSRLS see everything.
@@ -53,24 +53,6 @@ create table audit_batch (
 );
 create index audit_batch_at on audit_batch (at);
 
-create table audit_range (
-  idx bigint primary key,
-  w text collate "C" not null,
-  first bigint not null,
-  count integer not null,
-  unique (w, first)
-);
-create table audit_checkpoint (
-  size bigint primary key,
-  note text not null,
-  at timestamptz not null default clock_timestamp()
-);
-create table audit_frontier (
-  one boolean primary key default true check (one),
-  size bigint not null,
-  hashes bytea not null
-);
-
 create table audit_outbox (
   id text collate "C" primary key,
   draft text not null,
@@ -91,7 +73,7 @@ create function audit_refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception 'The audit log is append-only: % is refused.', tg_op using errcode = 'insufficient_privilege';
 end $$;
-${['entry', 'batch', 'range', 'checkpoint']
+${['entry', 'batch']
   .map(
     (name) => `create trigger audit_${name}_append_only before update or delete or truncate on audit_${name}
   for each statement execute function audit_refuse_change();
@@ -106,8 +88,7 @@ create policy audit_read_own on audit_entry for select
   using (actor = nullif(current_setting('app.user_id', true), ''));
 create policy audit_read_staff on audit_entry for select
   using (current_setting('app.is_staff', true) = 'true');
-revoke all on audit_entry, audit_batch, audit_range, audit_checkpoint, audit_frontier, audit_outbox, audit_sealed
-  from public;
+revoke all on audit_entry, audit_batch, audit_outbox, audit_sealed from public;
 `,
   },
 ]);
@@ -143,8 +124,7 @@ begin
   execute format('grant usage on schema %I to ${name}', current_schema());
 end $$;
 grant insert (w, n, body), select on audit_entry to ${name};
-grant insert, select on audit_batch, audit_range, audit_checkpoint to ${name};
-grant insert, select, update on audit_frontier to ${name};
+grant insert, select on audit_batch to ${name};
 grant insert, select, delete on audit_outbox, audit_sealed to ${name};
 `,
   };
