@@ -13,6 +13,7 @@ import {
 } from '@portcullis/headers';
 import { context, rateLimit } from '@portcullis/rate-limit';
 import { createRedactor } from '@portcullis/redact';
+import { strictForm, strictJson } from '@portcullis/validation';
 import type { OpenApiDocument } from '@portcullis/validation/openapi';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { fileURLToPath } from 'node:url';
@@ -64,12 +65,14 @@ export function createApp(house: House): Express {
 
   // How often, how much, and who.
   app.use(rateLimit({ name: 'address', limit: 600, window: '1m', store: windows, events }));
+  app.use(auth.wellKnown());
   app.use(
     '/assets',
     rbac.public('style sheet and icon'),
     express.static(assets, { index: false, maxAge: '1h' }),
   );
-  app.use(express.json({ limit: '100kb' }), express.urlencoded({ extended: false, limit: '20kb' }));
+  // A body has one reading; covers bring one of a third type and read it themselves.
+  app.use(strictJson({ otherTypes: 'pass', events }), strictForm({ otherTypes: 'pass', events }));
   app.use(auth.authenticate());
   app.use(noStore({ when: 'always' })); // Every page says who looks at it, if only by its menu.
   app.use(rateLimit({ name: 'person', by: 'principal', limit: 1200, window: '1m', store: windows, events }));

@@ -1,7 +1,7 @@
 import { createHmac, createPublicKey, createSecretKey, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import jsonwebtoken from 'jsonwebtoken';
-import { Secret, type ErrorFactory } from '@portcullis/core';
+import { guardOf, Secret, walkRoutes, type ErrorFactory } from '@portcullis/core';
 import { manualClock } from '@portcullis/core/testing';
 import { onBothExpress } from '@portcullis/test-support';
 import fc from 'fast-check';
@@ -388,6 +388,15 @@ describe('publishing keys', () => {
       await request(app).head('/.well-known/jwks.json').expect(200);
       await request(app).post('/.well-known/jwks.json').expect(418);
       await request(app).get('/.well-known/jwks.jsonx').expect(418);
+    });
+
+    test('it guards no route: one behind it that says nothing is still a forgotten one', () => {
+      const app = express();
+      app.use(publishKeys(tokens()));
+      app.get('/forgotten', (_req: unknown, res: { end(): void }) => res.end());
+      const forgotten = walkRoutes(app).find(({ path }) => path === '/forgotten');
+      expect(forgotten && guardOf(forgotten)).toBeUndefined();
+      expect(forgotten).toBeDefined();
     });
   });
 });

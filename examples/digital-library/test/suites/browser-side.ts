@@ -87,6 +87,32 @@ export function browserSide(library: () => OpenLibrary): void {
       expect(text).not.toMatch(/private|stolen/);
     });
 
+    test('a body with two readings is refused: a key or a field that occurs twice', async () => {
+      const send = (type: string, raw: string) =>
+        library()
+          .anonymous()
+          .send('POST', '/api/auth/sign-in', {
+            headers: { 'content-type': type, 'sec-fetch-site': 'same-origin' },
+            raw,
+          });
+      for (const [type, body] of [
+        ['application/json', '{"login":"a@example.org","password":"x","login":"b@example.org"}'],
+        ['application/x-www-form-urlencoded', 'login=a%40example.org&password=x&login=b%40example.org'],
+      ] as const) {
+        const answer = await send(type, body);
+        expect([type, answer.status]).toEqual([type, 400]);
+        expect(answer.text).toMatch(/occurs (?:twice|more than once)|repeated|duplicate/i);
+      }
+    });
+
+    test('keys that verify our tokens are published, without what signs', async () => {
+      const answer = await library().anonymous().get('/.well-known/jwks.json');
+      expect(answer.status).toBe(200);
+      const { keys } = JSON.parse(answer.text) as { keys: readonly Record<string, unknown>[] };
+      expect(keys.length).toBeGreaterThan(0);
+      for (const key of keys) expect(Object.keys(key)).not.toEqual(expect.arrayContaining(['d']));
+    });
+
     test('cookies leave Secure, HttpOnly, SameSite and bound to this host', async () => {
       const { ann } = library();
       const { email, password } = ann;

@@ -7,7 +7,8 @@ const PATH = '/.well-known/jwks.json';
  * Answers `GET /.well-known/jwks.json` with the public keys; everything else goes on to the app. Mount it at the root.
  */
 export function publishKeys(tokens: Pick<Tokens, 'jwks'>): Middleware {
-  return guard('publishKeys', { stage: 'public', detail: 'keys' }, (req, res) => {
+  // Not `public`: it says nothing about the routes behind it, which it lets through.
+  return guard('publishKeys', { stage: 'posture', detail: 'publishes keys' }, (req, res) => {
     const isAsked = req.method === 'GET' || req.method === 'HEAD';
     if (!isAsked || (req.url ?? '').split('?', 1)[0] !== PATH) return ALLOW;
     answerKeys(tokens, res, req.method === 'HEAD');

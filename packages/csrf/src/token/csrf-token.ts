@@ -197,7 +197,7 @@ export function csrfToken(options: CsrfTokenOptions): CsrfToken {
       tellRefusal(events, req, decision.reason, undefined);
       throw errors.E_CSRF_TOKEN({ details: { reason: decision.reason, method: req.method } });
     }
-    dropField(req.body, field);
+    dropField(req, field);
     // Read by templates and handlers; until then nothing is signed and no cookie is set.
     if (res.locals) {
       Object.defineProperty(res.locals, 'csrfToken', {

@@ -17,10 +17,15 @@ export function findToken(req: SecurityRequest, header: string, field: string): 
   return typeof token === 'string' ? { token } : { fault: 'token-malformed' };
 }
 
-/** Takes the field off the body, so that schemas of forms need not know it. */
-export function dropField(body: unknown, field: string): void {
-  if (typeof body === 'object' && body !== null && Object.hasOwn(body, field))
-    Reflect.deleteProperty(body, field);
+/** Takes the field off the body, so that schemas of forms need not know it; off a copy where the reader has frozen it. */
+export function dropField(req: SecurityRequest, field: string): void {
+  const { body } = req;
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, field)) return;
+  if (Reflect.deleteProperty(body, field)) return;
+  const rest = Object.entries(Object.getOwnPropertyDescriptors(body)).filter(([name]) => name !== field);
+  req.body = Object.freeze(
+    Object.create(Object.getPrototypeOf(body) as object | null, Object.fromEntries(rest)),
+  );
 }
 
 function ownField(body: unknown, field: string): unknown {
