@@ -11,6 +11,7 @@ import { findingsOf } from './observatory/policies.js';
 import { reportsOf, VISITS, type ReportRun } from './observatory/reports.js';
 import { serve, type Served } from './observatory/serve.js';
 import { makeFiles, sites, type Major } from './observatory/sites.js';
+import { markdownTable } from './markdown-table.js';
 
 const { values: flags } = parseArgs({
   options: { short: { type: 'boolean' }, write: { type: 'boolean' } },
@@ -181,12 +182,7 @@ function table(outcomes: readonly Outcome[]): string {
     `${answerClasses.length - incomplete.length}/${answerClasses.length}`,
   ]);
   const head = ['site', 'Observatory', 'tests passed', 'csp_evaluator findings', 'classes of answers whole'];
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)].join(
-    '\n',
-  );
+  return markdownTable(head, rows);
 }
 
 /** The page under docs/proofs. */

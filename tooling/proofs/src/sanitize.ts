@@ -12,6 +12,7 @@ import { naive, treeFilter } from './sanitize/controls.js';
 import { Hostile } from './sanitize/hostile.js';
 import { ELEMENTS, faultsOf, PROTOCOLS, type Claim } from './sanitize/judge.js';
 import { chanceOf } from './tokens/chance.js';
+import { markdownTable } from './markdown-table.js';
 
 const { values: flags } = parseArgs({
   options: { short: { type: 'boolean' }, write: { type: 'boolean' }, seed: { type: 'string' } },
@@ -154,7 +155,7 @@ function published(): readonly string[] {
 
 function report(): string {
   const looked = Math.min(INPUTS, CONTROLLED);
-  return table(
+  return markdownTable(
     ['cleaned by', 'inputs', 'not allowed', 'not idempotent', 'not stable', 'ran in Chromium'],
     [ours, ...controls].map(({ name }) => [
       name,
@@ -162,15 +163,6 @@ function report(): string {
       ...CLAIMS.map((claim) => String(faults.get(name)!.get(claim) ?? 0)),
       `${ran.get(name)} of ${shown}`,
     ]),
-  );
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)].join(
-    '\n',
   );
 }
 

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { uploadKinds } from '@portcullis/validation/uploads';
 import { Station } from './uploads/station.js';
 import type { StackName } from './uploads/stacks.js';
+import { markdownTable } from './markdown-table.js';
 
 const { values: flags } = parseArgs({
   options: { short: { type: 'boolean' }, write: { type: 'boolean' } },
@@ -167,15 +168,15 @@ function mib(bytes: number): string {
 
 function report(): string {
   return [
-    table(
+    markdownTable(
       ['one body', 'options of Node.js', 'MiB', 'resident before, MiB', 'growth, MiB', 'seconds'],
       memory,
     ),
-    table(
+    markdownTable(
       ['aborted uploads', 'number', 'had a file when they ended', 'files left'],
       aborts.map((row) => row.map(String)),
     ),
-    table(
+    markdownTable(
       ['kinds', 'told by content alone', 'sent as `cover.png`', 'of these refused'],
       told.map(([name, right, ...rest]) => [
         name,
@@ -184,15 +185,6 @@ function report(): string {
       ]),
     ),
   ].join('\n\n');
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)].join(
-    '\n',
-  );
 }
 
 /** The page under docs/proofs. */

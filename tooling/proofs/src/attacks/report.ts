@@ -3,6 +3,7 @@ import { families } from './attacks/all.js';
 import { FAMILIES, type Attack, type Goal } from './attack.js';
 import type { Outcome } from './run-attack.js';
 import { STACKS, type Stack } from './scene.js';
+import { markdownTable } from '../markdown-table.js';
 
 const TITLES: Readonly<Record<(typeof FAMILIES)[number], string>> = {
   scripts: 'scripts (the hole is there; what the browser refuses)',
@@ -45,10 +46,7 @@ export function table(outcomes: readonly Outcome[]): string {
   });
   rows.push(row('all', ran(Object.values(families).flat())));
   const head = ['family', 'attacks', ...stacks.map(({ name }) => name)];
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column]!.length)));
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((text, column) => text.padEnd(widths[column]!)).join(' | ')} |`;
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+  return markdownTable(head, rows);
 }
 
 /** The page under docs/proofs. */
@@ -74,9 +72,10 @@ export function report(outcomes: readonly Outcome[], browser: string, seconds: n
   const sections = FAMILIES.map(
     (family) => `## ${TITLES[family]}
 
-| attack | what | goal | stopped by |
-| --- | --- | --- | --- |
-${families[family].map((attack) => `| ${attack.id} | ${cell(attack.what)} | ${attack.goal} | ${stops(attack)} |`).join('\n')}
+${markdownTable(
+  ['attack', 'what', 'goal', 'stopped by'],
+  families[family].map((attack) => [attack.id, cell(attack.what), attack.goal, stops(attack)]),
+)}
 `,
   ).filter((_, i) => families[FAMILIES[i]!].length > 0);
   return `# Attacks in a real browser

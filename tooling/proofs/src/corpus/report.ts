@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { GROUPS, type Check, type Mutant } from './check.js';
 import type { Outcome } from './run-checks.js';
 import type { Stack } from './stacks/stack.js';
+import { markdownTable } from '../markdown-table.js';
 
 export interface StackResult {
   readonly stack: Stack;
@@ -40,15 +41,7 @@ export function table(results: readonly StackResult[]): string {
     ...results.map(({ outcomes }) => passed(outcomes)),
   ];
   const head = ['group', 'checks', ...results.map(({ stack }) => stack.name)];
-  const widths = head.map((_, column) => Math.max(...[head, ...rows, all].map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-  return [
-    line(head),
-    `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`,
-    ...rows.map(line),
-    line(all),
-  ].join('\n');
+  return markdownTable(head, [...rows, all]);
 }
 
 const passed = (outcomes: readonly Outcome[]): string =>
