@@ -17,6 +17,7 @@ const proofs = {
   limits: { home: 'tooling/proofs', file: 'src/limits.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },
+  refresh: { home: 'tooling/proofs', file: 'src/refresh.ts' },
   uploads: { home: 'tooling/proofs', file: 'src/uploads.ts' },
   sanitize: { home: 'tooling/proofs', file: 'src/sanitize.ts' },
 };

@@ -13,7 +13,7 @@ declare module '@portcullis/core' {
     'auth.limited': { readonly by: 'account' | 'network'; readonly account: string; readonly ip?: string };
     /** A bearer token or cookie was refused. */
     'auth.token-refused': { readonly reason: string; readonly ip?: string };
-    /** A refresh token came back after its time: somebody has a copy. The session has ended. */
+    /** A refresh token came back after its time: somebody has a copy. Its session ends. */
     'auth.token-reused': { readonly userId: string; readonly sessionId: string; readonly ip?: string };
     'auth.refreshed': { readonly userId: string; readonly sessionId: string; readonly replayed: boolean };
     'auth.signed-out': { readonly userId: string; readonly sessionId: string };

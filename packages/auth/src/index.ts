@@ -6,6 +6,7 @@ export type { AuthUser, NewAccount, NewCredential, UserPort } from './users.js';
 export {
   createSessions,
   type ClientMeta,
+  type EndOptions,
   type SessionInfo,
   type SessionLifetimes,
   type Sessions,

@@ -260,6 +260,47 @@ describe('memory', () => {
     await expect(there.sessions.check(claims)).rejects.toEqual(refused('E_SESSION_ENDED'));
   });
 
+  test('a strict revoke resolves when the lease of every process has ended', async () => {
+    let settled = 0;
+    const inner = createFreshness({ feed: createMemoryFeed() });
+    const freshness: Freshness = {
+      ...inner,
+      revision: 0,
+      current: () => inner.current(),
+      ensure: () => inner.ensure(),
+      changedAt: (topic, subject) => inner.changedAt(topic, subject),
+      onChanges: (topic, evict) => inner.onChanges(topic, evict),
+      settled: async () => void settled++,
+    };
+    const { sessions, signIn } = kit(memory(), { freshness });
+    const pair = await signIn('ada');
+    await sessions.revoke('ada', pair.sessionId, 'revoked');
+    expect(settled).toBe(0);
+    await sessions.revoke('ada', pair.sessionId, 'revoked', { strict: true });
+    await sessions.revokeOthers('ada', pair.sessionId, 'revoked', { strict: true });
+    await sessions.revokeAll('ada', 'revoked', { strict: true });
+    expect(settled).toBe(3);
+  });
+
+  test('a theft is told even when the end of the session cannot be written; the end is told once', async () => {
+    const inner = memory();
+    let down = true;
+    const store: SessionStore = {
+      ...inner,
+      end: (id, userId) => (down ? Promise.reject(new Error('down')) : inner.end(id, userId)),
+    };
+    const { sessions, signIn, clock, events } = kit(store);
+    const stolen = await signIn('ada');
+    await sessions.refresh(stolen.refreshToken);
+    clock.advance(20_001);
+    await expect(sessions.refresh(stolen.refreshToken)).rejects.toThrow('down');
+    expect(events.of('auth.token-reused')).toHaveLength(1);
+    expect(events.of('auth.session-revoked')).toHaveLength(0);
+    down = false;
+    await Promise.allSettled(Array.from({ length: 20 }, () => sessions.refresh(stolen.refreshToken)));
+    expect(events.of('auth.session-revoked')).toMatchObject([{ reason: 'token-reused' }]);
+  });
+
   test('a session that is revoked while it is being read is not remembered as live', async () => {
     const store = createMemoryStore();
     const feed = createMemoryFeed();

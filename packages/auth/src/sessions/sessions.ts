@@ -110,12 +110,20 @@ export interface Sessions {
   check(claims: AccessClaims): Promise<Principal>;
   /** Live sessions, the last used first. */
   list(userId: string): Promise<readonly SessionInfo[]>;
-  /** Ends one session of this user. Resolves when it is written; other processes follow within the lease. */
-  revoke(userId: string, sessionId: string, reason?: SessionEnd): Promise<boolean>;
-  revokeOthers(userId: string, keep: string, reason?: SessionEnd): Promise<number>;
-  revokeAll(userId: string, reason?: SessionEnd): Promise<number>;
+  /**
+   * Ends one session of this user. Resolves when it is written; other processes follow within the lease (1,000 ms), and with
+   * `strict` they have followed when it resolves.
+   */
+  revoke(userId: string, sessionId: string, reason?: SessionEnd, options?: EndOptions): Promise<boolean>;
+  revokeOthers(userId: string, keep: string, reason?: SessionEnd, options?: EndOptions): Promise<number>;
+  revokeAll(userId: string, reason?: SessionEnd, options?: EndOptions): Promise<number>;
   /** Ends the session that a refresh token belongs to, current or not. Without effect for anything else. */
   end(refreshToken: unknown): Promise<void>;
+}
+
+export interface EndOptions {
+  /** Resolve only when no process can still act on the ended sessions: one lease later. @default false */
+  readonly strict?: boolean;
 }
 
 const MINUTE = 60_000;
@@ -270,22 +278,33 @@ class StoredSessions implements Sessions {
       }));
   }
 
-  async revoke(userId: string, sessionId: string, reason: SessionEnd = 'revoked'): Promise<boolean> {
-    const { store, events } = this.#settings;
+  async revoke(
+    userId: string,
+    sessionId: string,
+    reason: SessionEnd = 'revoked',
+    { strict = false }: EndOptions = {},
+  ): Promise<boolean> {
+    const { store, events, freshness } = this.#settings;
     if (!isUuid(sessionId)) return false;
     const found = await store.end(sessionId, userId);
     this.#cache.forget(userId);
+    if (strict) await freshness?.settled();
     if (found && reason === 'signed-out') events.emit({ type: 'auth.signed-out', userId, sessionId });
     else if (found) events.emit({ type: 'auth.session-revoked', userId, sessionIds: [sessionId], reason });
     return found;
   }
 
-  revokeOthers(userId: string, keep: string, reason: SessionEnd = 'revoked'): Promise<number> {
-    return this.#revokeMany(userId, reason, keep);
+  revokeOthers(
+    userId: string,
+    keep: string,
+    reason: SessionEnd = 'revoked',
+    options: EndOptions = {},
+  ): Promise<number> {
+    return this.#revokeMany(userId, reason, options, keep);
   }
 
-  revokeAll(userId: string, reason: SessionEnd = 'revoked'): Promise<number> {
-    return this.#revokeMany(userId, reason);
+  revokeAll(userId: string, reason: SessionEnd = 'revoked', options: EndOptions = {}): Promise<number> {
+    return this.#revokeMany(userId, reason, options);
   }
 
   async end(refreshToken: unknown): Promise<void> {
@@ -322,17 +341,25 @@ class StoredSessions implements Sessions {
     // Invented by somebody who knows the id of a session: no reason to end it.
     if (!isOfFamily(token, session.tagKey))
       throw errors.E_TOKEN_INVALID({ details: { fault: 'not-of-this-session' } });
-    await store.end(id, userId);
-    this.#cache.forget(userId);
+    // Told before the end is written: if that fails, the theft is known all the same.
     events.emit({ type: 'auth.token-reused', userId, sessionId: id, ...ipOf(meta) });
-    events.emit({ type: 'auth.session-revoked', userId, sessionIds: [id], reason: 'token-reused' });
+    const wasLive = await store.end(id, userId);
+    this.#cache.forget(userId);
+    if (wasLive)
+      events.emit({ type: 'auth.session-revoked', userId, sessionIds: [id], reason: 'token-reused' });
     throw errors.E_TOKEN_REUSED({ details: { sessionId: id, generation: token.generation } });
   }
 
-  async #revokeMany(userId: string, reason: SessionEnd, keep?: string): Promise<number> {
-    const { store, events } = this.#settings;
+  async #revokeMany(
+    userId: string,
+    reason: SessionEnd,
+    { strict = false }: EndOptions,
+    keep?: string,
+  ): Promise<number> {
+    const { store, events, freshness } = this.#settings;
     const sessionIds = await store.endAll(userId, keep);
     this.#cache.forget(userId);
+    if (strict) await freshness?.settled();
     if (sessionIds.length > 0) events.emit({ type: 'auth.session-revoked', userId, sessionIds, reason });
     return sessionIds.length;
   }
