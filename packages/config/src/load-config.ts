@@ -22,7 +22,7 @@ import {
   type Candidate,
 } from './production-rules.js';
 import { readTextFile } from './read-text-file.js';
-import { compileSchemas, type SchemaCheck } from './schema-check.js';
+import { readSchemas, type SettingCheck } from './schema-check.js';
 import type { Setting } from './setting.js';
 import { readSources, type SourceOptions, type Sources } from './sources.js';
 
@@ -119,7 +119,7 @@ export interface Config<S extends ConfigSchema> {
 export function loadConfig<const S extends ConfigSchema>(schema: S, options?: LoadConfigOptions): Config<S> {
   const settings = readSchema(schema);
   const o = readLoadOptions(options);
-  const checks = compileSchemas(settings);
+  const checks = readSchemas(settings);
   const listeners = new Set<ConfigListener<S>>();
   const events = o.events;
 
@@ -223,7 +223,7 @@ function readSchema(schema: ConfigSchema): Readonly<Record<string, Setting>> {
 /** Reads and checks everything once, or throws one ConfigError with all problems. */
 function readSnapshot(
   settings: Readonly<Record<string, Setting>>,
-  checks: ReadonlyMap<string, SchemaCheck>,
+  checks: ReadonlyMap<string, SettingCheck>,
   o: LoadOptions,
 ): Snapshot {
   const problems: ConfigProblem[] = [];

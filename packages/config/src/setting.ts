@@ -13,7 +13,10 @@ import {
   type Coerce,
 } from './coerce.js';
 
-/** A JSON Schema, written as a literal. Checked by ajv in strict mode. */
+/**
+ * A JSON Schema (draft 7), written as a literal. Unknown keywords, `format`, keywords about a type that is not declared,
+ * and references to other documents do not start.
+ */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** When a setting may be absent. Without any of these it is required everywhere. */

@@ -11,7 +11,9 @@ function run(
   ...args: string[]
 ): { code: number | null; output: string } {
   const script = join(import.meta.dirname, 'fixtures', fixture);
-  const flags = ['--conditions=@portcullis/source', '--import', 'tsx', script, ...args];
+  // Nothing here makes code from text (ASVS V1.3.2), so all of it runs where that is forbidden.
+  const hard = '--disallow-code-generation-from-strings';
+  const flags = [hard, '--conditions=@portcullis/source', '--import', 'tsx', script, ...args];
   const { PATH = '', SystemRoot = '' } = process.env;
   const child = spawnSync(process.execPath, flags, { encoding: 'utf8', env: { PATH, SystemRoot, ...env } });
   return { code: child.status, output: child.stdout + child.stderr };

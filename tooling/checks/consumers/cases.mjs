@@ -2,7 +2,6 @@
 // `values`: the reader's own values, in the place of `declare const <name>` (the rest of the start is taken as it is).
 // `append`: an app, where the start shows none. `/hello` is added by the check behind the middleware of the start.
 // `schemas`: what the start hands to validate(), by name, to be compiled ahead for a process that makes no code from text.
-// `needsEval`: what it says where no code is made from text, as long as it cannot do without.
 // `start: 'own'`: consumers/starts/<name>.ts is used, because the start needs a server.
 const json = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' };
 const account = { login: 'reader@library.example', password: 'a long and winding pass phrase' };
@@ -64,7 +63,6 @@ const users: UserPort = {
   config: {
     env: { DATABASE_URL: 'postgres://app@localhost/app' },
     output: '3001 \\[secret\\]',
-    needsEval: 'Code generation from strings disallowed',
   },
   core: { requests: [{ path: '/hello', status: 200, text: '"requestId":"[\\w-]{8,}' }] },
   csrf: {
