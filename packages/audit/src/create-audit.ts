@@ -18,6 +18,7 @@ import { createRedactor, type Redactor } from '@portcullis/redact';
 import { accessLog, type AccessLogOptions } from './access-log.js';
 import { Chain } from './chain.js';
 import { fromDraft, type DraftBody } from './entry.js';
+import { exportAs, type ExportOptions } from './exports/export-as.js';
 import type { AuditMirror } from './mirror.js';
 import { checkQuery, type AuditPage, type AuditQuery } from './query.js';
 import { prepareRecord, type AuditRecord, type PreparedEntry, type RecordDeps } from './record.js';
@@ -90,10 +91,11 @@ export interface Audit {
    */
   query(query: AuditQuery): Promise<AuditPage>;
   /**
-   * The whole log as lines of NDJSON, for `verifyLog()` and `portcullis-audit verify`.
-   * @throws SqlError
+   * The whole log as lines of NDJSON, for `verifyLog()` and `portcullis-audit verify`; with a `format`, its entries as other
+   * systems read them.
+   * @throws OptionError | SqlError
    */
-  export(): AsyncIterable<string>;
+  export(options?: ExportOptions): AsyncIterable<string>;
   /** What is waiting, what was lost, and which guarantee is in force. */
   status(): AuditStatus;
   /** Waits for what is on its way; records that come later are refused or dropped by class. */
@@ -199,10 +201,10 @@ export function createAudit(options: AuditOptions): Audit {
       await writer.settled();
       return store.query(checked);
     },
-    async *export() {
+    async *export(exportOptions) {
       if (!store.export) throw new TypeError('This audit store has no export.');
       await writer.settled();
-      yield* store.export();
+      yield* exportOptions === undefined ? store.export() : exportAs(store.export(), exportOptions);
     },
     status: () => ({
       ...writer.status,

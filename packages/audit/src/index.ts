@@ -20,6 +20,7 @@ export type { LossPolicy, Receipt, WriterStatus } from './writer.js';
 export type { AuditEventType } from './events.js';
 export { memoryAudit, type MemoryAudit } from './memory.js';
 export { verifyLog, type Finding, type LogReport, type VerifyOptions } from './verify.js';
+export { entryFormatter, exportAs, type ExportFormat, type ExportOptions } from './exports/export-as.js';
 export { canonicalJson } from './canonical-json.js';
 export { errors as auditErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -1,6 +1,7 @@
 import { option, readOptions } from '@portcullis/core';
 import { escapeControls } from '@portcullis/redact';
 import type { AuditEntry } from './entry.js';
+import { sentence } from './exports/facts.js';
 import type { AuditMirror } from './mirror.js';
 
 /** What is used of a winston logger. */
@@ -37,17 +38,6 @@ export function winstonMirror(logger: WinstonLike, options: WinstonMirrorOptions
       });
     },
   });
-}
-
-function sentence(entry: AuditEntry): string {
-  const { actor, action, outcome, target, context } = entry;
-  const who = actor.id === undefined ? actor.kind : `${actor.kind} ${JSON.stringify(actor.id)}`;
-  const what = target ? ` ${target.type} ${JSON.stringify(target.id ?? null)}` : '';
-  const where =
-    context.method === undefined
-      ? ''
-      : ` ${context.method} ${context.path ?? ''} ${context.status ?? ''}`.trimEnd();
-  return `${action} ${outcome} by ${who}${what}${where}`;
 }
 
 function escapeAll(value: unknown): unknown {
