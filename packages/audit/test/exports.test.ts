@@ -100,7 +100,15 @@ function everyEntry(): AuditEntry[] {
 }
 
 describe('OCSF', () => {
-  const folder = vectorsDirectory('ocsf', 'http_activity.schema.json');
+  const folder = vectorsDirectory(
+    'ocsf',
+    'account_change.schema.json',
+    'application_lifecycle.schema.json',
+    'authentication.schema.json',
+    'entity_management.schema.json',
+    'http_activity.schema.json',
+    'user_access.schema.json',
+  );
   (folder ? test : test.skip)('every exported event validates against the class it names', () => {
     const ajv = new Ajv2020({ strict: false });
     const classes = new Map<unknown, ValidateFunction>();
