@@ -1,4 +1,4 @@
-/** What was admitted without the shared store, until it can be told. */
+/** What was admitted without the shared store, until it can be told. Below zero: what the store has counted too much. */
 export interface Debt<T> {
   readonly subject: T;
   cost: number;
@@ -13,15 +13,22 @@ export class Debts<T> {
 
   /**
    * Notes a debt. 0 only says that the key was seen, so that a store which has lost it learns it again; a negative one takes
-   * back what the store has counted after all.
+   * back what the store has counted after all, or what was given back without it.
    */
   add(key: string, subject: T, cost: number): void {
     const debt = this.#byKey.get(key);
-    if (debt) debt.cost = Math.max(0, debt.cost + cost);
-    else if (cost >= 0 && this.#byKey.size < MOST_KEYS) this.#byKey.set(key, { subject, cost });
+    if (debt) debt.cost += cost;
+    else if (this.#byKey.size < MOST_KEYS) this.#byKey.set(key, { subject, cost });
   }
 
-  /** Pays all of them, some hundred at a time; those of a failed batch are kept. Returns how many keys were told. */
+  forget(key: string): void {
+    this.#byKey.delete(key);
+  }
+
+  /**
+   * Pays all of them, some hundred at a time, a trip each. Those of a failed batch are kept, and taken back as far as the
+   * store has carried them out after all. Returns how many keys were told.
+   */
   async pay(
     one: (debt: Debt<T>) => Promise<unknown>,
     together: (work: () => Promise<unknown>) => Promise<unknown>,
@@ -34,10 +41,14 @@ export class Debts<T> {
         this.#byKey.delete(entry[0]);
         if (batch.length === AT_ONCE) break;
       }
+      let trips: Promise<unknown>[] = [];
       try {
-        await together(() => Promise.all(batch.map(([, debt]) => one(debt))));
+        await together(() => Promise.all((trips = batch.map(([, debt]) => one(debt)))));
       } catch (error) {
-        for (const [key, { subject, cost }] of batch) this.add(key, subject, cost);
+        batch.forEach(([key, { subject, cost }], i) => {
+          this.add(key, subject, cost);
+          whenLate(trips[i], () => this.add(key, subject, -cost));
+        });
         throw error;
       }
       told += batch.length;

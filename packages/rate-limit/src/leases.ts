@@ -54,9 +54,7 @@ export class Leases {
     const first = charges[0]!;
     const lease = this.#find(first);
     if (!lease) {
-      return this.#ask(
-        charges.map((charge) => ({ charge, want: charge.cost, settle: 0, unused: 0, force: false })),
-      );
+      return this.#ask(charges.map((charge) => ({ charge, want: charge.cost, settle: 0, unused: 0 })));
     }
     const here = this.#here(lease, first);
     if (here) return here;
@@ -107,7 +105,6 @@ export class Leases {
       want: cost + size,
       settle: now < lease.until ? lease.ahead : 0,
       unused: unusedOf(lease, charge, lease.receipts?.[i], now),
-      force: false,
     }));
     lease.permits = lease.ahead = 0;
     lease.until = 0;

@@ -110,7 +110,8 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
       const store = new RedisStore({ sendCommand: send as never, prefix: keys });
       // Only takes the window over and names its scripts; scriptRunner sends nothing for that.
       void store.init({ windowMs } as never);
-      const debts = new Debts<{ readonly key: string; readonly endsAt: number }>();
+      const debts = new Debts<string>();
+      const owe = (key: string, hits: number): void => debts.add(key, key, hits);
       const counter = {
         async increment(key: string) {
           const sentAt = clock.monotonic();
@@ -122,7 +123,7 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
             const remaining = (resetTime?.getTime() ?? Number.NaN) - systemClock.now();
             return { hits: totalHits, ttlMs: Math.max(0, remaining - (clock.monotonic() - sentAt)) };
           } catch (error) {
-            whenLate(trip, () => debts.add(key, { key, endsAt: 0 }, -1));
+            whenLate(trip, () => owe(key, -1));
             throw error;
           }
         },
@@ -131,8 +132,17 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
           const ttlMs = (seen?.resetTime?.getTime() ?? 0) - systemClock.now();
           return seen && seen.totalHits > 0 && ttlMs > 0 ? { hits: seen.totalHits, ttlMs } : undefined;
         },
-        undo: async (key: string) => void (await breaker(() => send('EVAL', UNDO, '1', `${keys}${key}`))),
+        async undo(key: string) {
+          let trip: Promise<unknown> | undefined;
+          try {
+            await breaker(() => (trip = send('EVAL', UNDO, '1', `${keys}${key}`)));
+          } catch (error) {
+            whenLate(trip, (undone) => owe(key, Number(undone)));
+            throw error;
+          }
+        },
         reset: async (key: string) => {
+          debts.forget(key);
           await breaker(() => store.resetKey(key));
         },
       };
@@ -141,14 +151,14 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
       const onOverflow = (): void => events.emit({ type: 'rate-limit.overflowed', limit: name, maxKeys });
       const shadow = new MemoryMeters([meter], { maxKeys, clock, seed: freshSeed(), onOverflow });
       returns.push((call) =>
-        debts.pay(async ({ subject: { key, endsAt }, cost }) => {
-          const ttlMs = Math.floor(endsAt - clock.monotonic());
-          if (ttlMs > 0) await send('EVAL', ADD, '1', `${keys}${key}`, String(cost), String(ttlMs));
+        debts.pay(async ({ subject: key, cost }) => {
+          const here = shadow.read(meter, key);
+          if (!here || here.ttlMs < 1) return;
+          const numbers = [cost, Math.floor(here.ttlMs), here.hits].map(String);
+          await send('EVAL', ADD, '1', `${keys}${key}`, ...numbers);
         }, call),
       );
-      return withShadow(counter, shadow, meter, (key, { ttlMs }) =>
-        debts.add(key, { key, endsAt: clock.monotonic() + ttlMs }, 1),
-      );
+      return withShadow(counter, shadow, meter, owe);
     },
 
     meters(policy) {
@@ -190,11 +200,14 @@ const TAKE_SHA = shaOf(TAKE);
 
 // DECR alone would create a counter below zero that never expires, once the window has ended.
 const UNDO = `if redis.call('PTTL', KEYS[1]) > 0 and tonumber(redis.call('GET', KEYS[1])) > 0 then
-return redis.call('DECR', KEYS[1]) end return 0`;
+redis.call('DECR', KEYS[1]) return 1 end return 0`;
 
-// What was counted without Redis joins the window that runs there, or begins one of the length that is left of it.
-const ADD = `if redis.call('PTTL', KEYS[1]) > 0 then return redis.call('INCRBY', KEYS[1], ARGV[1]) end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return tonumber(ARGV[1])`;
+// What was counted without Redis joins the window that runs there, or begins one of the length that is left of it; what
+// this process knows of the window stands at least.
+const ADD = `local there = redis.call('PTTL', KEYS[1])
+local hits = ARGV[1] + (there > 0 and redis.call('GET', KEYS[1]) or 0)
+hits = math.max(hits, tonumber(ARGV[3]))
+if hits > 0 then redis.call('SET', KEYS[1], string.format('%.0f', hits), 'PX', there > 0 and there or ARGV[2]) end`;
 
 type Send = (command: string, ...args: string[]) => Promise<unknown>;
 

@@ -52,13 +52,7 @@ export class SharedMeters implements Meters {
   async take(charges: readonly Charge[]): Promise<readonly Reading[]> {
     if (this.#leases && charges[0]!.cost > 0)
       return (await this.#leases.take(charges)) ?? this.#alone(charges);
-    const orders = charges.map((charge) => ({
-      charge,
-      want: charge.cost,
-      settle: 0,
-      unused: 0,
-      force: false,
-    }));
+    const orders = charges.map((charge) => ({ charge, want: charge.cost, settle: 0, unused: 0 }));
     return (await this.#ask(orders)) ?? this.#alone(charges);
   }
 
@@ -66,26 +60,23 @@ export class SharedMeters implements Meters {
     for (const charge of charges) {
       this.#shadow?.reset(charge);
       this.#leases?.forget(charge);
+      this.#debts.forget(nameOf(charge));
     }
     await this.#options.breaker(() => Promise.all(charges.map((charge) => this.#options.forget(charge))));
   }
 
   /** Tells the store what was admitted without it. Returns for how many keys. */
   async reconcile(call: Breaker): Promise<number> {
-    const { send } = this.#options;
-    const settle = async (charge: Charge): Promise<Receipt> => {
-      const [receipt] = await send([{ charge, want: charge.cost, settle: 0, unused: 0, force: true }]);
-      return receipt!;
-    };
+    const { send, ban } = this.#options;
     const shadow = this.#shadow!;
     return this.#debts.pay(async ({ subject, cost }) => {
-      const { held } = await settle({ ...subject, cost });
       // A store that came back empty, or older than it was, learns what this process still knows of the key.
-      const { meter } = subject;
-      const missing = Math.round((shadow.held(subject) - held) / (meter.kind === 'window' ? 1 : meter.unit));
-      if (missing > 0) await settle({ ...subject, cost: missing });
-      const ban = shadow.ban(subject);
-      if (ban) await this.#options.ban(subject, ban);
+      const atLeast = shadow.held({ ...subject, cost: 0 });
+      const told = shadow.ban(subject);
+      await Promise.all([
+        send([{ charge: { ...subject, cost }, want: cost, settle: 0, unused: 0, force: { atLeast } }]),
+        told && ban(subject, told),
+      ]);
     }, call);
   }
 
@@ -114,6 +105,10 @@ export class SharedMeters implements Meters {
   }
 
   #owe(charge: Charge, cost: number): void {
-    this.#debts.add(`${charge.meter.id} ${charge.key}`, charge, cost);
+    this.#debts.add(nameOf(charge), charge, cost);
   }
+}
+
+function nameOf({ meter, key }: Charge): string {
+  return `${meter.id} ${key}`;
 }

@@ -3,7 +3,7 @@ import type { MemoryMeters } from './memory-meters.js';
 import type { WindowMeter } from './meter.js';
 
 /**
- * A shared counter with a local shadow. While the store answers, the shadow learns what it says; while it does not, the
+ * A shared counter with a local shadow. `onAlone` is told of every hit that was counted, or taken back, here only. While the store answers, the shadow learns what it says; while it does not, the
  * shadow goes on counting from there. After an outage the larger of both counts stands until the window ends, so neither a
  * restart of the store nor its return forgives anybody.
  */
@@ -11,7 +11,7 @@ export function withShadow(
   shared: WindowCounter,
   local: MemoryMeters,
   meter: WindowMeter,
-  onAlone: (key: string, hits: WindowHits) => void = () => undefined,
+  onAlone: (key: string, hits: 1 | -1) => void = () => undefined,
 ): WindowCounter {
   return {
     async increment(key) {
@@ -20,7 +20,7 @@ export function withShadow(
         seen = sane(await shared.increment(key));
       } catch {
         const hits = local.hit(meter, key);
-        onAlone(key, hits);
+        onAlone(key, 1);
         return hits;
       }
       return local.raise(meter, key, seen);
@@ -36,7 +36,11 @@ export function withShadow(
     },
     async undo(key) {
       local.undo(meter, key);
-      await ignoringFailure(() => shared.undo(key));
+      try {
+        await shared.undo(key);
+      } catch {
+        onAlone(key, -1);
+      }
     },
     async reset(key) {
       local.reset({ meter, key });

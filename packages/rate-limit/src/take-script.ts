@@ -10,8 +10,11 @@ export interface Order {
   readonly settle: number;
   /** Of those, what was not used: it goes back into the meter. */
   readonly unused: number;
-  /** Take it whether it fits or not, up to what the meter holds: what was admitted while the store was away. */
-  readonly force: boolean;
+  /**
+   * What was admitted while the store was away: take it whether it fits or not, up to what the meter holds. Afterwards at
+   * least so much stands there, in the meter's units, to the nearest request.
+   */
+  readonly force?: { readonly atLeast: number };
 }
 
 export interface Receipt extends Reading {
@@ -44,7 +47,7 @@ for i = 1, count do
   local s = {window = ARGV[o + 1] == 'w', cost = tonumber(ARGV[o + 2]), want = tonumber(ARGV[o + 3]),
     limit = tonumber(ARGV[o + 4]), unit = tonumber(ARGV[o + 5]), leak = tonumber(ARGV[o + 6]),
     settle = tonumber(ARGV[o + 7]), lease = tonumber(ARGV[o + 8]), unused = tonumber(ARGV[o + 9]),
-    force = ARGV[o + 10] == '1', ban = ARGV[o + 11], leaseFor = tonumber(ARGV[o + 12]), banned = 0, newBan = 0}
+    force = tonumber(ARGV[o + 10]), ban = ARGV[o + 11], leaseFor = tonumber(ARGV[o + 12]), banned = 0, newBan = 0}
   local held, at, ahead, aheadUntil = parse(redis.call('GET', KEYS[2 * i - 1]))
   s.changed = s.unused > 0 or (s.settle > 0 and held ~= nil) or s.cost < 0
   held, at, ahead, aheadUntil = held or 0, at or now, ahead or 0, aheadUntil or 0
@@ -96,6 +99,10 @@ for i = 1, count do
     end
     s.held = s.held + granted * s.each
     s.changed = true
+  end
+  if s.force then
+    local missing = math.floor((s.force - s.held) / s.each + 0.5)
+    if missing > 0 then s.held, s.changed = math.min(s.full, s.held + missing * s.each), true end
   end
   local wait = 0
   if not s.fits then
@@ -167,7 +174,7 @@ export function takeArguments(
       settle,
       lease,
       unused,
-      force ? 1 : 0,
+      force ? force.atLeast : '',
       banText,
       Math.ceil(leaseMs * 1000),
     ].map(String),

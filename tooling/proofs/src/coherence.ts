@@ -10,11 +10,10 @@ import { createFreshness } from '@portcullis/core';
 import { feedMigrations, fromPg, migrate, postgresFeed } from '@portcullis/core/postgres';
 import { createRbac } from '@portcullis/rbac';
 import { postgresRoles, rbacMigrations } from '@portcullis/rbac/postgres';
-import { startPostgres, startRedis } from '@portcullis/test-support/servers';
+import { startPostgres, startProxy, startRedis } from '@portcullis/test-support/servers';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { dump, FAULTS, pause, STRIKES, type Stage } from './coherence/faults.js';
-import { startProxy } from './coherence/proxy.js';
 import { CHANNEL, monotonic, permissions, type Way } from './coherence/shared.js';
 import { Victims } from './coherence/victims.js';
 

@@ -1,4 +1,4 @@
-// pnpm prove:limits [--short] [--write] [--only gcra|processes]: rates are exact, and hold across processes. Each claim stands beside
+// pnpm prove:limits [--short] [--write] [--only gcra|processes|outages|memory]: rates are exact, and hold across processes. Each claim stands beside
 // a control: something known to be wrong that the same harness must find.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -6,6 +6,7 @@ import { startRedis } from '@portcullis/test-support/servers';
 import { Redis } from 'ioredis';
 import type { Section } from './limits/claim.js';
 import { proveGcra } from './limits/gcra.js';
+import { proveOutages } from './limits/outages.js';
 import { proveProcesses } from './limits/processes.js';
 import { report } from './limits/report.js';
 
@@ -15,6 +16,7 @@ const { values: flags } = parseArgs({
 const parts: Record<string, (url: string, short: boolean) => Promise<Section>> = {
   gcra: proveGcra,
   processes: proveProcesses,
+  outages: proveOutages,
 };
 
 const started = performance.now();
