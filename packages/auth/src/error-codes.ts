@@ -1,4 +1,4 @@
-import { defineErrors } from '@portcullis/core';
+import { defineErrors, invalidInput } from '@portcullis/core';
 
 /** Every refusal of this package: one row, one page under `errors/`. */
 export const errors = defineErrors('auth', {
@@ -52,11 +52,7 @@ export const errors = defineErrors('auth', {
     title: 'Account exists',
     message: 'There is an account with this name already.',
   },
-  E_INPUT_INVALID: {
-    status: 400,
-    title: 'Input not valid',
-    message: 'The input is not valid.',
-  },
+  E_VALIDATION: invalidInput,
   E_PASSWORD_WRONG: {
     status: 400,
     title: 'Current password wrong',

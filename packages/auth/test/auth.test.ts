@@ -258,8 +258,19 @@ describe('signing in', () => {
       status: 409,
     });
     await expect(auth.register({ ...ada, login: 'ada' }, from)).rejects.toMatchObject({
-      code: 'E_INPUT_INVALID',
-      problem: { errors: [{ pointer: '/login' }] },
+      code: 'E_VALIDATION',
+      // Member by member what validate() says of such a body.
+      problem: {
+        errors: [{ in: 'body', pointer: '/login', keyword: 'format', message: 'must be a valid email' }],
+      },
+    });
+    await expect(auth.register({ login: 7, password: '' } as never, from)).rejects.toMatchObject({
+      problem: {
+        errors: [
+          { in: 'body', pointer: '/login', keyword: 'type', message: 'must be string' },
+          { in: 'body', pointer: '/password', keyword: 'minLength' },
+        ],
+      },
     });
   });
 
@@ -276,7 +287,7 @@ describe('signing in', () => {
     ]) {
       for (const flow of [auth.register, auth.signIn]) {
         await expect(flow(input as never, from)).rejects.toMatchObject({
-          code: 'E_INPUT_INVALID',
+          code: 'E_VALIDATION',
           status: 400,
         });
       }

@@ -31,6 +31,7 @@ export {
   type ErrorRow,
   type SecurityErrorOptions,
 } from './security-error.js';
+export { invalidInput, type InputProblem } from './invalid-input.js';
 export { OptionError, optionErrorCodes, type OptionErrorCode } from './option-error.js';
 export {
   nearest,

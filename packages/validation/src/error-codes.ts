@@ -1,12 +1,8 @@
-import { defineErrors } from '@portcullis/core';
+import { defineErrors, invalidInput } from '@portcullis/core';
 
 /** Every refusal of this package: one row, one page under `errors/`. */
 export const errors = defineErrors('validation', {
-  E_VALIDATION: {
-    status: 400,
-    title: 'Invalid input',
-    message: 'The request does not have the form that is accepted here.',
-  },
+  E_VALIDATION: invalidInput,
   E_TAKEN: {
     status: 409,
     title: 'Already in use',
@@ -29,8 +25,8 @@ export const errors = defineErrors('validation', {
   },
   E_BODY_TOO_LARGE: {
     status: 413,
-    title: 'Body too large',
-    message: 'The body is larger than what is accepted here.',
+    title: 'Content too large',
+    message: 'The request body is too large.',
   },
   E_BODY_CODING: {
     status: 415,

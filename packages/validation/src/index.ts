@@ -16,7 +16,8 @@ export type {
   ValidOf,
 } from './schema.js';
 export type { ValidInput } from './augment.js';
-export type { Finding, InputProblem } from './problem.js';
+export type { Finding } from './problem.js';
+export type { InputProblem } from '@portcullis/core';
 export {
   createRedirects,
   safeRedirect,

@@ -1,16 +1,4 @@
-import type { PartName } from './schema.js';
-
-/** One thing that is wrong with the input. Never holds a value of it. */
-export interface InputProblem {
-  /** The part of the request. */
-  readonly in: PartName;
-  /** Where, as a JSON Pointer (RFC 6901); empty for the part itself. Cut after 200 characters. */
-  readonly pointer: string;
-  /** What was asked for: a JSON Schema keyword, or `prototypeKey`, `depth`, `encoding`, `count`, `unique`. */
-  readonly keyword: string;
-  /** For people. */
-  readonly message: string;
-}
+import type { InputProblem } from '@portcullis/core';
 
 /** As found, before it is known in which part. */
 export type Finding = Omit<InputProblem, 'in'>;

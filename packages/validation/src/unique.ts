@@ -11,9 +11,9 @@ import {
   type Events,
   type OptionReader,
   type SecurityRequest,
+  type InputProblem,
 } from '@portcullis/core';
 import { errors } from './error-codes.js';
-import type { InputProblem } from './problem.js';
 import type { PartName } from './schema.js';
 
 export interface UniqueRule {

@@ -16,6 +16,7 @@ import {
   type OptionReader,
   type SecurityContext,
   type SecurityRequest,
+  type InputProblem,
 } from '@portcullis/core';
 import type { ValidInput } from './augment.js';
 import { propertiesOf } from './coercion.js';
@@ -24,7 +25,6 @@ import type { Engine } from './engine/engine.js';
 import { errors } from './error-codes.js';
 import { describeSchemas, type ValidationFacts } from './facts.js';
 import { checkTextSchema, createJudge, type JudgeOptions, type Verdict } from './part.js';
-import type { InputProblem } from './problem.js';
 import { readBody } from './request-body.js';
 import { readCookies, readHeaders, readParams, readQuery, type PartRead } from './request-parts.js';
 import { readResponses } from './response/read-responses.js';

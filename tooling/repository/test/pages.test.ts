@@ -57,6 +57,26 @@ describe.each(all.map((p) => [p.folder, p] as const))('%s', (folder, { directory
   });
 });
 
+test('a code that two packages have means the same in both', async () => {
+  type Row = readonly [code: string, folder: string, status: number, title: string];
+  const rows = await Promise.all(
+    all.map(async ({ directory, folder }) => {
+      const { errors } = (await import(join(directory, 'src', 'error-codes.ts'))) as {
+        errors: Readonly<Record<string, { readonly status: number; readonly title: string }>>;
+      };
+      return Object.entries(errors).map(([code, { status, title }]): Row => [code, folder, status, title]);
+    }),
+  );
+  const first = new Map<string, Row>();
+  const other = rows.flat().filter((row) => {
+    const [code, , status, title] = row;
+    const [, , knownStatus, knownTitle] = first.get(code) ?? row;
+    if (!first.has(code)) first.set(code, row);
+    return status !== knownStatus || title !== knownTitle;
+  });
+  expect(other).toEqual([]);
+});
+
 test('no page, guide or source names an error code that does not exist', async () => {
   // Not a code but the pattern of codes.
   const known = new Set(['E_UPPER_SNAKE']);

@@ -81,7 +81,7 @@ export function accountPages(house: House): Router {
       formToken.rotate(req, res);
     } catch (error) {
       const limited = hasCode(error, 'E_SIGN_IN_LIMITED');
-      if (!limited && !hasCode(error, 'E_SIGN_IN_FAILED') && !hasCode(error, 'E_INPUT_INVALID')) throw error;
+      if (!limited && !hasCode(error, 'E_SIGN_IN_FAILED') && !hasCode(error, 'E_VALIDATION')) throw error;
       await audit.record({ action: 'person.sign-in-refused', outcome: 'denied', request: req });
       if (limited) throw error;
       return refuse(401, { '': 'The e-mail address or the password is not right.' });
@@ -119,7 +119,7 @@ function registrationProblem(error: unknown): { status: number; errors: FieldErr
       const text = reasons.map(({ detail, message }) => detail ?? message ?? '').join(' ');
       return { status: 400, errors: { password: text || error.message } };
     }
-    case 'E_INPUT_INVALID':
+    case 'E_VALIDATION':
       return { status: 400, errors: { email: 'This is no e-mail address.' } };
     default:
       return undefined;

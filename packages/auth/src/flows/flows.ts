@@ -26,13 +26,13 @@ export interface Flows {
   /**
    * Adds an account. Does not sign in.
    * Tells whether a login is taken (409): registration confirmed by mail, which does not, comes with e-mail verification.
-   * @throws E_INPUT_INVALID | E_PASSWORD_POLICY (400), E_ACCOUNT_EXISTS (409), E_PASSWORD_BUSY (503)
+   * @throws E_VALIDATION | E_PASSWORD_POLICY (400), E_ACCOUNT_EXISTS (409), E_PASSWORD_BUSY (503)
    */
   register(input: RegisterInput, meta: RequestMeta): Promise<{ readonly userId: string }>;
   /**
    * Begins a session. The answer and the work are the same for an unknown account, a wrong password, an inactive account
    * and one that has been guessed at too often.
-   * @throws E_SIGN_IN_FAILED (401), E_SIGN_IN_LIMITED (429, by network), E_INPUT_INVALID (400), E_PASSWORD_BUSY and what
+   * @throws E_SIGN_IN_FAILED (401), E_SIGN_IN_LIMITED (429, by network), E_VALIDATION (400), E_PASSWORD_BUSY and what
    * stores throw (503)
    */
   signIn(input: SignInInput, meta: RequestMeta): Promise<TokenPair>;
@@ -42,7 +42,7 @@ export interface Flows {
   signOut(who: Pick<Principal, 'id' | 'sessionId'> | string): Promise<void>;
   /**
    * Replaces the password and ends all other sessions.
-   * @throws E_PASSWORD_WRONG | E_PASSWORD_POLICY | E_INPUT_INVALID (400), E_SIGN_IN_LIMITED (429)
+   * @throws E_PASSWORD_WRONG | E_PASSWORD_POLICY | E_VALIDATION (400), E_SIGN_IN_LIMITED (429)
    */
   changePassword(
     who: Pick<Principal, 'id' | 'sessionId'>,
@@ -116,7 +116,7 @@ export function createFlows(deps: FlowDeps): Flows {
       const name = given.name?.trim();
       const canonical = login(given.login);
       if (canonical === undefined)
-        throw inputFault({ pointer: '/login', detail: 'This is no e-mail address.' });
+        throw inputFault({ pointer: '/login', keyword: 'format', message: 'must be a valid email' });
       passwords.assertAcceptable(given.password, [canonical, ...(name ? [name] : [])]);
       const passwordHash = await passwords.hash(given.password);
       const user = await users.create({ login: canonical, passwordHash, ...(name ? { name } : {}) });

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import { option, readOptions } from '@portcullis/core';
+import { option, readOptions, type InputProblem } from '@portcullis/core';
 import { errors } from '../error-codes.js';
-import { cut, escapeStep, type InputProblem } from '../problem.js';
+import { cut, escapeStep } from '../problem.js';
 import { readExactJson, type JsonLimits } from './exact-json.js';
 import { JsonFault, positionOf } from './json-fault.js';
 
