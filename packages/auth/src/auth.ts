@@ -31,6 +31,11 @@ import type { KeysInput } from './tokens/keys.js';
 import { publishKeys } from './tokens/publish-keys.js';
 import { createTokens, type Tokens } from './tokens/tokens.js';
 import { createCookies, type AuthCookies } from './transport/cookies.js';
+import { createDpop, type DpopOptions } from './transport/dpop.js';
+import { createMutualTls, type MutualTlsOptions } from './transport/mutual-tls.js';
+import { keyValueReplays } from './transport/replay-store.js';
+import type { SenderConstraints } from './transport/sender.js';
+import type { External } from './external/external.js';
 import type { UserPort } from './users.js';
 
 export interface AuthOptions {
@@ -56,7 +61,16 @@ export interface AuthOptions {
     readonly bearer?: boolean;
     /** @default false */
     readonly cookies?: false | CookieOptions;
+    /**
+     * Bind tokens to a key of the client (RFC 9449): a sign-in with a proof begins a bound session, and its tokens count only with
+     * proofs of the same key. `replays` defaults to `keyValueReplays({ store })`. @default false: bound tokens are refused
+     */
+    readonly dpop?: false | (Omit<DpopOptions, 'replays'> & Partial<Pick<DpopOptions, 'replays'>>);
+    /** Take tokens that are bound to the client's certificate (RFC 8705). @default false: such tokens are refused */
+    readonly mutualTls?: false | MutualTlsOptions;
   };
+  /** Takes access tokens of other providers too: `external([...])`. @default none */
+  readonly external?: External;
   readonly passwords?: Omit<PasswordsOptions, 'clock'>;
   readonly guesses?: Omit<GuessBudgetOptions, 'store' | 'clock'>;
   /** Offer registration. @default true if `users.create` is there */
@@ -134,6 +148,8 @@ export function createAuth(options: AuthOptions): Auth {
     sessions: optionsOf<NonNullable<AuthOptions['sessions']>>(),
     transport: option.group({
       bearer: option.boolean(true),
+      dpop: option.orFalse(option.optional(option.port<object>([]))),
+      mutualTls: option.orFalse(option.optional(option.port<MutualTlsOptions>([]))),
       cookies: option.orFalse(
         option.optional(
           option.group({
@@ -145,6 +161,7 @@ export function createAuth(options: AuthOptions): Auth {
         ),
       ),
     }),
+    external: option.optional(option.port<External>(['claims', 'verify'])),
     passwords: optionsOf<Omit<PasswordsOptions, 'clock'>>(),
     guesses: optionsOf<Omit<GuessBudgetOptions, 'store' | 'clock'>>(),
     registration: option.optional(option.boolean()),
@@ -170,6 +187,20 @@ export function createAuth(options: AuthOptions): Auth {
       'transport.cookies.profile "development" sends tokens over plain HTTP and is refused in production. Leave it out',
     );
   }
+
+  const { dpop: dpopOptions, mutualTls: mutualTlsOptions } = given.transport;
+  if (!bearer && (dpopOptions || mutualTlsOptions))
+    optionConflict(
+      'createAuth',
+      'transport.bearer',
+      'transport.dpop and transport.mutualTls bind tokens of the Authorization header, and transport.bearer switches it off',
+    );
+  const constraints: SenderConstraints = {
+    dpop: dpopOptions
+      ? createDpop({ replays: keyValueReplays({ store }), ...dpopOptions } as DpopOptions, { clock })
+      : undefined,
+    mutualTls: mutualTlsOptions ? createMutualTls(mutualTlsOptions) : undefined,
+  };
 
   const { accessTtl, store: sessionStore, ...lifetimes } = given.sessions ?? {};
   const { issuer, audience, keys } = given;
@@ -204,6 +235,8 @@ export function createAuth(options: AuthOptions): Auth {
   const authenticate = createAuthenticate({
     tokens,
     sessions,
+    external: given.external,
+    constraints,
     bearer,
     cookies,
     renew,
@@ -212,7 +245,7 @@ export function createAuth(options: AuthOptions): Auth {
     random,
     events,
   });
-  const required = createRequired(events);
+  const required = createRequired(events, constraints);
   const routerDeps = {
     flows,
     sessions,
@@ -220,6 +253,7 @@ export function createAuth(options: AuthOptions): Auth {
     registration,
     bearer,
     cookies,
+    dpop: constraints.dpop,
     trustedOrigins,
     metaOf,
     now: () => clock.now(),

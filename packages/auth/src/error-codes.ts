@@ -12,6 +12,16 @@ export const errors = defineErrors('auth', {
     title: 'Token expired',
     message: 'The token has expired.',
   },
+  E_DPOP_PROOF_INVALID: {
+    status: 401,
+    title: 'Proof not valid',
+    message: 'The request does not prove that its sender holds the key of its token.',
+  },
+  E_DPOP_NONCE: {
+    status: 401,
+    title: 'Proof needs a nonce',
+    message: 'The proof must contain the nonce that this answer carries.',
+  },
   E_TOKEN_REUSED: {
     status: 401,
     title: 'Token used twice',

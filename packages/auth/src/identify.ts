@@ -16,14 +16,25 @@ import { errors } from './error-codes.js';
 import type { Sessions } from './sessions/sessions.js';
 import { faultOf } from './tokens/token-errors.js';
 import type { Tokens } from './tokens/tokens.js';
-import { bearerToken } from './transport/bearer.js';
+import type { External } from './external/external.js';
+import { authorizationOf, type Authorization } from './transport/authorization.js';
 import type { AuthCookies } from './transport/cookies.js';
 import { assertSameSite } from './transport/cross-site.js';
+import {
+  assertSender,
+  challengeOf,
+  rechallenge,
+  schemesOf,
+  type SenderConstraints,
+} from './transport/sender.js';
 
 export interface IdentifyDeps {
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly bearer: boolean;
+  /** Takes the tokens of other issuers. */
+  readonly external: External | undefined;
+  readonly constraints: SenderConstraints;
   /** Undefined: cookies are off. */
   readonly cookies: AuthCookies | undefined;
   readonly renew: boolean;
@@ -35,45 +46,70 @@ export interface IdentifyDeps {
 
 /** Stage 6 of the way: a good credential becomes the principal, a bad one a 401, none leaves the request anonymous. */
 export function createAuthenticate(deps: IdentifyDeps): Middleware {
-  const { tokens, sessions, bearer, cookies, events } = deps;
-  const detail = [bearer && 'bearer', cookies && 'cookie'].filter(Boolean).join(' or ');
+  const { bearer, cookies, constraints, events } = deps;
+  const schemes = schemesOf(constraints);
+  const detail = [
+    bearer && 'bearer',
+    constraints.dpop && 'dpop',
+    constraints.mutualTls && 'mtls',
+    cookies && 'cookie',
+  ]
+    .filter(Boolean)
+    .join(' or ');
 
   return guard('authenticate', { stage: 'identify', detail, events }, async (req, res) => {
     const security = ensureContext(req, deps);
     // Written once: who identified somebody first (an outer app, a test) is not overruled.
     if (isAuthenticated(security.principal)) return ALLOW;
+    let credential: Authorization | undefined;
     try {
-      const token = bearer ? bearerToken(req) : undefined;
-      const principal =
-        token === undefined
-          ? cookies && (await fromCookies(req, res, cookies, deps))
-          : await sessions.check(tokens.verify(token));
+      credential = bearer ? authorizationOf(req, schemes) : undefined;
+      const principal = credential
+        ? await fromToken(credential, { req, res }, deps)
+        : cookies && (await fromCookies(req, res, cookies, deps));
       if (principal) security.principal = principal;
       return ALLOW;
     } catch (error) {
       if (isSecurityError(error) && error.status === 401) {
-        const reason = error.code === 'E_TOKEN_INVALID' ? faultOf(error) : error.code;
+        const reason = /^E_(?:TOKEN|DPOP_PROOF)_INVALID$/.test(error.code) ? faultOf(error) : error.code;
         events.emit({ type: 'auth.token-refused', reason, ...ipOf(req) });
       }
-      throw error;
+      throw rechallenge(error, credential, constraints);
     }
   });
 }
 
+async function fromToken(
+  credential: Authorization,
+  exchange: { readonly req: SecurityRequest; readonly res: SecurityResponse },
+  { tokens, sessions, external, constraints }: IdentifyDeps,
+): Promise<Principal> {
+  const { token } = credential;
+  if (external?.claims(token)) {
+    const { claims, principal } = await external.verify(token, { bound: true });
+    await assertSender(claims, credential, exchange, constraints);
+    return principal;
+  }
+  const claims = tokens.verify(token, { bound: true });
+  await assertSender(claims, credential, exchange, constraints);
+  return sessions.check(claims);
+}
+
 /** Refuses anonymous requests with a challenge. */
-export function createRequired(events: Events): Middleware {
+export function createRequired(events: Events, constraints: SenderConstraints): Middleware {
+  const challenge = challengeOf(constraints);
   return guard('required', { stage: 'authorize', detail: 'signed in', events }, (req) => {
-    principalOf(req);
+    principalOf(req, challenge);
     return ALLOW;
   });
 }
 
 /** @throws E_AUTHENTICATION_REQUIRED (401) */
-export function principalOf(req: SecurityRequest): Principal {
+export function principalOf(req: SecurityRequest, challenge = 'Bearer'): Principal {
   const principal = req.security?.principal;
   if (isAuthenticated(principal)) return principal;
   // RFC 6750 section 3.1: without a credential the challenge carries no error code.
-  throw errors.E_AUTHENTICATION_REQUIRED({ headers: { 'WWW-Authenticate': 'Bearer' } });
+  throw errors.E_AUTHENTICATION_REQUIRED({ headers: { 'WWW-Authenticate': challenge } });
 }
 
 async function fromCookies(

@@ -16,12 +16,16 @@ export {
 export { keyValueSessions, type KeyValueSessionsOptions } from './sessions/key-value-sessions.js';
 export {
   SESSION_TOPIC,
+  type SenderBinding,
   type SessionCreation,
   type SessionDetails,
   type SessionRecord,
   type SessionRotation,
   type SessionStore,
 } from './sessions/session-store.js';
+export { createDpop, type Dpop, type DpopOptions } from './transport/dpop.js';
+export { createMutualTls, type MutualTls, type MutualTlsOptions } from './transport/mutual-tls.js';
+export { keyValueReplays, type ReplayStore } from './transport/replay-store.js';
 export type { AuthCookies, CookieCredentials } from './transport/cookies.js';
 export {
   createGuessBudget,
@@ -37,8 +41,13 @@ export {
   type Tokens,
   type TokensOptions,
 } from './tokens/tokens.js';
-export { createVerifier, type Verifier, type VerifierOptions } from './tokens/verifier.js';
-export type { AccessClaims } from './tokens/claims.js';
+export {
+  createVerifier,
+  type Verifier,
+  type VerifierOptions,
+  type VerifyOptions,
+} from './tokens/verifier.js';
+export type { AccessClaims, Confirmation } from './tokens/claims.js';
 export { external, type External, type ExternalIssuer, type ExternalOptions } from './external/external.js';
 export { publishKeys } from './tokens/publish-keys.js';
 export type { Algorithm } from './tokens/algorithms.js';

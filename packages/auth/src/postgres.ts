@@ -3,6 +3,11 @@ export {
   type PostgresSessions,
   type PostgresSessionsOptions,
 } from './postgres/postgres-sessions.js';
+export {
+  postgresReplays,
+  type PostgresReplays,
+  type PostgresReplaysOptions,
+} from './postgres/postgres-replays.js';
 export { postgresUsers, type PostgresUsers, type PostgresUsersOptions } from './postgres/postgres-users.js';
 export { accountMigrations, authMigrations } from './postgres/migrations.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -17,6 +17,7 @@ import type { Sessions, TokenPair } from './sessions/sessions.js';
 import { answerKeys } from './tokens/publish-keys.js';
 import type { Tokens } from './tokens/tokens.js';
 import type { AuthCookies } from './transport/cookies.js';
+import type { Dpop } from './transport/dpop.js';
 import { assertSameSite } from './transport/cross-site.js';
 
 export interface RouterDeps {
@@ -26,6 +27,7 @@ export interface RouterDeps {
   readonly registration: boolean;
   readonly bearer: boolean;
   readonly cookies: AuthCookies | undefined;
+  readonly dpop: Dpop | undefined;
   readonly trustedOrigins: readonly string[];
   readonly metaOf: (req: SecurityRequest) => RequestMeta;
   readonly now: () => number;
@@ -109,7 +111,8 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
       const inCookies = wantsCookies(req, deps);
       let pair: TokenPair;
       try {
-        pair = await flows.signIn(req.body as SignInInput, metaOf(req));
+        const meta = inCookies ? metaOf(req) : await boundMeta({ req, res }, deps);
+        pair = await flows.signIn(req.body as SignInInput, meta);
       } catch (error) {
         if (isSecurityError(error) && (error.status === 401 || error.status === 429)) {
           await record({ type: 'sign-in-refused', userId: undefined }, req);
@@ -124,7 +127,7 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
       const brought = cookies?.read(req).refresh;
       if (brought === undefined) {
         const { refresh_token: token } = readTexts(req.body, { refresh_token: { max: 512 } });
-        hand(res, await flows.refresh(token, metaOf(req)), false, deps);
+        hand(res, await flows.refresh(token, await boundMeta({ req, res }, deps)), false, deps);
         return;
       }
       try {
@@ -187,6 +190,16 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
   };
 }
 
+/** With the key that the sender proves to hold, if there is a proof or has to be one (RFC 9449 section 5). */
+async function boundMeta(
+  { req, res }: Pick<Exchange, 'req' | 'res'>,
+  { dpop, metaOf }: RouterDeps,
+): Promise<RequestMeta> {
+  const meta = metaOf(req);
+  if (!dpop || (!dpop.required && req.headers['dpop'] === undefined)) return meta;
+  return { ...meta, binding: { jkt: await dpop.prove(req, res) } };
+}
+
 /** With both transports on, cookies, unless the client asks for `"transport": "bearer"`. */
 function wantsCookies(req: SecurityRequest, { bearer, cookies }: RouterDeps): boolean {
   const asked = (req.body as { transport?: unknown } | undefined)?.transport;
@@ -208,7 +221,7 @@ function hand(
   } else {
     answer(res, 200, {
       access_token: pair.accessToken,
-      token_type: 'Bearer',
+      token_type: pair.tokenType,
       refresh_token: pair.refreshToken,
       refresh_expires_in: seconds(pair.refreshExpiresAt),
       ...facts,

@@ -22,7 +22,11 @@ import type { AccessClaims } from '../tokens/claims.js';
 import { parseHeader, parseObject, parseToken } from '../tokens/parse.js';
 import { faultOf, refusalOf } from '../tokens/token-errors.js';
 import { ACCESS_TYPE } from '../tokens/verifier.js';
-import { bearerToken } from '../transport/bearer.js';
+import type { VerifyOptions } from '../tokens/verifier.js';
+import { authorizationOf, type Authorization } from '../transport/authorization.js';
+import { createDpop, type DpopOptions } from '../transport/dpop.js';
+import { createMutualTls, type MutualTlsOptions } from '../transport/mutual-tls.js';
+import { assertSender, rechallenge, schemesOf } from '../transport/sender.js';
 import { judgeUrl, type FetchFault } from './fetch-json.js';
 import { foreignPrincipal } from './foreign-principal.js';
 import { createIssuer, type ForeignIssuer } from './issuer.js';
@@ -55,6 +59,10 @@ export interface ExternalOptions {
   readonly clockTolerance?: Duration;
   /** Verified tokens remembered per provider, 0 to 1,000,000. @default 5000 */
   readonly cacheSize?: number;
+  /** Take tokens that are bound to a key of the sender (RFC 9449). @default none: bound tokens are refused */
+  readonly dpop?: DpopOptions;
+  /** Take tokens that are bound to a certificate of the sender (RFC 8705). @default none: bound tokens are refused */
+  readonly mutualTls?: MutualTlsOptions;
   /** Allows providers on this machine, over http too. Refused in production. @default false */
   readonly dangerouslyAllowLocal?: boolean;
   /** @default NODE_ENV is "production" */
@@ -67,7 +75,10 @@ export interface External extends Middleware {
   /** True for a token that says it is from one of the issuers; nothing of it has been verified. */
   claims(token: string): boolean;
   /** @throws E_TOKEN_INVALID | E_TOKEN_EXPIRED (401), E_ISSUER_UNAVAILABLE (503) */
-  verify(token: string): Promise<{ readonly claims: AccessClaims; readonly principal: Principal }>;
+  verify(
+    token: string,
+    options?: VerifyOptions,
+  ): Promise<{ readonly claims: AccessClaims; readonly principal: Principal }>;
 }
 
 /**
@@ -85,6 +96,8 @@ export function external(issuers: readonly ExternalIssuer[], options: ExternalOp
     timeout: option.duration({ minMs: 100, maxMs: 30_000, default: '5s' }),
     clockTolerance: option.duration({ maxMs: 60_000, default: '5s' }),
     cacheSize: option.integer({ min: 0, max: 1_000_000, default: 5_000 }),
+    dpop: option.optional(option.port<DpopOptions>([])),
+    mutualTls: option.optional(option.port<MutualTlsOptions>([])),
     dangerouslyAllowLocal: option.boolean(false),
     production: option.boolean(inProduction()),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
@@ -139,8 +152,18 @@ export function external(issuers: readonly ExternalIssuer[], options: ExternalOp
     });
   }
   const entries = [...byIssuer.values()];
+  const constraints = {
+    dpop: shared.dpop && createDpop(shared.dpop, shared),
+    mutualTls: shared.mutualTls && createMutualTls(shared.mutualTls),
+  };
 
-  const verify: External['verify'] = async (token) => {
+  const verify: External['verify'] = async (token, { bound = false } = {}) => {
+    const found = await judge(token);
+    if (found.claims.cnf !== undefined && !bound) throw refusalOf('claim-cnf');
+    return found;
+  };
+
+  async function judge(token: string): Promise<Awaited<ReturnType<External['verify']>>> {
     for (const { issuer, principal } of entries) {
       const claims = issuer.recall(token);
       if (claims) return { claims, principal: freezePrincipal(await principal(claims)) };
@@ -154,22 +177,26 @@ export function external(issuers: readonly ExternalIssuer[], options: ExternalOp
     if (!entry) throw refusalOf('claim-iss');
     const claims = await entry.issuer.verify(token, header.kid);
     return { claims, principal: freezePrincipal(await entry.principal(claims)) };
-  };
+  }
 
   const middleware = guard(
     owner,
     { stage: 'identify', detail: given.map(({ issuer }) => issuer).join(', '), events },
-    async (req) => {
+    async (req, res) => {
       const security = ensureContext(req, shared);
       if (isAuthenticated(security.principal)) return ALLOW;
+      let credential: Authorization | undefined;
       try {
-        const token = bearerToken(req);
-        if (token !== undefined) security.principal = (await verify(token)).principal;
+        credential = authorizationOf(req, schemesOf(constraints));
+        if (!credential) return ALLOW;
+        const { claims, principal } = await verify(credential.token, { bound: true });
+        await assertSender(claims, credential, { req, res }, constraints);
+        security.principal = principal;
         return ALLOW;
       } catch (error) {
         if (isSecurityError(error) && error.status === 401)
           events.emit({ type: 'auth.token-refused', reason: faultOf(error) });
-        throw error;
+        throw rechallenge(error, credential, constraints);
       }
     },
   );

@@ -35,9 +35,9 @@ interface Loaded {
 }
 
 export interface ForeignIssuer {
-  /** A token that was verified before, if it and the keys are still good; costs no signature. */
+  /** A token that was verified before, bound or not, if it and the keys are still good; costs no signature. */
   recall(token: string): AccessClaims | undefined;
-  /** @throws E_TOKEN_INVALID | E_TOKEN_EXPIRED (401), E_ISSUER_UNAVAILABLE (503) */
+  /** Bound tokens too. @throws E_TOKEN_INVALID | E_TOKEN_EXPIRED (401), E_ISSUER_UNAVAILABLE (503) */
   verify(token: string, kid: string | undefined): Promise<AccessClaims>;
 }
 
@@ -102,7 +102,7 @@ export function createIssuer(settings: IssuerSettings): ForeignIssuer {
           headers: { 'Retry-After': String(Math.ceil(coolDown / 1000)) },
         });
       }
-      return current.verifier.verify(token);
+      return current.verifier.verify(token, { bound: true });
     },
   };
 }

@@ -11,6 +11,7 @@ import type { SignInFault } from '../events.js';
 import { accountKey } from '../guesses/account-key.js';
 import type { GuessBudget } from '../guesses/guess-budget.js';
 import type { Passwords } from '../passwords/passwords.js';
+import type { SenderBinding } from '../sessions/session-store.js';
 import type { ClientMeta, Sessions, TokenPair } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
 import { inputFault, readTexts } from './input.js';
@@ -20,6 +21,8 @@ export interface RequestMeta {
   /** Counts against the network's budget of guesses; undefined only for calls that come from no network. */
   readonly address: ClientAddress | undefined;
   readonly userAgent?: string;
+  /** The key that the sender has proven to hold: the session and its tokens are bound to it. */
+  readonly binding?: SenderBinding;
 }
 
 export interface Flows {
@@ -194,8 +197,12 @@ export function createFlows(deps: FlowDeps): Flows {
   };
 }
 
-export function clientMeta({ address, userAgent }: RequestMeta): ClientMeta {
-  return { ...ipOf(address), ...(userAgent === undefined ? {} : { userAgent }) };
+export function clientMeta({ address, userAgent, binding }: RequestMeta): ClientMeta {
+  return {
+    ...ipOf(address),
+    ...(userAgent === undefined ? {} : { userAgent }),
+    ...(binding === undefined ? {} : { binding }),
+  };
 }
 
 const ipOf = (address: ClientAddress | undefined) => (address ? { ip: address.ip } : {});

@@ -1,6 +1,6 @@
 import type { Migration } from '@portcullis/core/postgres';
 
-/** The tables of {@link postgresSessions}. Users are named by id only: they may live in another database. */
+/** The tables of {@link postgresSessions} and {@link postgresReplays}. Users are named by id only: they may live in another database. */
 export const authMigrations: readonly Migration[] = Object.freeze([
   {
     concern: 'auth',
@@ -26,6 +26,17 @@ create table auth_session (
 );
 create index auth_session_user on auth_session (user_id);
 create index auth_session_idle on auth_session (idle_expires_at);
+`,
+  },
+  {
+    concern: 'auth',
+    id: '002-used',
+    up: `
+create table auth_used (
+  id text primary key,
+  until timestamptz not null
+);
+create index auth_used_until on auth_used (until);
 `,
   },
 ]);

@@ -1,5 +1,11 @@
 import type { AuthenticationMethod } from '@portcullis/core';
 
+/** The key that whoever brings a token of this session must hold. */
+export interface SenderBinding {
+  /** RFC 7638 thumbprint, as `cnf.jkt` (RFC 9449). */
+  readonly jkt: string;
+}
+
 /** Facts of a session that only grow: later methods, devices and bindings find their place here. */
 export interface SessionDetails {
   readonly methods: readonly AuthenticationMethod[];
@@ -8,6 +14,7 @@ export interface SessionDetails {
   /** The client's address at sign-in or at the last refresh. */
   readonly address?: string;
   readonly userAgent?: string;
+  readonly binding?: SenderBinding;
 }
 
 /**

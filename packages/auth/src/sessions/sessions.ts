@@ -29,7 +29,7 @@ import {
   sealUnder,
   type RefreshToken,
 } from './refresh-token.js';
-import type { SessionDetails, SessionRecord, SessionStore } from './session-store.js';
+import type { SenderBinding, SessionDetails, SessionRecord, SessionStore } from './session-store.js';
 
 export interface SessionLifetimes {
   /** How long a refresh token may lie unused, which is how long a session may be idle. 1 min to 365 d. @default '1d' */
@@ -61,6 +61,8 @@ export interface SessionsOptions extends SessionLifetimes {
 export interface ClientMeta {
   readonly ip?: string;
   readonly userAgent?: string;
+  /** The key that the client has proven to hold. A session that began with one refreshes only with the same. */
+  readonly binding?: SenderBinding;
 }
 
 /** What a client gets. Times in milliseconds since 1970. */
@@ -71,6 +73,8 @@ export interface TokenPair {
   readonly accessExpiresAt: number;
   readonly refreshToken: string;
   readonly refreshExpiresAt: number;
+  /** How the access token is to be brought. */
+  readonly tokenType: 'Bearer' | 'DPoP';
 }
 
 /** A session as its user may see it. */
@@ -192,14 +196,16 @@ class StoredSessions implements Sessions {
     const id = random.uuid();
     const tagKey = random.bytes(32).toString('base64url');
     const family = { id, userId, createdAt: now, expiresAt: now + absolute, tagKey };
-    const { pair, tokens } = this.#nextPair(family, 0, now);
+    const { binding } = meta;
+    const details = describe({ methods, aal, authenticatedAt: now, ...(binding ? { binding } : {}) }, meta);
+    const { pair, tokens } = this.#nextPair({ ...family, details }, 0, now);
     const creation = await store.create(
       {
         ...family,
         ...tokens,
         previous: null,
         sealed: null,
-        details: describe({ methods, aal, authenticatedAt: now }, meta),
+        details,
       },
       { epoch, max },
     );
@@ -222,6 +228,9 @@ class StoredSessions implements Sessions {
     const hash = hashToken(token.text);
 
     let session = await store.find(token.sessionId);
+    // Without the key a copy is worth nothing: no reason to end the session either.
+    if (session?.details.binding && session.details.binding.jkt !== meta.binding?.jkt)
+      throw errors.E_TOKEN_INVALID({ details: { fault: 'claim-cnf' } });
     if (session && sameHash(hash, session.current)) {
       const now = clock.now();
       if (now >= session.expiresAt) throw await this.#expire(session, ended());
@@ -370,7 +379,7 @@ class StoredSessions implements Sessions {
   }
 
   #nextPair(
-    family: Pick<SessionRecord, 'id' | 'userId' | 'expiresAt' | 'tagKey'>,
+    family: Pick<SessionRecord, 'id' | 'userId' | 'expiresAt' | 'tagKey' | 'details'>,
     generation: number,
     now: number,
   ): {
@@ -378,8 +387,9 @@ class StoredSessions implements Sessions {
     tokens: Pick<SessionRecord, 'rotatedAt' | 'idleExpiresAt' | 'generation' | 'current'>;
   } {
     const { tokens, random, refreshTtl } = this.#settings;
-    const { id, userId, tagKey, expiresAt } = family;
-    const access = tokens.issue({ userId, sessionId: id });
+    const { id, userId, tagKey, expiresAt, details } = family;
+    const { binding } = details;
+    const access = tokens.issue({ userId, sessionId: id }, binding ? { cnf: binding } : {});
     const refreshToken = makeRefreshToken({ sessionId: id, generation, tagKey }, random);
     const idleExpiresAt = Math.min(now + refreshTtl, expiresAt);
     return {
@@ -390,6 +400,7 @@ class StoredSessions implements Sessions {
         accessExpiresAt: access.expiresAt,
         refreshToken,
         refreshExpiresAt: idleExpiresAt,
+        tokenType: binding ? 'DPoP' : 'Bearer',
       },
       tokens: { rotatedAt: now, idleExpiresAt, generation, current: hashToken(refreshToken) },
     };

@@ -14,7 +14,14 @@ export interface AccessClaims {
   /** The session; in tokens of `createTokens()` always. */
   readonly sid?: string;
   readonly jti?: string;
+  /** The key that the sender must hold (RFC 7800): a thumbprint for DPoP (RFC 9449) or of a certificate (RFC 8705). */
+  readonly cnf?: Confirmation;
   readonly [claim: string]: unknown;
+}
+
+export interface Confirmation {
+  readonly jkt?: string;
+  readonly 'x5t#S256'?: string;
 }
 
 export interface ExpectedClaims {
@@ -40,10 +47,24 @@ export function readClaims(payload: Buffer, expected: ExpectedClaims): AccessCla
   if (!isSeconds(exp)) return 'claim-exp';
   if (iat !== undefined && !hasBegun(iat, expected)) return 'claim-iat';
   if (nbf !== undefined && !hasBegun(nbf, expected)) return 'claim-nbf';
-  // A token that is bound to a key (RFC 7800) is no bearer token, and nobody here checks that its sender holds the key.
-  if (cnf !== undefined) return 'claim-cnf';
+  if (cnf !== undefined && !isConfirmation(cnf)) return 'claim-cnf';
   if (expected.now >= exp * 1000 + expected.tolerance) return 'expired';
   return deepFreeze(claims) as AccessClaims;
+}
+
+/** Bindings that somebody here can check, and no others beside them: what is not understood cannot be held to. */
+function isConfirmation(value: unknown): value is Confirmation {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const bindings = Object.entries(value);
+  return (
+    bindings.length > 0 &&
+    bindings.every(
+      ([name, thumbprint]) =>
+        (name === 'jkt' || name === 'x5t#S256') &&
+        typeof thumbprint === 'string' &&
+        /^[A-Za-z0-9_-]{43}$/.test(thumbprint),
+    )
+  );
 }
 
 function hasBegun(time: unknown, { now, tolerance }: ExpectedClaims): boolean {

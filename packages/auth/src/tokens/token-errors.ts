@@ -11,9 +11,9 @@ export function refusalOf(fault: TokenFault): Error {
     : errors.E_TOKEN_INVALID({ details: { fault }, headers: CHALLENGE });
 }
 
-/** The reason behind an E_TOKEN_INVALID, for events. */
+/** The reason behind a refusal, for events. */
 export function faultOf(error: unknown): string {
-  if (hasCode(error, 'E_TOKEN_INVALID')) {
+  if (hasCode(error, 'E_TOKEN_INVALID') || hasCode(error, 'E_DPOP_PROOF_INVALID')) {
     const details = (error as { details?: { fault?: unknown } }).details;
     if (typeof details?.fault === 'string') return details.fault;
   }

@@ -36,7 +36,12 @@ export interface Verifier {
    * (`cnf`: DPoP, mutual TLS) is refused: it is no bearer token. Whether the session still lives is another question: ask `sessions.check()`.
    * @throws E_TOKEN_INVALID | E_TOKEN_EXPIRED (401)
    */
-  verify(token: unknown): AccessClaims;
+  verify(token: unknown, options?: VerifyOptions): AccessClaims;
+}
+
+export interface VerifyOptions {
+  /** Take bound tokens too: the caller makes sure that the sender holds the key that `cnf` names. @default false */
+  readonly bound?: boolean;
 }
 
 /** RFC 9068 section 2.1: keeps refresh, reset and ID tokens from being taken for access tokens. */
@@ -90,10 +95,10 @@ export function buildVerifier(values: VerifierValues): BuiltVerifier {
 
   return {
     recall: (token) => recall(token),
-    verify(token) {
+    verify(token, { bound = false } = UNBOUND) {
       const now = clock.now();
       const known = recall(token as string, now);
-      if (known) return known;
+      if (known) return known.cnf === undefined || bound ? known : refuseBound();
       const result = verifyJws(token, now);
       if (typeof result === 'string') throw refusalOf(result);
       const { header, key, payload } = result;
@@ -101,7 +106,13 @@ export function buildVerifier(values: VerifierValues): BuiltVerifier {
       const claims = readClaims(payload, { issuer, audience, now, tolerance });
       if (typeof claims === 'string') throw refusalOf(claims);
       remember(token as string, claims, Math.min(claims.exp * 1000 + tolerance, key.expiresAt));
-      return claims;
+      return claims.cnf === undefined || bound ? claims : refuseBound();
     },
   };
+}
+
+const UNBOUND: VerifyOptions = Object.freeze({});
+
+function refuseBound(): never {
+  throw refusalOf('claim-cnf');
 }

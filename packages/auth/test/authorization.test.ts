@@ -1,19 +1,20 @@
 import { expect, test } from '@jest/globals';
 import type { SecurityRequest } from '@portcullis/core';
-import { bearerToken } from '../src/transport/bearer.js';
+import { authorizationOf } from '../src/transport/authorization.js';
 
 const read = (authorization: unknown) => () =>
-  bearerToken({ headers: { authorization } } as unknown as SecurityRequest);
+  authorizationOf({ headers: { authorization } } as unknown as SecurityRequest);
 
 test('the scheme in any case, spaces and a token are a credential; no header is none', () => {
   expect(read(undefined)()).toBeUndefined();
   for (const header of ['Bearer a.b.c', 'bearer a.b.c', 'BEARER   a.b.c  '])
-    expect(read(header)()).toBe('a.b.c');
+    expect(read(header)()).toEqual({ scheme: 'Bearer', token: 'a.b.c' });
 });
 
 test.each<[string, unknown]>([
   ['CVE-2026-47673: another scheme', 'Basic a.b.c'],
   ['CVE-2026-47673: another scheme', 'Token a.b.c'],
+  ['DPoP where it is off', 'DPoP a.b.c'],
   ['no scheme', 'a.b.c'],
   ['no token', 'Bearer '],
   ['two tokens', 'Bearer a.b.c, Bearer d.e.f'],
