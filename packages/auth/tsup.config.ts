@@ -1,3 +1,3 @@
 import { bundle } from '../../tsup.preset.js';
 
-export default bundle(['src/index.ts', 'src/postgres.ts', 'src/testing.ts']);
+export default bundle(['src/index.ts', 'src/express-jwt.ts', 'src/postgres.ts', 'src/testing.ts']);

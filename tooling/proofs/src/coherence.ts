@@ -47,7 +47,8 @@ const connect = (port: number): Redis => {
 };
 const publisher = connect(proxy.port);
 const client = connect(redis.port);
-const victims = await Victims.start(2, server.url, redis.url);
+const file = fileURLToPath(new URL('coherence/victim.ts', import.meta.url));
+const victims = await Victims.start(2, file, [server.url, redis.url]);
 const stage: Stage = { victims, server, redis, client, pool, revokerToRedis: proxy };
 
 const lines: string[] = [];
@@ -59,7 +60,12 @@ function report(holds: boolean, line: string): void {
 }
 
 /** Of the grants after a moment, how long after it the last question was asked; 0 if there was none. */
-function staleMs(granted: readonly [Way, string, number][], way: Way, user: string, after: number): number {
+function staleMs(
+  granted: readonly [string, string, number][],
+  way: Way,
+  user: string,
+  after: number,
+): number {
   return Math.max(
     0,
     ...granted.filter(([by, who]) => by === way && who === user).map(([, , at]) => at - after),

@@ -20,7 +20,7 @@ export interface Command {
 
 export interface Report {
   /** When a question was asked that was answered with yes. */
-  granted: [way: Way, user: string, at: number][];
+  granted: [way: string, user: string, at: number][];
   /** Reads of the store by rbac. */
   readonly loads: number;
 }

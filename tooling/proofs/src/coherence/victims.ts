@@ -1,24 +1,40 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import type { Command, Report, Way } from './shared.js';
+import type { Command, Report } from './shared.js';
 
 /** The processes whose answers are judged. */
 export class Victims {
-  readonly #children: readonly ChildProcess[];
+  readonly #children: ChildProcess[];
+  readonly #begin: () => Promise<ChildProcess>;
+  #watch: readonly string[] = [];
 
-  private constructor(children: readonly ChildProcess[]) {
+  private constructor(children: ChildProcess[], begin: () => Promise<ChildProcess>) {
     this.#children = children;
+    this.#begin = begin;
   }
 
-  static async start(count: number, database: string, redis: string): Promise<Victims> {
-    const file = fileURLToPath(new URL('victim.ts', import.meta.url));
-    const children = Array.from({ length: count }, () => fork(file, [database, redis]));
-    await Promise.all(children.map((child) => once(child, 'message')));
-    return new Victims(children);
+  /** So many processes of a file, which send a message when they are ready. */
+  static async start(count: number, file: string, args: readonly string[]): Promise<Victims> {
+    const begin = async (): Promise<ChildProcess> => {
+      const child = fork(file, [...args]);
+      await once(child, 'message');
+      return child;
+    };
+    return new Victims(await Promise.all(Array.from({ length: count }, begin)), begin);
+  }
+
+  /** SIGKILL, and another in its place that is asked the same. What the killed one had seen is lost with it. */
+  async restart(index: number): Promise<void> {
+    const old = this.#children[index]!;
+    const exited = once(old, 'exit');
+    old.kill('SIGKILL');
+    await exited;
+    const child = (this.#children[index] = await this.#begin());
+    child.send({ watch: this.#watch } satisfies Command);
   }
 
   tell(command: Command): void {
+    if (command.watch) this.#watch = command.watch;
     for (const child of this.#children) child.send(command);
   }
 
@@ -37,7 +53,7 @@ export class Victims {
   }
 
   /** Resolves when every process grants every user in every way. */
-  async allGrant(users: readonly string[], ways: readonly Way[]): Promise<void> {
+  async allGrant(users: readonly string[], ways: readonly string[]): Promise<void> {
     for (const child of this.#children) {
       const missing = new Set(users.flatMap((user) => ways.map((way) => `${way} ${user}`)));
       for (let tries = 0; missing.size > 0; tries++) {
