@@ -2,13 +2,7 @@ import { createHash, generateKeyPairSync, randomUUID, sign, type KeyObject } fro
 import { readFileSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import {
-  context,
-  coreErrors,
-  createMemoryStore,
-  isSecurityError,
-  type Sql,
-} from '@portcullis/core';
+import { context, coreErrors, createMemoryStore, isSecurityError, type Sql } from '@portcullis/core';
 import { feedMigrations, fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
 import { redisStore } from '@portcullis/core/redis';
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
@@ -366,7 +360,10 @@ onBothExpress((express: ExpressLike) => {
       const { access_token: token } = await signIn(mine);
       const seen = proof(mine, '/me', 'GET', token);
       const answers = await Promise.all(Array.from({ length: 20 }, () => use(token, seen)));
-      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, ...Array<number>(19).fill(401)]);
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+        200,
+        ...Array<number>(19).fill(401),
+      ]);
       clock.advance('59s');
       expect((await use(token, seen)).status).toBe(401);
       clock.advance('2s');

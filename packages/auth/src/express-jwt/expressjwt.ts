@@ -124,8 +124,7 @@ export function expressjwt(options: Params): Handler {
     if (!allowed.has(decoded.header.alg))
       throw invalid({ name: 'JsonWebTokenError', message: 'invalid algorithm' });
     const ready = keys.of(key, decoded.header.alg as Algorithm);
-    if ('problem' in ready)
-      throw invalid({ name: 'JsonWebTokenError', message: ready.problem });
+    if ('problem' in ready) throw invalid({ name: 'JsonWebTokenError', message: ready.problem });
     const judge = (checks: jsonwebtoken.VerifyOptions) =>
       jsonwebtoken.verify(token as string, ready.verifyWith, {
         ...checks,
@@ -184,9 +183,7 @@ function withUnless(
           if (await skips(req)) return ALLOW;
           return new Promise((resolve, reject) => {
             // What the inner guard says is this one's verdict; it answers once.
-            middleware(req, res, (error?: unknown) =>
-              error === undefined ? resolve(ALLOW) : reject(error),
-            );
+            middleware(req, res, (error?: unknown) => (error === undefined ? resolve(ALLOW) : reject(error)));
           });
         }),
       );
