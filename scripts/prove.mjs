@@ -20,6 +20,7 @@ const proofs = {
   refresh: { home: 'tooling/proofs', file: 'src/refresh.ts' },
   revocation: { home: 'tooling/proofs', file: 'src/revocation.ts' },
   uploads: { home: 'tooling/proofs', file: 'src/uploads.ts' },
+  changes: { home: 'tooling/proofs', file: 'src/changes.ts' },
   sanitize: { home: 'tooling/proofs', file: 'src/sanitize.ts' },
 };
 

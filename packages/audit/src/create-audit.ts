@@ -12,6 +12,7 @@ import {
   type Middleware,
   type OptionReader,
   type Random,
+  type Sql,
   type SqlTransaction,
 } from '@portcullis/core';
 import { createRedactor, type Redactor } from '@portcullis/redact';
@@ -26,6 +27,15 @@ import { Relay } from './relay.js';
 import type { LogSigner } from './signer.js';
 import { Spool, type SpoolOptions } from './spool.js';
 import type { AuditStore } from './store.js';
+import {
+  currentRow,
+  historyOf,
+  rowAsOf,
+  type History,
+  type HistoryQuery,
+  type Row,
+} from './tracking/history.js';
+import type { TrackedTable, TrackOptions } from './tracking/install.js';
 import { Writer, type LossPolicy, type Receipt, type WriterStatus } from './writer.js';
 
 export interface AuditOptions {
@@ -90,6 +100,31 @@ export interface Audit {
    * @throws E_AUDIT_QUERY_INVALID | SqlError
    */
   query(query: AuditQuery): Promise<AuditPage>;
+  /**
+   * Writes every change of a table into the log, bulk and raw SQL included, by triggers in the transaction of the change. Call it
+   * when the process starts, after the app's migrations, with a connection that owns the table: a column that was added since is
+   * tracked from then on. Who did it is read from the settings `app.user_id`, `app.request_id` and `app.reason` of
+   * the transaction.
+   * @throws OptionError | SqlError; TypeError if the store has no triggers
+   */
+  track(sql: Sql, table: string, options?: TrackOptions): Promise<void>;
+  /**
+   * What became of a row or of another target, field by field, newest first. The id of a row with several key columns is
+   * the JSON array of their texts.
+   * @throws E_AUDIT_QUERY_INVALID | SqlError
+   */
+  history(type: string, id: string, query: HistoryQuery): Promise<History>;
+  /**
+   * A tracked row as it was at a time, masked columns aside; undefined if it was not there. For the program itself: who
+   * may see it is for the caller to decide. For what is recorded with `changeOf()`, say how the object is now.
+   * @throws E_AUDIT_QUERY_INVALID | SqlError; TypeError for a table that is not tracked
+   */
+  asOf(
+    type: string,
+    id: string,
+    at: Date | number | string,
+    now?: { readonly row: Row | undefined },
+  ): Promise<Row | undefined>;
   /**
    * The whole log as lines of NDJSON, for `verifyLog()` and `portcullis-audit verify`; with a `format`, its entries as other
    * systems read them.
@@ -157,7 +192,15 @@ export function createAudit(options: AuditOptions): Audit {
     settled: show,
   });
   const { outbox } = store;
-  const relay = outbox && new Relay(outbox, writer);
+  const relay = outbox && new Relay(outbox, writer, (value) => deps.redactor.redact(value));
+
+  const tracked = new Map<string, TrackedTable>();
+
+  /** What was committed before is in the log afterwards. */
+  async function caughtUp(): Promise<void> {
+    await relay?.sweep(0);
+    await writer.settled();
+  }
 
   function show(entry: PreparedEntry, durable: boolean): void {
     if (!mirror) return;
@@ -200,6 +243,23 @@ export function createAudit(options: AuditOptions): Audit {
       // Who has just recorded something finds it.
       await writer.settled();
       return store.query(checked);
+    },
+    async track(sql, table, trackOptions) {
+      if (!store.track) throw new TypeError('This audit store has no triggers; use postgresAudit().');
+      tracked.set(table, await store.track(sql, table, trackOptions));
+    },
+    async history(type, id, historyQuery) {
+      await caughtUp();
+      return historyOf((checked) => store.query(checked), type, id, historyQuery);
+    },
+    async asOf(type, id, at, now) {
+      const table = tracked.get(type);
+      if (!table && !now) {
+        throw new TypeError(`"${type}" is not tracked: call track() first, or say how the object is now.`);
+      }
+      const row = now ? now.row : await currentRow(table!, id);
+      await caughtUp();
+      return rowAsOf((checked) => store.query(checked), type, id, at, row);
     },
     async *export(exportOptions) {
       if (!store.export) throw new TypeError('This audit store has no export.');

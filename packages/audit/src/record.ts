@@ -20,6 +20,7 @@ import {
   type AuditOutcome,
   type AuditRequestContext,
   type AuditTarget,
+  type DraftBody,
 } from './entry.js';
 import { pathOf, traceOf } from './request-facts.js';
 
@@ -162,7 +163,10 @@ function fitted(entry: AuditEntry, maxBytes: number): PreparedEntry {
 
 /** Most entries are clean; only the others are walked through a second time. */
 function textOf(entry: AuditEntry): string {
-  const draft = toDraft(entry);
+  return draftText(toDraft(entry));
+}
+
+export function draftText(draft: DraftBody): string {
   try {
     const text = canonicalJson(draft);
     if (isClean(text)) return text;

@@ -1,13 +1,12 @@
-import { canonicalJson } from './canonical-json.js';
-import type { DraftBody } from './entry.js';
+import { readOutboxRow } from './outbox-rows.js';
 import type { PreparedEntry } from './record.js';
-import type { AuditOutbox, OutboxEntry } from './store.js';
+import type { AuditOutbox } from './store.js';
 import type { Writer } from './writer.js';
 
 const SWEEP_EVERY_MS = 1_000;
 /** Younger rows are on their way: the process that committed them relays them at once. */
 const LEFT_AFTER_MS = 3_000;
-const SWEEP_LIMIT = 2_000;
+const SWEEP_LIMIT = 200;
 
 /**
  * Brings entries from the outbox into the log: those of this process right after their transaction, those that others have
@@ -17,18 +16,20 @@ const SWEEP_LIMIT = 2_000;
 export class Relay {
   readonly #outbox: AuditOutbox;
   readonly #writer: Writer;
+  readonly #redact: (value: unknown) => unknown;
   readonly #timer: NodeJS.Timeout;
   #sweeping: Promise<void> | undefined;
 
-  constructor(outbox: AuditOutbox, writer: Writer) {
+  constructor(outbox: AuditOutbox, writer: Writer, redact: (value: unknown) => unknown) {
     this.#outbox = outbox;
+    this.#redact = redact;
     this.#writer = writer;
     this.#timer = setInterval(() => void this.sweep(), SWEEP_EVERY_MS);
     this.#timer.unref();
   }
 
   committed(entry: PreparedEntry): void {
-    this.#writer.relay([entry]);
+    this.#writer.relay([{ id: entry.id, entries: [entry] }]);
   }
 
   /** @param longerThanMs How long a row must have waited. */
@@ -41,19 +42,14 @@ export class Relay {
   }
 
   async #sweep(longerThanMs: number): Promise<void> {
-    // A store that cannot be asked is noticed by the writer; the rows wait.
-    const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT).catch(() => []);
-    this.#writer.relay(left.flatMap(readDraft));
-  }
-}
-
-/** What triggers write is JSON, but not canonical. A row that is no entry stays where it is. */
-function readDraft({ id, draft }: OutboxEntry): (PreparedEntry & OutboxEntry)[] {
-  try {
-    const { c, e, k, t } = JSON.parse(draft) as DraftBody;
-    const text = canonicalJson({ c, e, id, k, t: new Date(t).toISOString() });
-    return [{ id, kind: k, action: e.type, draft: text }];
-  } catch {
-    return [];
+    for (;;) {
+      // A store that cannot be asked is noticed by the writer; the rows wait.
+      const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT).catch(() => []);
+      const rows = left.map((row) => readOutboxRow(row, this.#redact)).filter((row) => row !== undefined);
+      const taken = this.#writer.relay(rows);
+      if (left.length < SWEEP_LIMIT || taken === 0) return;
+      // One statement can leave thousands of rows; they are not held all at once.
+      await this.#writer.settled();
+    }
   }
 }

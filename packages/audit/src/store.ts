@@ -1,5 +1,6 @@
-import type { SqlTransaction } from '@portcullis/core';
+import type { Sql, SqlTransaction } from '@portcullis/core';
 import type { AuditPage, CheckedQuery } from './query.js';
+import type { TrackedTable, TrackOptions } from './tracking/install.js';
 
 /** Consecutive entries of one writer: they become durable together, or none of them does. */
 export interface AuditBatch {
@@ -43,12 +44,14 @@ export interface AuditStore {
   export?(): AsyncIterable<string>;
   /** Absent if the store has no transactions. */
   readonly outbox?: AuditOutbox;
+  /** Makes triggers that write the changes of a table into the outbox. */
+  track?(sql: Sql, table: string, options?: TrackOptions): Promise<TrackedTable>;
 }
 
 /** Entries that were written within a transaction of the application and wait for their place in a chain. */
 export interface OutboxEntry {
   readonly id: string;
-  /** Canonical JSON of `{ c, e, id, k, t }`. */
+  /** Canonical JSON of `{ c, e, id, k, t }`, or what the triggers of a tracked table write. */
   readonly draft: string;
 }
 

@@ -2,9 +2,10 @@ import { within, type Clock, type Events } from '@portcullis/core';
 import type { Chain, RefusedEntries } from './chain.js';
 import type { AuditKind } from './entry.js';
 import { errors } from './error-codes.js';
+import type { RelayedRow } from './outbox-rows.js';
 import type { PreparedEntry } from './record.js';
 import type { Spool } from './spool.js';
-import type { AuditBatch, AuditStore, OutboxEntry } from './store.js';
+import type { AuditBatch, AuditStore } from './store.js';
 
 /** What happens to a record that cannot be made durable: its caller is refused, or it is counted and lost. */
 export type LossPolicy = 'block' | 'drop-and-count';
@@ -38,9 +39,9 @@ export interface WriterStatus {
 }
 
 interface Waiting {
-  readonly entry: PreparedEntry;
-  /** It stands in the outbox and stays there until the batch is durable: it cannot be lost. */
-  readonly relayed: boolean;
+  readonly entries: readonly [PreparedEntry, ...PreparedEntry[]];
+  /** The row of the outbox in which it stands until the batch is durable: it cannot be lost. */
+  readonly row: string | undefined;
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -77,22 +78,26 @@ export class Writer {
 
   write(entry: PreparedEntry): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const waiting = { entry, relayed: false, resolve, reject };
+      const waiting: Waiting = { entries: [entry], row: undefined, resolve, reject };
       if (this.#closed) this.#lose([waiting], 'closed');
       else if (this.#queue.length >= this.#deps.maxPending) this.#lose([waiting], 'too many waiting');
       else this.#enqueue(waiting);
     });
   }
 
-  /** Entries of the outbox. What does not fit now is still there at the next sweep. */
-  relay(entries: readonly (PreparedEntry & OutboxEntry)[]): void {
-    for (const entry of entries) {
-      if (this.#closed || this.#queue.length >= this.#deps.maxPending || this.#relaying.has(entry.id))
-        continue;
-      this.#relaying.add(entry.id);
-      const done = (): void => void this.#relaying.delete(entry.id);
-      this.#enqueue({ entry, relayed: true, resolve: done, reject: done });
+  /** Rows of the outbox; returns how many were taken. What does not fit now is still there at the next sweep. */
+  relay(rows: readonly RelayedRow[]): number {
+    let taken = 0;
+    for (const { id, entries } of rows) {
+      if (this.#closed || this.#queue.length >= this.#deps.maxPending || this.#relaying.has(id)) continue;
+      const [first, ...rest] = entries;
+      if (!first) continue;
+      this.#relaying.add(id);
+      const done = (): void => void this.#relaying.delete(id);
+      this.#enqueue({ entries: [first, ...rest], row: id, resolve: done, reject: done });
+      taken++;
     }
+    return taken;
   }
 
   /** Resolves when everything that waits now has been dealt with. */
@@ -170,7 +175,7 @@ export class Writer {
     const { store, spool } = this.#deps;
     const behind = spool !== undefined && !spool.isEmpty;
     const reachable = !behind && this.#mayTry();
-    const relayed = waiting[0]!.relayed;
+    const relayed = waiting[0]!.row !== undefined;
     if (!reachable && (relayed || !spool)) return this.#fail(waiting, 'store is down');
     let chain: Chain;
     try {
@@ -180,8 +185,8 @@ export class Writer {
     }
     const mark = chain.mark();
     const batch = chain.batch(
-      waiting.map(({ entry }) => entry),
-      relayed ? waiting.map(({ entry }) => entry.id) : [],
+      waiting.flatMap(({ entries }) => entries),
+      waiting.flatMap(({ row }) => row ?? []),
     );
     if (!reachable) return this.#divert(waiting, batch, chain, mark, 'store is down');
     try {
@@ -213,7 +218,7 @@ export class Writer {
     reason: string,
   ): Promise<void> {
     const { spool, events } = this.#deps;
-    if (spool && !waiting[0]!.relayed) {
+    if (spool && waiting[0]!.row === undefined) {
       try {
         await spool.append(batch);
         events.emit({ type: 'audit.spooled', count: waiting.length });
@@ -254,8 +259,9 @@ export class Writer {
 
   #acknowledge(waiting: Waiting): void {
     // The mirror has seen relayed entries when their transaction was committed.
-    if (!waiting.relayed) this.#deps.settled(waiting.entry, true);
-    waiting.resolve({ id: waiting.entry.id, durable: true });
+    const [entry] = waiting.entries;
+    if (waiting.row === undefined) this.#deps.settled(entry, true);
+    waiting.resolve({ id: entry.id, durable: true });
   }
 
   #refuse(waiting: Waiting, cause: unknown): void {
@@ -263,20 +269,21 @@ export class Writer {
   }
 
   #fail(waiting: readonly Waiting[], reason: string, cause?: unknown): void {
-    if (waiting[0]!.relayed) for (const one of waiting) one.reject(cause);
+    if (waiting[0]!.row !== undefined) for (const one of waiting) one.reject(cause);
     else this.#lose(waiting, reason, cause);
   }
 
   #lose(waiting: readonly Waiting[], reason: string, cause?: unknown): void {
     const dropped: Record<AuditKind, number> = { action: 0, request: 0, log: 0 };
     for (const one of waiting) {
-      if (this.#deps.policyOf(one.entry) === 'block') {
+      const [entry] = one.entries;
+      if (this.#deps.policyOf(entry) === 'block') {
         one.reject(errors.E_AUDIT_UNAVAILABLE({ details: { reason }, cause }));
       } else {
-        dropped[one.entry.kind]++;
+        dropped[entry.kind]++;
         this.#dropped++;
-        this.#deps.settled(one.entry, false);
-        one.resolve({ id: one.entry.id, durable: false });
+        this.#deps.settled(entry, false);
+        one.resolve({ id: entry.id, durable: false });
       }
     }
     for (const kind of ['action', 'request'] as const) {
@@ -288,13 +295,12 @@ export class Writer {
 
   /** The next batch: all from the outbox or none, because only the others may go to the spool. */
   #take(): Waiting[] {
-    const relayed = this.#queue[0]?.relayed;
-    let count = 0;
-    let chars = 0;
-    while (count < BATCH && chars < BATCH_CHARS && this.#queue[count]?.relayed === relayed) {
-      const waiting = this.#queue[count];
-      if (!waiting) break;
-      chars += waiting.entry.draft.length;
+    const relayed = this.#queue[0]?.row !== undefined;
+    let [count, entries, chars] = [0, 0, 0];
+    for (const waiting of this.#queue) {
+      if (entries >= BATCH || chars >= BATCH_CHARS || (waiting.row !== undefined) !== relayed) break;
+      for (const { draft } of waiting.entries) chars += draft.length;
+      entries += waiting.entries.length;
       count++;
     }
     return this.#queue.splice(0, count);

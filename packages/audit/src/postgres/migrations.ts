@@ -1,5 +1,6 @@
 import { sql } from '@portcullis/core';
 import type { Migration } from '@portcullis/core/postgres';
+import { changeMigration } from './change-migration.js';
 
 /**
  * The log. `body` is what was said, byte for byte, and what is hashed; the columns that queries use are generated from it
@@ -91,6 +92,7 @@ create policy audit_read_staff on audit_entry for select
 revoke all on audit_entry, audit_batch, audit_outbox, audit_sealed from public;
 `,
   },
+  changeMigration,
 ]);
 
 const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;

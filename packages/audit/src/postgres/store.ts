@@ -11,6 +11,7 @@ import { fromBody } from '../entry.js';
 import { pageOf } from '../memory.js';
 import type { CheckedQuery } from '../query.js';
 import type { AuditBatch, AuditStore } from '../store.js';
+import { installTracking } from '../tracking/install.js';
 import { batchLine } from '../verify.js';
 
 export interface PostgresAuditOptions {
@@ -97,6 +98,7 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
         yield batchLine({ writer: row.w, last: Number(row.n), signature: row.signature ?? '' });
       }
     },
+    track: (from, tracked, trackOptions) => installTracking(from, tracked, trackOptions, schema),
     outbox: {
       async put(tx, entries) {
         await tx.query(
