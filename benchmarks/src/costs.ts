@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { CostFigure } from './costs/harness.js';
 import { median, type CaseResult, type GroupResult, type Length } from './costs/measure-costs.js';
 import { versionsOf } from './versions.js';
 
@@ -31,16 +32,25 @@ if (unknown.length > 0) {
 
 let broken = 0;
 for (const name of positionals.length > 0 ? positionals : known) {
-  const results = await measure(name);
-  const report = results.map(section).join('\n\n');
+  const { results, figures } = await measure(name);
+  const report = [
+    ...results.map(section),
+    ...figures.map(({ text, held }) => `- ${text}${held ? '' : ' **(not held)**'}`),
+  ].join('\n\n');
   console.log(`\n# ${name}\n\n${report}`);
-  broken += results.flatMap(({ claims }) => claims).filter(({ held }) => !held).length;
+  const claims = results.flatMap((group) => group.claims);
+  broken += [...claims, ...figures].filter(({ held }) => !held).length;
   if (flags.write) write(name, report);
 }
 if (broken > 0) console.error(`\n${broken} claim(s) did not hold.`);
 process.exit(broken > 0 ? 1 : 0);
 
-async function measure(name: string): Promise<readonly GroupResult[]> {
+interface Measured {
+  readonly results: readonly GroupResult[];
+  readonly figures: readonly CostFigure[];
+}
+
+async function measure(name: string): Promise<Measured> {
   const child = fork(
     fileURLToPath(new URL('costs/child.ts', import.meta.url)),
     [name, JSON.stringify(length)],
@@ -53,9 +63,9 @@ async function measure(name: string): Promise<readonly GroupResult[]> {
   const failed = once(child, 'exit').then(([code]) => {
     throw new Error(`costs/${name} ended with ${String(code)}.`);
   });
-  const [results] = (await Promise.race([once(child, 'message'), failed])) as [readonly GroupResult[]];
+  const [measured] = (await Promise.race([once(child, 'message'), failed])) as [Measured];
   failed.catch(() => undefined);
-  return results;
+  return measured;
 }
 
 function section({ title, note, cases, claims, peers }: GroupResult): string {

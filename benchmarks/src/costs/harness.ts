@@ -16,6 +16,12 @@ export interface CostClaim {
   readonly atMost: number;
 }
 
+/** What a file measures once by other means than time, such as memory; it exports them as `figures`. */
+export interface CostFigure {
+  readonly text: string;
+  readonly held: boolean;
+}
+
 /** Cases that stand beside each other in one table. The first is what its ratios refer to. */
 export interface CostGroup {
   readonly title: string;

@@ -1,3 +1,4 @@
+import { whileAtWork } from './answering.js';
 import { errors } from './error-codes.js';
 import { noEvents, type Events } from './events.js';
 import type { Middleware, NextFunction, SecurityRequest, SecurityResponse } from './http.js';
@@ -48,7 +49,8 @@ export function guard(name: string, options: GuardOptions, fn: GuardFunction): M
   const failed = (reason: 'threw' | 'undecided' | 'timeout' | 'late') =>
     events.emit({ type: 'guard.failed', guard: name, reason });
 
-  const middleware: Middleware = (req, res, next) => {
+  const middleware: Middleware = (req, res, handOn) => {
+    const next = whileAtWork(res, handOn);
     // Most requests end here, with one allow that came at once: no state to keep for a second one.
     let result: unknown;
     if (!callback) {

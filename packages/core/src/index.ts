@@ -41,7 +41,8 @@ export {
   type OptionReader,
   type OptionValues,
 } from './options.js';
-export { guardOf, walkRoutes, type ChainLink, type RouteEntry } from './router-walker.js';
+export { guardOf, guardsOf, walkRoutes, type ChainLink, type RouteEntry } from './router-walker.js';
+export { watchStages } from './answering.js';
 export { errors as coreErrors } from './error-codes.js';
 export { isError } from './is-error.js';
 export { isKnownSecure } from './known-secure.js';

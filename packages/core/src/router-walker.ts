@@ -5,6 +5,8 @@ export interface ChainLink {
   readonly name: string;
   /** Present on middleware of ours. */
   readonly stage?: Stage;
+  /** The function itself. */
+  readonly handle?: unknown;
 }
 
 export interface RouteEntry {
@@ -41,12 +43,18 @@ export function walkRoutes(app: unknown): readonly RouteEntry[] {
  * of it is taken for the handler, such as a health check.
  */
 export function guardOf(entry: RouteEntry): Stage | undefined {
-  if (entry.kind === 'unknown') return undefined;
+  return guardsOf(entry)[0];
+}
+
+/** All of them, in order. */
+export function guardsOf(entry: RouteEntry): readonly Stage[] {
+  if (entry.kind === 'unknown') return [];
   const foreign = entry.chain.findLastIndex(({ name, stage }) => stage === undefined && !HARMLESS.has(name));
   const last = foreign === -1 ? entry.chain.length - 1 : foreign;
   return entry.chain
     .slice(0, Math.max(0, last))
-    .find(({ stage }) => stage?.kind === 'authorize' || stage?.kind === 'public')?.stage;
+    .map(({ stage }) => stage)
+    .filter((stage) => stage?.kind === 'authorize' || stage?.kind === 'public') as Stage[];
 }
 
 interface Layer {
@@ -173,7 +181,7 @@ function linkOf(handle: unknown, name: string | undefined): ChainLink {
   const stage = stageOf(handle);
   const own = typeof handle === 'function' ? handle.name : '';
   const shown = stage?.name ?? (own || name || '<anonymous>');
-  return stage ? { name: shown, stage } : { name: shown };
+  return stage ? { name: shown, stage, handle } : { name: shown, handle };
 }
 
 function mountPath(layer: Layer, base: string | undefined): string | undefined {

@@ -7,6 +7,8 @@ export interface Check {
   readonly always: readonly number[];
   /** Id of the `:own` permission, or -1. */
   readonly own: number;
+  /** Where one id is all there is to it, that id: on the way of every question there is then nothing to follow. Else -1. */
+  readonly only: number;
 }
 
 /** What a grant covers: one permission by its id, or the set of a wildcard. */
@@ -56,10 +58,10 @@ export function createCatalogue(permissions: Permissions): Catalogue {
     const id = idOf(name);
     const scoped = name.split(':').length === 3;
     // Asked for by its full name, an `:own` permission still holds for one's own object only.
-    if (scoped && name.endsWith(':own')) return { name, always: [], own: id ?? -1 };
-    if (scoped) return { name, always: id === undefined ? [] : [id], own: -1 };
+    if (scoped && name.endsWith(':own')) return toCheck(name, [], id ?? -1);
+    if (scoped) return toCheck(name, id === undefined ? [] : [id], -1);
     const always = [id, idOf(`${name}:any`)].filter((found) => found !== undefined);
-    return { name, always, own: idOf(`${name}:own`) ?? -1 };
+    return toCheck(name, always, idOf(`${name}:own`) ?? -1);
   }
 
   function expandWildcard(pattern: string): BitSet | undefined {
@@ -89,6 +91,10 @@ export function createCatalogue(permissions: Permissions): Catalogue {
       return bits;
     },
   };
+}
+
+function toCheck(name: string, always: readonly number[], own: number): Check {
+  return { name, always, own, only: own < 0 && always.length === 1 ? always[0]! : -1 };
 }
 
 /** Segments of a grant, or undefined: `*` stands for one whole segment, `**` is the last one and stands for the rest. */

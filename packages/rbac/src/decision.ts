@@ -15,12 +15,19 @@ export interface Decision {
   readonly principalId?: string;
   /** Where it was asked, if there are tenants. */
   readonly tenant?: string | undefined;
+  /** The request's method when a guard decided: another one needs another decision. */
+  readonly method?: string | undefined;
   /** The newest revision of the change feed that was known here. */
   readonly revision: number;
   /** Where the facts came from: memory under the lease, the store, the principal's own roles, or nowhere. */
   readonly source: 'cache' | 'store' | 'principal' | 'none';
   /** Why it could not be found out, if `reason` is `unavailable`. For the log only; not enumerable. */
   readonly cause?: unknown;
+}
+
+/** For the log only: nobody enumerates it into an answer. */
+export function hideCause(decision: Decision, cause: unknown): void {
+  Object.defineProperty(decision, 'cause', { value: cause, enumerable: false });
 }
 
 /** Who is asked about: a user's id, a principal (whose scopes then count), or nobody. */

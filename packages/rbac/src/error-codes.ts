@@ -67,6 +67,16 @@ export const errors = defineErrors('rbac', {
     title: 'Malformed grant',
     message: 'The grant cannot be stored as given.',
   },
+  E_DECISION_MISSING: {
+    status: 500,
+    title: 'Decision missing',
+    message: 'The answer was withheld, because nobody decided that it may be given.',
+  },
+  E_ROUTE_UNGUARDED: {
+    status: 500,
+    title: 'Route without a guard',
+    message: 'The app has routes that nothing guards.',
+  },
   E_ROLES_CONFLICT: {
     status: 409,
     title: 'Roles changed meanwhile',

@@ -45,6 +45,20 @@ declare module '@portcullis/core' {
     'rbac.grants-ignored': { readonly permissions: readonly string[] };
     /** What `l2` answered was not written by this app for this user; it was ignored. */
     'rbac.cache-forged': { readonly userId: string };
+    /** `requireDecision()` withheld an answer, or would have with `enforce: false`. */
+    'rbac.decision-missed': {
+      readonly method: string;
+      readonly path: string;
+      readonly missing: 'decision' | 'allowed-decision' | 'decision-of-this-method';
+      readonly requestId?: string;
+    };
+    /** With `enforce: false` a guard let pass what it would have refused. */
+    'rbac.refusal-spared': {
+      readonly asked: string;
+      readonly reason: string;
+      readonly principalId?: string;
+      readonly requestId?: string;
+    };
     /** The lease has ended and `onStoreDown: { graceMs }` let a cached fact count. */
     'rbac.grace-used': { readonly overMs: number };
   }

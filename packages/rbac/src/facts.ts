@@ -89,6 +89,19 @@ export class FactsCache {
     return this.#cached(userId);
   }
 
+  /** {@link now} without anything being made: an entry that may be read with {@link heldPolicy} until something is awaited. */
+  entryNow(userId: string): UserEntry | undefined {
+    if (!this.#current()) return undefined;
+    const entry = this.#users.get(userId);
+    const policy = this.#policy;
+    return entry !== undefined && policy !== undefined && this.#agree(policy, entry) ? entry : undefined;
+  }
+
+  /** The policy of the entry that {@link entryNow} has just given. */
+  get heldPolicy(): CompiledPolicy {
+    return this.#policy!;
+  }
+
   /** The compiled policy that counts now, without waiting. */
   policyNow(): CompiledPolicy | undefined {
     return this.#current() ? this.#policy : undefined;

@@ -12,8 +12,10 @@ export {
   type PrincipalOf,
   type Rbac,
   type RbacOptions,
+  type SealOptions,
   type SharedCacheOptions,
 } from './rbac.js';
+export { showRoutes, type RouteOptions, type RouteRule } from './route-rules.js';
 export type { FieldRules, Fields } from './fields.js';
 export type { FilterColumns, RowFilter } from './row-filter.js';
 export type { GuardRuleOptions, Guards } from './guards.js';

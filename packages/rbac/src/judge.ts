@@ -72,10 +72,44 @@ export interface Verdict {
   readonly by?: string | undefined;
 }
 
-const NOT_GRANTED: Verdict = Object.freeze({ allowed: false, reason: 'not-granted' });
-const INACTIVE: Verdict = Object.freeze({ allowed: false, reason: 'user-inactive' });
-const NOT_OWNER: Verdict = Object.freeze({ allowed: false, reason: 'not-owner' });
-const OWNER_UNKNOWN: Verdict = Object.freeze({ allowed: false, reason: 'owner-unknown' });
+/**
+ * An answer as one number, so that nothing has to be made for it: its place in `ENDS` in the low bits, and what decided above
+ * (the number of a role, the place of a rule).
+ */
+export type Ruling = number;
+
+const ENDS = [
+  { allowed: true, reason: 'role', by: 'role' },
+  { allowed: true, reason: 'direct', by: 'rule' },
+  { allowed: true, reason: 'superuser', by: 'role' },
+  { allowed: true, reason: 'superuser', by: 'rule' },
+  { allowed: false, reason: 'denied', by: 'role' },
+  { allowed: false, reason: 'denied', by: 'rule' },
+  { allowed: false, reason: 'user-inactive', by: undefined },
+  { allowed: false, reason: 'not-granted', by: undefined },
+  { allowed: false, reason: 'not-owner', by: undefined },
+  { allowed: false, reason: 'owner-unknown', by: undefined },
+] as const satisfies readonly { allowed: boolean; reason: Reason; by: 'role' | 'rule' | undefined }[];
+const [BY_ROLE, BY_RULE, SUPER_ROLE, SUPER_RULE, DENIED_ROLE, DENIED_RULE] = [0, 1, 2, 3, 4, 5];
+const [INACTIVE, NOT_GRANTED, NOT_OWNER, OWNER_UNKNOWN] = [6, 7, 8, 9];
+const LAST_ALLOWED = SUPER_RULE;
+
+export function isAllowed(ruling: Ruling): boolean {
+  return (ruling & 15) <= LAST_ALLOWED;
+}
+
+/** Allowed by a role or a rule of the permission itself: nobody has to be told, as of a superuser. */
+export function isPlain(ruling: Ruling): boolean {
+  return (ruling & 15) <= BY_RULE;
+}
+
+/** What a number means. */
+export function verdictOf(policy: CompiledPolicy, entry: UserEntry, ruling: Ruling): Verdict {
+  const { allowed, reason, by } = ENDS[ruling & 15]!;
+  const which = ruling >>> 4;
+  if (by === 'role') return verdict(allowed, reason, policy.names[which]);
+  return verdict(allowed, reason, by === 'rule' ? entry.rules![which]!.permission : undefined);
+}
 
 export function makeEntry(
   catalogue: Catalogue,
@@ -104,6 +138,57 @@ export function makeEntry(
  * The one place where an answer is made: deny (by any role, inherited, or direct) overrides allow, allow overrides
  * nothing. Pure; what is allowed now may not be a moment later.
  */
+export function rule(
+  policy: CompiledPolicy,
+  entry: UserEntry,
+  check: Check,
+  relation: Relation,
+  moment: Moment,
+): Ruling {
+  if (!entry.active) return INACTIVE;
+  const own = check.own >= 0 && relation === 'own' ? check.own : -1;
+  const { allow, deny } = policy;
+  const { roles, bounds, rules } = entry;
+  let role = -1;
+  let superuser = -1;
+  for (let i = 0; i < roles.length; i++) {
+    const id = roles[i]!;
+    const bound = bounds === undefined ? undefined : bounds[i];
+    if (!deny.empty && holds(deny, check, own, id) && counts(bound, moment, 'deny'))
+      return DENIED_ROLE | (id << 4);
+    if (role >= 0) {
+      if (deny.empty) break;
+      continue;
+    }
+    if (holds(allow, check, own, id)) {
+      if (counts(bound, moment, 'allow')) role = id;
+    } else if (superuser < 0 && hasBit(policy.superusers, id) && counts(bound, moment, 'allow')) {
+      superuser = id;
+    }
+  }
+  let everything = -1;
+  let direct = -1;
+  if (rules !== undefined) {
+    for (let i = 0; i < rules.length; i++) {
+      const { effect, coverage, permission, bounds: limits } = rules[i]!;
+      const effective = effect === 'allow' ? policy.active : undefined;
+      if (!touches(coverage, check, own, effective) || !counts(limits, moment, effect)) continue;
+      if (effect === 'deny') return DENIED_RULE | (i << 4);
+      if (isEverything(permission)) everything = i;
+      else if (direct < 0) direct = i;
+    }
+  }
+  if (role >= 0) return BY_ROLE | (role << 4);
+  if (direct >= 0) return BY_RULE | (direct << 4);
+  if (superuser >= 0 && isActive(policy.active, check, own)) return SUPER_ROLE | (superuser << 4);
+  if (everything >= 0) return SUPER_RULE | (everything << 4);
+  if (check.own < 0 || relation === 'own') return NOT_GRANTED;
+  // Would it be allowed if it were one's own? Only then is ownership the reason.
+  if (!isAllowed(rule(policy, entry, check, 'own', moment))) return NOT_GRANTED;
+  return relation === 'other' ? NOT_OWNER : OWNER_UNKNOWN;
+}
+
+/** {@link rule}, with what its number means. */
 export function judge(
   policy: CompiledPolicy,
   entry: UserEntry,
@@ -111,46 +196,7 @@ export function judge(
   relation: Relation,
   moment: Moment,
 ): Verdict {
-  if (!entry.active) return INACTIVE;
-  const own = check.own >= 0 && relation === 'own' ? check.own : -1;
-  const { allow, deny, names } = policy;
-  const { roles, bounds, rules } = entry;
-  let role = -1;
-  let superuser = -1;
-  for (let i = 0; i < roles.length; i++) {
-    const id = roles[i]!;
-    const bound = bounds === undefined ? undefined : bounds[i];
-    if (holds(deny, check, own, id) && counts(bound, moment, 'deny'))
-      return verdict(false, 'denied', names[id]);
-    if (role >= 0) continue;
-    if (holds(allow, check, own, id)) {
-      if (counts(bound, moment, 'allow')) role = id;
-    } else if (superuser < 0 && hasBit(policy.superusers, id) && counts(bound, moment, 'allow')) {
-      superuser = id;
-    }
-  }
-  if (rules === undefined && role >= 0) return verdict(true, 'role', names[role]);
-  let everything: string | undefined;
-  let direct: string | undefined;
-  if (rules !== undefined) {
-    for (const rule of rules) {
-      const effective = rule.effect === 'allow' ? policy.active : undefined;
-      if (!touches(rule.coverage, check, own, effective) || !counts(rule.bounds, moment, rule.effect))
-        continue;
-      if (rule.effect === 'deny') return verdict(false, 'denied', rule.permission);
-      if (isEverything(rule.permission)) everything = rule.permission;
-      else direct ??= rule.permission;
-    }
-    if (role >= 0) return verdict(true, 'role', names[role]);
-  }
-  if (direct !== undefined) return verdict(true, 'direct', direct);
-  if (superuser >= 0 && isActive(policy.active, check, own))
-    return verdict(true, 'superuser', names[superuser]);
-  if (everything !== undefined) return verdict(true, 'superuser', everything);
-  if (check.own < 0 || relation === 'own') return NOT_GRANTED;
-  // Would it be allowed if it were one's own? Only then is ownership the reason.
-  if (!judge(policy, entry, check, 'own', moment).allowed) return NOT_GRANTED;
-  return relation === 'other' ? NOT_OWNER : OWNER_UNKNOWN;
+  return verdictOf(policy, entry, rule(policy, entry, check, relation, moment));
 }
 
 // Literals of one shape, from one place: on this path a second shape costs more than the decision.
@@ -160,14 +206,15 @@ function verdict(allowed: boolean, reason: Reason, by: string | undefined): Verd
 
 /** Has the user this role, directly or by inheritance, now? */
 export function judgeRole(policy: CompiledPolicy, entry: UserEntry, role: string, moment: Moment): Verdict {
-  if (!entry.active) return INACTIVE;
+  if (!entry.active) return verdictOf(policy, entry, INACTIVE);
   const wanted = policy.ids.find(role);
-  if (wanted === undefined || policy.names[wanted] === undefined) return NOT_GRANTED;
+  if (wanted === undefined || policy.names[wanted] === undefined)
+    return verdictOf(policy, entry, NOT_GRANTED);
   for (const [i, id] of entry.roles.entries()) {
     if (policy.names[id] === undefined || !policy.includes.has(id, wanted)) continue;
-    if (counts(entry.bounds?.[i], moment, 'allow')) return verdict(true, 'role', policy.names[id]);
+    if (counts(entry.bounds?.[i], moment, 'allow')) return verdictOf(policy, entry, BY_ROLE | (id << 4));
   }
-  return NOT_GRANTED;
+  return verdictOf(policy, entry, NOT_GRANTED);
 }
 
 /** Does it count there and then? */
@@ -186,7 +233,9 @@ export function inEffect(bounds: Bounds, { now, latest }: Moment, effect: Effect
 }
 
 function holds(rows: CompiledPolicy['allow'], check: Check, own: number, role: number): boolean {
-  for (const id of check.always) if (rows.has(id, role)) return true;
+  if (check.only >= 0) return rows.has(check.only, role);
+  const { always } = check;
+  for (let i = 0; i < always.length; i++) if (rows.has(always[i]!, role)) return true;
   return own >= 0 && rows.has(own, role);
 }
 

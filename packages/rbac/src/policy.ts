@@ -1,4 +1,4 @@
-import { clearBit, emptyBits, hasBit, setBit, type BitSet } from './bit-set.js';
+import { clearBit, emptyBits, setBit, type BitSet } from './bit-set.js';
 import { eachId, isEverything, type Catalogue } from './catalogue.js';
 import { errors } from './error-codes.js';
 import { findCycle } from './hierarchy.js';
@@ -37,11 +37,14 @@ export class BitRows {
   readonly #words: Uint32Array;
   readonly #stride: number;
   readonly #bits: number;
+  /** No bits, and so nothing to look for. */
+  readonly empty: boolean;
 
   constructor(rows: number, bits: number) {
     this.#stride = Math.max(1, (bits + 31) >>> 5);
     this.#words = new Uint32Array(rows * this.#stride);
     this.#bits = bits;
+    this.empty = rows === 0;
   }
 
   has(row: number, bit: number): boolean {
@@ -53,7 +56,12 @@ export class BitRows {
   }
 
   addAll(row: number, bits: readonly number[]): void {
-    for (const bit of bits) this.add(row, bit);
+    const words = this.#words;
+    const start = row * this.#stride;
+    for (let i = 0; i < bits.length; i++) {
+      const bit = bits[i]!;
+      words[start + (bit >>> 5)]! |= 1 << (bit & 31);
+    }
   }
 
   uniteRow(row: number, from: BitRows, fromRow: number): void {
@@ -104,15 +112,11 @@ export function compilePolicy(
     for (const parent of inherits) includes.uniteRow(id, includes, ids.of(parent));
   }
   const superusers = emptyBits(ids.size);
-  for (const { name, allow } of roles) if (allow.some(isEverything)) setBit(superusers, ids.of(name));
   /** By role: itself and the active roles that inherit from it. */
   const heirs: number[][] = Array.from({ length: ids.size }, () => []);
   for (const { name } of roles) {
     const heir = ids.of(name);
-    includes.each(heir, (id) => {
-      heirs[id]!.push(heir);
-      if (hasBit(superusers, id)) setBit(superusers, heir);
-    });
+    includes.each(heir, (id) => heirs[id]!.push(heir));
   }
 
   const unresolved: string[] = [];
@@ -122,12 +126,20 @@ export function compilePolicy(
     const into = new BitRows(some ? catalogue.size : 0, some ? ids.size : 0);
     for (const role of roles) {
       const theirs = heirs[ids.of(role.name)]!;
-      for (const pattern of role[effect]) {
-        // What a superuser may is known without 10,000 bits.
-        if (effect === 'allow' && isEverything(pattern)) continue;
-        const coverage = catalogue.expand(pattern);
-        if (coverage === undefined) unresolved.push(pattern);
-        else eachId(coverage, (permission) => into.addAll(permission, theirs));
+      const patterns = role[effect];
+      for (let i = 0; i < patterns.length; i++) {
+        const pattern = patterns[i]!;
+        // Nearly all of them are names: those go the short way.
+        const id = catalogue.idOf(pattern);
+        if (id !== undefined) into.addAll(id, theirs);
+        else if (effect === 'allow' && isEverything(pattern)) {
+          // What a superuser may is known without 10,000 bits.
+          for (const heir of theirs) setBit(superusers, heir);
+        } else {
+          const coverage = catalogue.expand(pattern);
+          if (coverage === undefined) unresolved.push(pattern);
+          else eachId(coverage, (permission) => into.addAll(permission, theirs));
+        }
       }
     }
     return into;

@@ -6,13 +6,14 @@ import { isTenant } from './tenant.js';
 
 /** What a guard asks, resolved when it is built. */
 export type Question =
-  | {
-      readonly kind: 'permission';
-      readonly text: string;
-      readonly mode: 'any' | 'all';
-      readonly checks: readonly Check[];
-    }
-  | { readonly kind: 'role'; readonly text: string; readonly roles: readonly string[] };
+  PermissionQuestion | { readonly kind: 'role'; readonly text: string; readonly roles: readonly string[] };
+
+export interface PermissionQuestion {
+  readonly kind: 'permission';
+  readonly text: string;
+  readonly mode: 'any' | 'all';
+  readonly checks: readonly Check[];
+}
 
 export interface Answer extends Verdict {
   readonly permission?: string | undefined;

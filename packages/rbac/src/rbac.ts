@@ -15,24 +15,46 @@ import {
   type Events,
   type Freshness,
   type KeyValueStore,
+  type Middleware,
   type Principal,
   type Secret,
   type SecurityError,
   type SecurityRequest,
 } from '@portcullis/core';
 import { createAdministration, type Administration } from './administration.js';
-import { createCatalogue, type Catalogue } from './catalogue.js';
-import type { AskOptions, Decision, Subject } from './decision.js';
+import { createCatalogue, type Catalogue, type Check } from './catalogue.js';
+import { hideCause, type AskOptions, type Decision, type Subject } from './decision.js';
 import { errors } from './error-codes.js';
 import { createExplain, type Explanation } from './explain.js';
 import { FactsCache, type Facts } from './facts.js';
 import { createGuards, type Guards } from './guards.js';
 import { createFields, type FieldRules, type Fields } from './fields.js';
-import { makeEntry, tenantsOf, unnamedTenant, type Moment, type Relation } from './judge.js';
+import {
+  isAllowed,
+  makeEntry,
+  rule,
+  tenantsOf,
+  unnamedTenant,
+  type Moment,
+  type Relation,
+  type Ruling,
+  type UserEntry,
+  verdictOf,
+} from './judge.js';
 import { grammarHint, type Askable, type Permissions } from './permissions.js';
 import type { CompiledPolicy } from './policy.js';
-import { answer, relationOf, tenantFor, WRONG_TENANT, type Answer, type Question } from './question.js';
+import {
+  answer,
+  relationOf,
+  tenantFor,
+  WRONG_TENANT,
+  type Answer,
+  type PermissionQuestion,
+  type Question,
+} from './question.js';
 import { isUserId } from './records.js';
+import { createRequireDecision } from './require-decision.js';
+import { routeRules, showRoutes, type RouteOptions, type RouteRule } from './route-rules.js';
 import { noRows, rowFilter, type RowFilter } from './row-filter.js';
 import { SharedEntries } from './shared-entries.js';
 import type { RoleDefinitions } from './role-definition.js';
@@ -81,6 +103,12 @@ export interface RbacOptions<Name extends string, Role extends string = string> 
   readonly writeDeadlineMs?: Duration;
   /** Users kept in memory; beyond it the oldest entry makes room. @default 100_000 */
   readonly maxUsers?: number;
+  /**
+   * False: guards and `requireDecision()` refuse nobody, and tell what they would have refused by events
+   * (`rbac.refusal-spared`, `rbac.decision-missed`); for trying new rules beside old ones. `decide()`, `can()` and `require()`
+   * answer as ever. @default true
+   */
+  readonly enforce?: boolean;
   /** `WWW-Authenticate` of a 401 (RFC 9110 section 11.6.1). @default 'Bearer' */
   readonly challenge?: string;
   readonly clock?: Clock;
@@ -122,10 +150,27 @@ export interface Rbac<Name extends string = string, Role extends string = string
   fields(rules: FieldRules<Name>): Fields;
   /** What the subject may do now without owning anything, in order of declaration: for menus and buttons. */
   permissionsOf(subject: Subject): Promise<Name[]>;
+  /**
+   * Middleware for the beginning of the app: no 2xx or 3xx leaves without a decision that allows it, or `public('reason')`.
+   * Preflights, redirects and whatever else a middleware made by core's `guard()` answers by itself is exempt, auth's routes too.
+   */
+  requireDecision(): Middleware;
+  /**
+   * Reads the routes of an Express 4 or 5 app and refuses those that nothing guards. Call it when all of them are there, before
+   * the app listens; what is added later is not seen.
+   * @returns the matrix of routes and rules; `showRoutes()` makes it text
+   * @throws E_ROUTE_UNGUARDED with every such route and why, unless `unguarded: 'report'`
+   */
+  seal(app: unknown, options?: SealOptions): readonly RouteRule[];
   /** Resolves when roles have been read once; for readiness. @throws why they cannot be (503) */
   ready(): Promise<void>;
   /** Forgets everything cached and stops listening; stops the lease if it was made here. */
   close(): Promise<void>;
+}
+
+export interface SealOptions extends RouteOptions {
+  /** `'report'`: they are in the matrix, marked. @default 'throw' */
+  readonly unguarded?: 'throw' | 'report';
 }
 
 /** As `tenantFor()` finds it; false refuses. */
@@ -137,11 +182,16 @@ export interface Engine {
   readonly facts: FactsCache;
   readonly events: Events;
   readonly challenge: string;
+  /** Who asks is not what `req.security` says. */
+  readonly ownPrincipal: boolean;
+  readonly enforce: boolean;
   /** For entries in which nothing begins or ends the clock is not read. */
   moment(timed: boolean, tenant: string | undefined): Moment;
-  questionOf(names: readonly string[], mode: 'any' | 'all'): Question;
+  questionOf(names: readonly string[], mode: 'any' | 'all'): PermissionQuestion;
   principalOf(req: SecurityRequest): Principal | undefined | Promise<Principal | undefined>;
   asPrincipal(subject: Subject): Principal | undefined;
+  /** A user's entry that counts now with `facts.heldPolicy`; for roles from the store, and nothing is made for it. */
+  entryNow(userId: string): UserEntry | undefined;
   /** Without waiting; undefined if something has to be read first. */
   factsNow(principal: Principal): Facts | undefined;
   factsOf(principal: Principal, fresh: boolean): Promise<Facts>;
@@ -152,6 +202,17 @@ export interface Engine {
     question: Question,
     relation: Relation,
     tenant: Tenant,
+  ): Decision;
+  /** The decision of a ruling that allows, from memory. */
+  granted(
+    asked: string,
+    check: Check,
+    policy: CompiledPolicy,
+    entry: UserEntry,
+    ruling: Ruling,
+    principalId: string,
+    tenant: string | undefined,
+    method: string | undefined,
   ): Decision;
   /** Tells that somebody passed as a superuser. */
   passed(decision: Decision, requestId?: string): void;
@@ -190,6 +251,7 @@ export function createRbac<Name extends string, const Role extends string = stri
     deadlineMs: option.duration({ minMs: 10, maxMs: 60_000, default: 1_000 }),
     writeDeadlineMs: option.duration({ minMs: 10, maxMs: 600_000, default: 5_000 }),
     maxUsers: option.integer({ min: 1, max: 10_000_000, default: 100_000 }),
+    enforce: option.boolean(true),
     challenge: option.string({ max: 200, pattern: /^[\x20-\x7e]+$/, default: 'Bearer' }),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
     events: option.port<Events>(['emit'], noEvents),
@@ -222,14 +284,18 @@ export function createRbac<Name extends string, const Role extends string = stri
     shared,
   });
   const wallClock = new WallClock(clock);
+  const stored = given.rolesFrom === 'store';
+  const entryNow = (userId: string): UserEntry | undefined => (stored ? facts.entryNow(userId) : undefined);
 
   const engine: Engine = {
     catalogue,
     facts,
     events,
     challenge: given.challenge,
+    ownPrincipal: given.principal !== undefined,
+    enforce: given.enforce,
     moment(timed, tenant) {
-      if (!timed) return { tenant, now: 0, latest: 0 };
+      if (!timed) return tenant === undefined ? ANYTIME : { tenant, now: 0, latest: 0 };
       const { now, latest } = wallClock.read();
       return { tenant, now, latest };
     },
@@ -252,6 +318,7 @@ export function createRbac<Name extends string, const Role extends string = stri
       if (!isUserId(subject)) throw errors.E_PRINCIPAL_INVALID();
       return { id: subject, kind: 'user' };
     },
+    entryNow,
     factsNow(principal) {
       if (given.rolesFrom === 'store') return facts.now(principal.id);
       const policy = facts.policyNow();
@@ -280,6 +347,21 @@ export function createRbac<Name extends string, const Role extends string = stri
         source: given.rolesFrom === 'principal' ? 'principal' : found.source,
       };
     },
+    granted(asked, check, policy, entry, ruling, principalId, tenant, method) {
+      const { reason, by } = verdictOf(policy, entry, ruling);
+      return {
+        allowed: true,
+        asked,
+        reason,
+        by,
+        permission: check.name,
+        principalId,
+        tenant,
+        method,
+        revision: freshness.revision,
+        source: 'cache',
+      };
+    },
     passed({ reason, asked, by = '', principalId = '', tenant }, requestId) {
       if (reason !== 'superuser') return;
       events.emit({
@@ -300,7 +382,7 @@ export function createRbac<Name extends string, const Role extends string = stri
         revision: freshness.revision,
         source: 'none',
       };
-      if (cause !== undefined) Object.defineProperty(decision, 'cause', { value: cause, enumerable: false });
+      if (cause !== undefined) hideCause(decision, cause);
       return decision;
     },
     errorOf(decision) {
@@ -316,8 +398,8 @@ export function createRbac<Name extends string, const Role extends string = stri
     },
   };
 
-  const questions = new Map<string, Question>();
-  const questionFor = (permission: string): Question => {
+  const questions = new Map<string, PermissionQuestion>();
+  const questionFor = (permission: string): PermissionQuestion => {
     let question = questions.get(permission);
     // As many as there are names: unknown ones throw.
     if (!question) questions.set(permission, (question = engine.questionOf([permission], 'all')));
@@ -344,6 +426,13 @@ export function createRbac<Name extends string, const Role extends string = stri
   /** With the facts in memory there is nothing to wait for, and nothing to be made. */
   function can(subject: Subject, permission: string, about: AskOptions = NOTHING): Promise<boolean> {
     try {
+      const entry = about === NOTHING && typeof subject === 'string' ? entryNow(subject) : undefined;
+      const check = entry && catalogue.check(permission);
+      if (entry !== undefined && check !== undefined) {
+        const moment = entry.timed ? engine.moment(true, undefined) : ANYTIME;
+        const ruling = rule(facts.heldPolicy, entry, check, 'unknown', moment);
+        return isAllowed(ruling) ? answers.yes : answers.no;
+      }
       const question = questionFor(permission);
       const principal = engine.asPrincipal(subject);
       if (!principal) return answers.no;
@@ -413,6 +502,15 @@ export function createRbac<Name extends string, const Role extends string = stri
         (name) => engine.judge(principal, found, questionFor(name), 'unknown', principal.tenant).allowed,
       );
     },
+    requireDecision: () => createRequireDecision(events, given.enforce),
+    seal(app, { unguarded = 'throw', ...about } = {}) {
+      const rules = routeRules(app, about);
+      const open = rules.filter((each) => each.unguarded);
+      if (open.length === 0 || unguarded === 'report') return rules;
+      throw errors.E_ROUTE_UNGUARDED({
+        message: `Nothing guards:\n${showRoutes(open)}\nAdd a guard, public('why'), or for middleware that never answers by itself passes: [...].`,
+      });
+    },
     async ready() {
       await facts.policy();
     },
@@ -424,6 +522,7 @@ export function createRbac<Name extends string, const Role extends string = stri
 }
 
 const NOTHING: AskOptions = Object.freeze({});
+const ANYTIME: Moment = Object.freeze({ tenant: undefined, now: 0, latest: 0 });
 
 function unknownPermission(catalogue: Catalogue, name: unknown): SecurityError {
   const hint = typeof name === 'string' ? grammarHint(name, catalogue.names) : 'is not a string';

@@ -18,9 +18,12 @@ export interface Command {
   readonly report?: boolean;
 }
 
+/** When the question was asked, and when it was answered with yes. */
+export type Granted = readonly [way: string, user: string, asked: number, answered: number];
+
 export interface Report {
-  /** When a question was asked that was answered with yes. */
-  granted: [way: string, user: string, at: number][];
+  /** Questions that were answered with yes. */
+  granted: Granted[];
   /** Reads of the store by rbac. */
   readonly loads: number;
 }

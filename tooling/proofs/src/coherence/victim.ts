@@ -13,8 +13,8 @@ const [database = '', redisUrl = ''] = process.argv.slice(2);
 const pool = new pg.Pool({ connectionString: database, max: 6, application_name: 'victim' });
 pool.on('error', () => undefined);
 const sql = fromPg(pool, { timeoutMs: 1000 });
-const connect = (): Redis => {
-  const client = new Redis(redisUrl, { maxRetriesPerRequest: 1, retryStrategy: () => 50 });
+const connect = (maxRetriesPerRequest: number | null): Redis => {
+  const client = new Redis(redisUrl, { maxRetriesPerRequest, retryStrategy: () => 50 });
   client.on('error', () => undefined);
   return client;
 };
@@ -40,7 +40,7 @@ const rbac = createRbac({
   permissions,
   store,
   freshness: createFreshness({ feed }),
-  l2: { store: redisStore(connect()), secret: SECRET },
+  l2: { store: redisStore(connect(1)), secret: SECRET },
 });
 
 /** What many apps do: keep the answer for a while, and forget it when a message says so. */
@@ -61,7 +61,8 @@ function cacheOf(ttlMs: number) {
 }
 const byMessage = cacheOf(60_000);
 const byTime = cacheOf(3000);
-const subscriber = connect();
+// Without an end of trying: ioredis subscribes again by itself, and nobody could catch that it gave up.
+const subscriber = connect(null);
 subscriber.on('message', (_channel, user) => byMessage.forget(user));
 await subscriber.subscribe(CHANNEL);
 
@@ -77,7 +78,7 @@ async function ask(way: Way): Promise<never> {
   for (;;) {
     for (const user of watched) {
       const at = monotonic();
-      if (await ways[way](user).catch(() => false)) granted.push([way, user, at]);
+      if (await ways[way](user).catch(() => false)) granted.push([way, user, at, monotonic()]);
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

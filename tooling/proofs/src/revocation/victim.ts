@@ -70,7 +70,7 @@ async function ask(way: Way): Promise<never> {
   for (;;) {
     for (const who of watched) {
       const at = monotonic();
-      if (await ways[way](who).catch(() => false)) granted.push([way, who.name, at]);
+      if (await ways[way](who).catch(() => false)) granted.push([way, who.name, at, monotonic()]);
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

@@ -1,0 +1,358 @@
+import { createMongoAbility, type MongoAbility } from '@casl/ability';
+import { ALLOW, createMemoryFeed, ensureContext, guard, type Middleware } from '@portcullis/core';
+import { createRbac, definePermissions, type Rbac, type RoleStore } from '@portcullis/rbac';
+import { AccessControl } from 'accesscontrol';
+import express from 'express';
+import { newEnforcer, newModelFromString, StringAdapter } from 'casbin';
+import { costCase, exchange, mustPass, type CostFigure, type CostGroup } from './harness.js';
+
+interface Size {
+  readonly roles: number;
+  /** In each of 20 (small: 4) actions. */
+  readonly resources: number;
+  readonly actions: number;
+  readonly perRole: number;
+  readonly rolesOfUser: number;
+  readonly users: number;
+}
+
+const LARGE: Size = { roles: 1000, resources: 500, actions: 20, perRole: 36, rolesOfUser: 5, users: 100_000 };
+const SMALL: Size = { roles: 5, resources: 5, actions: 4, perRole: 5, rolesOfUser: 2, users: 100 };
+/** Of whom questions are asked: as many as fit into memory as CASL abilities. */
+const ASKED_USERS = 400;
+
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    return (state >>> 0) / 4_294_967_296;
+  };
+}
+
+/** Roles with permissions of their own and users with a few of them, drawn once. */
+class World {
+  readonly names: readonly string[];
+  readonly permissions: ReturnType<typeof definePermissions>;
+  readonly roles = new Map<string, readonly string[]>();
+  readonly users = new Map<string, readonly string[]>();
+
+  constructor(size: Size) {
+    const random = seeded(7);
+    const some = <T>(from: readonly T[], count: number): T[] => [
+      ...new Set(Array.from({ length: count }, () => from[Math.floor(random() * from.length)]!)),
+    ];
+    const actions = Array.from({ length: size.actions }, (_, i) => `action-${i}`);
+    this.permissions = definePermissions(
+      Object.fromEntries(Array.from({ length: size.resources }, (_, i) => [`resource-${i}`, actions])),
+    );
+    this.names = this.permissions.names;
+    const roles = Array.from({ length: size.roles }, (_, i) => `role-${i}`);
+    for (const role of roles) this.roles.set(role, some(this.names, size.perRole));
+    for (let i = 0; i < size.users; i++) {
+      const theirs = new Set(['role-0', ...some(roles, size.rolesOfUser - 1)]);
+      this.users.set(`user-${i}`, [...theirs]);
+    }
+  }
+
+  may(user: string, permission: string): boolean {
+    return this.users.get(user)!.some((role) => this.roles.get(role)!.includes(permission));
+  }
+
+  effective(user: string): readonly string[] {
+    return [...new Set(this.users.get(user)!.flatMap((role) => this.roles.get(role)!))];
+  }
+
+  /** Answers from what was drawn, so that no second copy of 100,000 users lies in the memory that is measured. */
+  store(): RoleStore {
+    const at = { grantedBy: 'root', grantedAt: 0 };
+    const policy = {
+      roles: [...this.roles].map(([name, allow]) => ({
+        name,
+        description: '',
+        active: true,
+        inherits: [],
+        allow,
+        deny: [],
+      })),
+      inactivePermissions: [],
+    };
+    return {
+      feed: createMemoryFeed(),
+      load: async (scope) =>
+        scope.kind === 'policy'
+          ? { policyRevision: 1, policy }
+          : {
+              policyRevision: 1,
+              user: {
+                active: true,
+                roles: this.users.get(scope.id)!.map((role) => ({ role, ...at })),
+                rules: [],
+              },
+            },
+      commit: async () => {
+        throw new Error('Nothing is written here.');
+      },
+    };
+  }
+
+  async rbac(): Promise<Rbac> {
+    const rbac = createRbac({ permissions: this.permissions, store: this.store() }) as unknown as Rbac;
+    await rbac.ready();
+    return rbac;
+  }
+}
+
+interface Question {
+  readonly user: string;
+  readonly permission: string;
+}
+
+/** Half of them are answered with yes. */
+function questions(world: World, count: number): readonly Question[] {
+  const random = seeded(11);
+  const users = [...world.users.keys()].slice(0, ASKED_USERS);
+  return Array.from({ length: count }, (_, i) => {
+    const user = users[Math.floor(random() * users.length)]!;
+    const from = i % 2 === 0 ? world.effective(user) : world.names;
+    return { user, permission: from[Math.floor(random() * from.length)]! };
+  });
+}
+
+/** All contenders give the same answers, before anything is timed. */
+async function agree(
+  world: World,
+  asked: readonly Question[],
+  contenders: Record<string, (question: Question) => unknown>,
+) {
+  for (const question of asked) {
+    const expected = world.may(question.user, question.permission);
+    for (const [name, can] of Object.entries(contenders)) {
+      if ((await can(question)) !== expected)
+        throw new Error(`${name} is wrong: ${JSON.stringify(question)}`);
+    }
+  }
+}
+
+const large = new World(LARGE);
+const small = new World(SMALL);
+const rbac = await large.rbac();
+const smallRbac = await small.rbac();
+const asked = questions(large, 4000);
+const smallAsked = questions(small, 4000);
+
+const before = heap();
+for (const user of large.users.keys()) await rbac.can(user, large.names[0]!);
+const bytes = (heap() - before) / large.users.size;
+for (const user of small.users.keys()) await smallRbac.can(user, small.names[0]!);
+
+function heap(): number {
+  for (let i = 0; i < 3; i++) globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+const abilities = new Map<string, MongoAbility>();
+for (const { user } of asked) {
+  if (abilities.has(user)) continue;
+  const rules = large.effective(user).map((name) => {
+    const [subject = '', action = ''] = name.split(':');
+    return { action, subject };
+  });
+  abilities.set(user, createMongoAbility(rules));
+}
+const control = new AccessControl();
+for (const [role, names] of large.roles) {
+  for (const name of names) {
+    const [resource = '', action = ''] = name.split(':');
+    control.grant(role).action(`${action}:any`, resource);
+  }
+}
+control.lock();
+
+const MODEL = `
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = sub, obj, act
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+m = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act`;
+
+function casbinRules(roles: Iterable<readonly [string, readonly string[]]>, users: Iterable<string>): string {
+  const lines: string[] = [];
+  for (const [role, names] of roles) {
+    for (const name of names) lines.push(`p, ${role}, ${name.split(':').join(', ')}`);
+  }
+  for (const user of users) for (const role of large.users.get(user)!) lines.push(`g, ${user}, ${role}`);
+  return lines.join('\n');
+}
+const enforcer = await newEnforcer(
+  newModelFromString(MODEL),
+  new StringAdapter(casbinRules(large.roles, abilities.keys())),
+);
+
+const split = new Map(large.names.map((name) => [name, name.split(':') as [string, string]]));
+const ours = ({ user, permission }: Question): Promise<boolean> => rbac.can(user, permission);
+const casl = ({ user, permission }: Question): boolean => {
+  const [resource, action] = split.get(permission)!;
+  return abilities.get(user)!.can(action, resource);
+};
+const accesscontrol = ({ user, permission }: Question): boolean => {
+  const [resource, action] = split.get(permission)!;
+  return control.can(large.users.get(user) as string[]).do(`${action}:any`, resource).granted;
+};
+const casbin = ({ user, permission }: Question): boolean => {
+  const [resource, action] = split.get(permission)!;
+  return enforcer.enforceSync(user, resource, action);
+};
+await agree(large, asked, { 'rbac.can()': ours, CASL: casl, accesscontrol });
+await agree(large, asked.slice(0, 20), { casbin });
+await agree(small, smallAsked, { small: ({ user, permission }) => smallRbac.can(user, permission) });
+
+let next = 0;
+const drawn = (): Question => asked[next++ % asked.length]!;
+const drawnSmall = (): Question => smallAsked[next++ % smallAsked.length]!;
+
+/** What everybody may, by the role that everybody has. */
+const common = large.roles.get('role-0')![0]!;
+const noop = guard('noop', { stage: 'authorize' }, () => ALLOW);
+
+/** A request by one of those who are asked about. */
+function request(): ReturnType<typeof exchange> {
+  const given = exchange();
+  ensureContext(given.req).principal = Object.freeze({ id: drawn().user, kind: 'user' });
+  return given;
+}
+const pass =
+  (middleware: Middleware) =>
+  ({ req, res }: ReturnType<typeof exchange>): void =>
+    middleware(req, res, mustPass);
+function send(middleware: Middleware) {
+  const app = express().get('/', middleware, (req) => void handled.add(req));
+  return ({ req, res }: ReturnType<typeof exchange>): void => {
+    app(req as express.Request, res as unknown as express.Response);
+    if (!handled.delete(req)) throw new Error('The handler was not reached.');
+  };
+}
+const handled = new Set<unknown>();
+/** A hundred permissions of ten roles: what casbin is measured with. */
+const hundred = new World({ roles: 10, resources: 10, actions: 10, perRole: 12, rolesOfUser: 1, users: 1 });
+const hundredRules = casbinRules(hundred.roles, []);
+const largeStore = large.store();
+
+const sets = new Set([...large.users.values()].map((roles) => roles.toSorted().join()));
+const effective = asked.reduce((sum, { user }) => sum + large.effective(user).length, 0) / asked.length;
+const count = (value: number): string => value.toLocaleString('en');
+const WORLD = `${count(large.roles.size)} roles with ${LARGE.perRole} permissions each, ${count(large.names.length)} permissions, ${count(large.users.size)} users in memory with ${LARGE.rolesOfUser} roles each, one of them everybody's (${count(sets.size)} distinct sets of roles, ${effective.toFixed(0)} effective permissions on average); ${count(asked.length)} questions about ${ASKED_USERS} of them, half of them answered with yes, by all alike.`;
+
+export const figures: readonly CostFigure[] = [
+  {
+    text: `Memory of one cached user: ${bytes.toFixed(0)} bytes (heap and external, collected, ${count(large.users.size)} users), at most 512`,
+    held: bytes <= 512,
+  },
+];
+
+export const groups: readonly CostGroup[] = [
+  {
+    title: 'One question, large',
+    note: `${WORLD} rbac.can() is asked by names; with the facts in memory its promise is resolved when it returns, and what awaiting it costs, a turn of the microtask queue, is a row of its own; CASL has one ability for each user, kept in a map; accesscontrol gets the user's roles from a map.`,
+    batch: 2000,
+    batches: 10,
+    cases: [
+      costCase<Question>({
+        name: 'rbac.can()',
+        prepare: drawn,
+        call({ user, permission }) {
+          void rbac.can(user, permission);
+        },
+      }),
+      costCase<Question>({ name: 'rbac.can(), awaited', prepare: drawn, call: ours }),
+      costCase<Question>({ name: 'CASL, cached abilities', prepare: drawn, call: casl }),
+      costCase<Question>({ name: 'accesscontrol', prepare: drawn, call: accesscontrol }),
+    ],
+    claims: [
+      { ours: 'rbac.can()', peer: 'CASL, cached abilities', atMost: 1 / 3 },
+      { ours: 'rbac.can()', peer: 'accesscontrol', atMost: 1 / 50 },
+    ],
+    peers: ['@casl/ability', 'accesscontrol'],
+  },
+  {
+    title: '100,000 questions beside one of casbin',
+    note: `The same roles and permissions; casbin holds the ${ASKED_USERS} users that are asked about, which its time does not depend on.`,
+    batch: 1,
+    batches: 1,
+    cases: [
+      costCase({
+        name: '100,000 x rbac.can()',
+        async call() {
+          for (let i = 0; i < 100_000; i++) await ours(drawn());
+        },
+      }),
+      costCase<Question>({ name: '1 x casbin enforceSync()', prepare: drawn, call: casbin }),
+    ],
+    claims: [{ ours: '100,000 x rbac.can()', peer: '1 x casbin enforceSync()', atMost: 1 }],
+    peers: ['casbin'],
+  },
+  {
+    title: 'Growth',
+    note: `Small: ${SMALL.roles} roles, ${small.names.length} permissions, ${SMALL.users} users. Large: as above.`,
+    batch: 2000,
+    batches: 10,
+    cases: [
+      costCase<Question>({
+        name: 'small',
+        prepare: drawnSmall,
+        call: ({ user, permission }) => smallRbac.can(user, permission),
+      }),
+      costCase<Question>({ name: 'large', prepare: drawn, call: ours }),
+    ],
+    claims: [{ ours: 'large', peer: 'small', atMost: 1.5 }],
+  },
+  {
+    title: 'A guard on the way of a request',
+    note: 'A route of Express 5 with requirePermission(), the facts in memory, beside the same with a guard() that allows everything.',
+    batch: 200,
+    batches: 40,
+    cases: [
+      costCase({ name: 'guard() that allows everything', prepare: request, call: send(noop) }),
+      costCase({ name: 'requirePermission()', prepare: request, call: send(rbac.requirePermission(common)) }),
+    ],
+    claims: [{ ours: 'requirePermission()', peer: 'guard() that allows everything', atMost: 1.5 }],
+    peers: ['express'],
+  },
+  {
+    title: 'The same without a router',
+    note: 'The middleware alone. Nothing is promised: a guard that does nothing is a few nanoseconds.',
+    batch: 200,
+    batches: 40,
+    cases: [
+      costCase({ name: 'guard() that allows everything', prepare: request, call: pass(noop) }),
+      costCase({ name: 'requirePermission()', prepare: request, call: pass(rbac.requirePermission(common)) }),
+    ],
+  },
+  {
+    title: 'Compiling roles',
+    note: `From what a store answers to the first decision: ${count(large.names.length)} permissions of ${count(large.roles.size)} roles here, 100 permissions of 10 roles there.`,
+    batch: 1,
+    batches: 5,
+    cases: [
+      costCase({
+        name: 'casbin, 100 permissions',
+        call: () => newEnforcer(newModelFromString(MODEL), new StringAdapter(hundredRules)),
+      }),
+      costCase({
+        name: 'rbac, 10,000 permissions',
+        async call() {
+          const made = createRbac({ permissions: large.permissions, store: largeStore });
+          await made.ready();
+          await made.close();
+        },
+      }),
+    ],
+    claims: [{ ours: 'rbac, 10,000 permissions', peer: 'casbin, 100 permissions', atMost: 1 }],
+    peers: ['casbin'],
+  },
+];

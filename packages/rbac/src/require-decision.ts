@@ -1,0 +1,116 @@
+import {
+  guard,
+  ALLOW,
+  watchStages,
+  type Events,
+  type Middleware,
+  type SecurityRequest,
+} from '@portcullis/core';
+import type { ServerResponse } from 'node:http';
+import { errors } from './error-codes.js';
+
+/**
+ * The second net under forgotten guards: judges what leaves. A response below 400 passes if the request was decided about and
+ * allowed (or its route is `public()`), with the method that it still has, or if a middleware made by core's `guard()` gives it
+ * itself: a redirect, a preflight, the routes of auth. Everything else becomes a 500, without the body, cookies and other headers
+ * that the handler has made. What the handler has done is done: `seal()` finds such routes before they serve.
+ */
+export function createRequireDecision(events: Events, enforce: boolean): Middleware {
+  return guard(
+    'requireDecision',
+    { stage: 'posture', detail: 'no answer without a decision', events },
+    (req, res) => {
+      judgeAnswer(req, res, watchStages(res), (missing) => {
+        events.emit({
+          type: 'rbac.decision-missed',
+          method: req.method ?? '',
+          path: pathOf(req),
+          missing,
+          ...(req.security ? { requestId: req.security.requestId } : {}),
+        });
+        return enforce;
+      });
+      return ALLOW;
+    },
+  );
+}
+
+type Missing = 'decision' | 'allowed-decision' | 'decision-of-this-method';
+
+function judgeAnswer(
+  req: SecurityRequest,
+  res: ServerResponse,
+  ownStage: () => boolean,
+  miss: (missing: Missing) => boolean,
+): void {
+  const earlier = res.getHeaders();
+  const { writeHead, write, end, flushHeaders } = res;
+  let judged = false;
+  let refused = false;
+
+  /** True if the answer is another one now. Asked before anything is sent, and only then. */
+  const refuse = (status: number): boolean => {
+    if (refused) return true;
+    // Informational answers come before the one that counts.
+    if (judged || res.headersSent || status < 200) return false;
+    judged = true;
+    const missing = status < 400 && !ownStage() ? missingOf(req) : undefined;
+    if (missing === undefined || !miss(missing)) return false;
+    refused = true;
+    for (const name of res.getHeaderNames()) res.removeHeader(name);
+    for (const [name, value] of Object.entries(earlier)) if (value !== undefined) res.setHeader(name, value);
+    const error = errors.E_DECISION_MISSING();
+    const body = JSON.stringify({
+      type: `urn:portcullis:error:${error.code}`,
+      title: 'Decision missing',
+      status: error.status,
+      detail: error.message,
+    });
+    res.statusMessage = '';
+    writeHead.call(res, error.status, {
+      'Content-Type': 'application/problem+json',
+      'Cache-Control': 'no-store',
+      'Content-Length': Buffer.byteLength(body),
+    } as never);
+    (end as (chunk?: string) => unknown).call(res, req.method === 'HEAD' ? undefined : body);
+    return true;
+  };
+  const callBack = (...args: readonly unknown[]): void => {
+    const done = args.findLast((arg) => typeof arg === 'function') as (() => void) | undefined;
+    if (done) queueMicrotask(done);
+  };
+
+  Object.assign(res, {
+    writeHead(this: ServerResponse, status: number, ...rest: unknown[]) {
+      return refuse(status)
+        ? this
+        : (writeHead as (...args: unknown[]) => unknown).call(this, status, ...rest);
+    },
+    write(this: ServerResponse, ...args: unknown[]) {
+      if (!refuse(this.statusCode)) return (write as (...given: unknown[]) => unknown).apply(this, args);
+      callBack(...args);
+      return true;
+    },
+    end(this: ServerResponse, ...args: unknown[]) {
+      if (!refuse(this.statusCode)) return (end as (...given: unknown[]) => unknown).apply(this, args);
+      callBack(...args);
+      return this;
+    },
+    flushHeaders(this: ServerResponse) {
+      if (!refuse(this.statusCode)) flushHeaders.call(this);
+    },
+  });
+}
+
+function missingOf(req: SecurityRequest): Missing | undefined {
+  const decision = req.security?.decision;
+  if (!decision) return 'decision';
+  if (!decision.allowed) return 'allowed-decision';
+  return decision.method === undefined || decision.method === req.method
+    ? undefined
+    : 'decision-of-this-method';
+}
+
+function pathOf(req: SecurityRequest): string {
+  return (req.originalUrl ?? req.url ?? '').split('?', 1)[0]!.slice(0, 500);
+}
