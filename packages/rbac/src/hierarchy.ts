@@ -3,7 +3,11 @@ import type { RoleRecord } from './role-store.js';
 /** A cycle of the role hierarchy as its path, `['a', 'b', 'a']`, or undefined if there is none. */
 export function findCycle(roles: ReadonlyMap<string, Pick<RoleRecord, 'inherits'>>): string[] | undefined {
   const finished = new Set<string>();
-  for (const start of roles.keys()) {
+  for (const [start, { inherits }] of roles) {
+    if (inherits.length === 0) {
+      finished.add(start);
+      continue;
+    }
     // Depth first without recursion; `path` holds the roles whose parents are being visited.
     const path: { name: string; next: number }[] = [];
     const onPath = new Set<string>();

@@ -162,6 +162,11 @@ function parentsFirst(roles: ReadonlyMap<string, RoleRecord>): RoleRecord[] {
   const order: RoleRecord[] = [];
   const done = new Set<string>();
   for (const start of roles.values()) {
+    if (start.inherits.length === 0 && !done.has(start.name)) {
+      done.add(start.name);
+      order.push(start);
+      continue;
+    }
     const stack = [start];
     while (stack.length > 0) {
       const role = stack.at(-1)!;
