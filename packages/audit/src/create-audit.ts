@@ -1,6 +1,7 @@
 import {
   noEvents,
   option,
+  optionConflict,
   OptionError,
   readOptions,
   systemClock,
@@ -17,12 +18,18 @@ import {
 } from '@portcullis/core';
 import { createRedactor, type Redactor } from '@portcullis/redact';
 import { accessLog, type AccessLogOptions } from './access-log.js';
+import type { Anchor } from './anchors/anchor.js';
+import type { AnchorStatus } from './anchors/anchor-runner.js';
 import { Chain } from './chain.js';
 import { fromDraft, type DraftBody } from './entry.js';
+import type { Checkpoint } from './checkpoint.js';
 import { exportAs, type ExportOptions } from './exports/export-as.js';
+import { Sealer } from './log/sealer.js';
+import type { AuditTree } from './log/tree.js';
 import type { AuditMirror } from './mirror.js';
 import { checkQuery, type AuditPage, type AuditQuery } from './query.js';
 import { prepareRecord, type AuditRecord, type PreparedEntry, type RecordDeps } from './record.js';
+import { disclosureLine, proveEntry, type ProvedEntry } from './prove.js';
 import { Relay } from './relay.js';
 import type { LogSigner } from './signer.js';
 import { Spool, type SpoolOptions } from './spool.js';
@@ -61,6 +68,13 @@ export interface AuditOptions {
   readonly deadline?: Duration;
   /** Who speaks for the log, such as `ed25519Signer()`. Without one, entries are chained but nothing is signed. @default none */
   readonly signer?: LogSigner;
+  /**
+   * Where checkpoints are kept that whoever can write the store cannot change: `fileAnchor()`, `webhookAnchor()`, `databaseAnchor()`,
+   * `witnessAnchor()`, `logLineAnchor()`. `false`: knowingly none. Without `signer` there are no checkpoints. @default none, with a warning at start
+   */
+  readonly anchors?: readonly Anchor[] | false;
+  /** How often a checkpoint is made, if there is something new, 10 ms to 1 h. @default '1s' */
+  readonly checkpointEvery?: Duration;
   /** After so long a writer's key is replaced and forgotten, 1 s to 24 h. @default '15m' */
   readonly keyLifetime?: Duration;
   readonly clock?: Clock;
@@ -70,10 +84,22 @@ export interface AuditOptions {
 
 export interface AuditStatus extends WriterStatus {
   /** What the log in its present form can and cannot show. */
-  readonly guarantee: 'chained' | 'signed';
+  readonly guarantee: AuditGuarantee;
   /** What verifiers need (C2SP); absent without a signer. */
   readonly verifierKey?: string;
+  /** Entries under the newest checkpoint that this process knows. */
+  readonly sealed: number;
+  readonly anchors: readonly AnchorStatus[];
+  /** What keeps the guarantee from being `anchored`, in words; empty if nothing does. */
+  readonly warnings: readonly string[];
 }
+
+/**
+ * What is found by `verifyLog()`. `chained`: accidents only, anybody who can write the table can make the chain anew. `signed`:
+ * changes, but not that the newest batches or whole chains are gone. `checkpointed`: those too, unless the checkpoints were cut off as well.
+ * `anchored`: that as well, up to the newest checkpoint that an anchor took.
+ */
+export type AuditGuarantee = 'chained' | 'signed' | 'checkpointed' | 'anchored';
 
 export interface Audit {
   /**
@@ -131,6 +157,21 @@ export interface Audit {
    * @throws OptionError | SqlError
    */
   export(options?: ExportOptions): AsyncIterable<string>;
+  /**
+   * Makes a checkpoint over everything that is durable now and asks every anchor once: after it, what was recorded before is under
+   * the anchors' guarantee, as far as `status()` says that they are up. Happens by itself every `checkpointEvery`.
+   * Undefined for a log without signer, or without entries.
+   * @throws SqlError, or what the signer throws
+   */
+  checkpoint(): Promise<Checkpoint | undefined>;
+  /** The entry of this id (of a receipt) and the proof that it is in the log; undefined if there is none. @throws SqlError */
+  prove(id: string): Promise<ProvedEntry | undefined>;
+  /**
+   * Chosen entries with their proofs, as lines of NDJSON for `verifyDisclosure()`: they show that these entries are in the
+   * log, and nothing of the others.
+   * @throws TypeError for an id that is not there
+   */
+  disclose(ids: Iterable<string>): AsyncIterable<string>;
   /** What is waiting, what was lost, and which guarantee is in force. */
   status(): AuditStatus;
   /** Waits for what is on its way; records that come later are refused or dropped by class. */
@@ -163,6 +204,8 @@ export function createAudit(options: AuditOptions): Audit {
     retryEvery: option.duration({ minMs: 10, maxMs: 600_000, default: '1s' }),
     deadline: option.duration({ minMs: 10, maxMs: 120_000, default: '5s' }),
     signer: option.optional(option.port<LogSigner>(['sign'])),
+    anchors: option.orFalse(option.array(option.port<Anchor>(['publish']), { max: 16, default: [] })),
+    checkpointEvery: option.duration({ minMs: 10, maxMs: 3_600_000, default: '1s' }),
     keyLifetime: option.duration({ minMs: 1_000, maxMs: 86_400_000, default: '15m' }),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
     random: option.port<Random>(['bytes', 'uuid'], systemRandom),
@@ -200,6 +243,39 @@ export function createAudit(options: AuditOptions): Audit {
   async function caughtUp(): Promise<void> {
     await relay?.sweep(0);
     await writer.settled();
+  }
+
+  const anchors = given.anchors === false ? [] : given.anchors;
+  if (anchors.length > 0 && !(signer && store.tree)) {
+    optionConflict(OWNER, 'anchors', 'anchors keep checkpoints, which take a signer and a store with a tree');
+  }
+  const sealer =
+    signer && store.tree
+      ? new Sealer({
+          tree: store.tree,
+          signer,
+          anchors,
+          clock,
+          events,
+          everyMs: given.checkpointEvery,
+          deadlineMs: given.deadline,
+          retryMs: given.retryEvery,
+        })
+      : undefined;
+  if (given.anchors !== false && anchors.length === 0 && !store.ephemeral) warnUnanchored();
+
+  /** Of a wrong guarantee nobody hears again once the process runs. */
+  function warnUnanchored(): void {
+    const guarantee = !signer ? 'chained' : sealer ? 'checkpointed' : 'signed';
+    events.emit({ type: 'audit.unanchored', guarantee });
+    process.emitWarning(`The audit log is ${guarantee} only: ${WARNINGS[guarantee]}.`, {
+      code: 'PORTCULLIS_AUDIT_UNANCHORED',
+      detail: 'Give createAudit() a signer and anchors, or `anchors: false` if that is meant.',
+    });
+  }
+  function requireSealer(): { readonly sealer: Sealer; readonly tree: AuditTree } {
+    if (!sealer || !store.tree) throw new TypeError('Proofs take a signer and a store with a tree.');
+    return { sealer, tree: store.tree };
   }
 
   function show(entry: PreparedEntry, durable: boolean): void {
@@ -266,16 +342,63 @@ export function createAudit(options: AuditOptions): Audit {
       await writer.settled();
       yield* exportOptions === undefined ? store.export() : exportAs(store.export(), exportOptions);
     },
-    status: () => ({
-      ...writer.status,
-      guarantee: signer ? 'signed' : 'chained',
-      ...(signer ? { verifierKey: signer.verifierKey } : {}),
-    }),
+    async checkpoint() {
+      await writer.settled();
+      return sealer?.seal();
+    },
+    async prove(id) {
+      const { tree, sealer: sealing } = requireSealer();
+      await writer.settled();
+      return proveEntry(id, tree, sealing);
+    },
+    async *disclose(ids) {
+      const { tree, sealer: sealing } = requireSealer();
+      await writer.settled();
+      for (const id of ids) {
+        const proved = await proveEntry(id, tree, sealing);
+        if (!proved) throw new TypeError(`There is no entry with the id ${JSON.stringify(id)}.`);
+        yield disclosureLine(proved);
+      }
+    },
+    status() {
+      const sealed = sealer?.status;
+      const guarantee = guaranteeOf(signer, sealed);
+      return {
+        ...writer.status,
+        guarantee,
+        ...(signer ? { verifierKey: signer.verifierKey } : {}),
+        sealed: sealed?.size ?? 0,
+        anchors: sealed?.anchors ?? [],
+        warnings: [
+          ...(guarantee === 'anchored' ? [] : [WARNINGS[guarantee]]),
+          ...(sealed?.trouble === undefined ? [] : [`no checkpoint can be made: ${sealed.trouble}`]),
+          ...(sealed?.anchors ?? []).flatMap(({ name, state }) =>
+            state === 'down' ? [`the anchor "${name}" takes no checkpoints`] : [],
+          ),
+        ],
+      };
+    },
     async close() {
       relay?.close();
       await writer.close();
+      await sealer?.close();
     },
   });
+}
+
+const WARNINGS = {
+  chained: 'there is no signer, so that whoever can write the store can make the log anew unseen',
+  signed: 'the store keeps no tree, so that newest batches and whole chains can be cut off unseen',
+  checkpointed: 'no anchor holds its checkpoints, so that newest entries can be cut off with them unseen',
+} as const;
+
+function guaranteeOf(
+  signer: LogSigner | undefined,
+  sealed: { readonly trouble: string | undefined; readonly anchors: readonly AnchorStatus[] } | undefined,
+): AuditGuarantee {
+  if (!signer) return 'chained';
+  if (!sealed || sealed.trouble !== undefined) return 'signed';
+  return sealed.anchors.some(({ state }) => state === 'up') ? 'anchored' : 'checkpointed';
 }
 
 /** Origin of a log that nobody speaks for. */

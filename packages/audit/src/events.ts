@@ -8,6 +8,15 @@ declare module '@portcullis/core' {
     'audit.spooled': { readonly count: number };
     'audit.replayed': { readonly count: number };
     'audit.mirror-failed': { readonly code: string };
+    /** No checkpoint could be made; tried again with the next. Once until it succeeds or fails in another way. */
+    'audit.seal-failed': { readonly reason: string };
+    /** The stored log is not a continuation of what it has signed before: entries are gone or changed. `size` was known. */
+    'audit.rewritten': { readonly size: number };
+    /** An anchor does not take checkpoints; it is asked again. */
+    'audit.anchor-failed': { readonly anchor: string; readonly reason: string };
+    'audit.anchor-recovered': { readonly anchor: string; readonly afterMs: number };
+    /** At start: nothing outside of the database would show that the newest entries were cut off. */
+    'audit.unanchored': { readonly guarantee: string };
   }
 }
 
@@ -17,4 +26,9 @@ export type AuditEventType =
   | 'audit.dropped'
   | 'audit.spooled'
   | 'audit.replayed'
-  | 'audit.mirror-failed';
+  | 'audit.mirror-failed'
+  | 'audit.seal-failed'
+  | 'audit.rewritten'
+  | 'audit.anchor-failed'
+  | 'audit.anchor-recovered'
+  | 'audit.unanchored';

@@ -1,4 +1,10 @@
-export { createAudit, type Audit, type AuditOptions, type AuditStatus } from './create-audit.js';
+export {
+  createAudit,
+  type Audit,
+  type AuditGuarantee,
+  type AuditOptions,
+  type AuditStatus,
+} from './create-audit.js';
 export type { AccessLogOptions } from './access-log.js';
 export type { AuditRecord } from './record.js';
 export type {
@@ -14,6 +20,17 @@ export type {
 export type { AuditPage, AuditQuery, AuditViewer, CheckedQuery } from './query.js';
 export type { AuditBatch, AuditOutbox, AuditStore, OutboxEntry, SealedValue } from './store.js';
 export { ed25519Signer, type Ed25519SignerOptions, type LogSigner } from './signer.js';
+export type { Checkpoint } from './checkpoint.js';
+export type { Anchor, AnchoredLog } from './anchors/anchor.js';
+export type { AnchorStatus } from './anchors/anchor-runner.js';
+export { fileAnchor, type FileAnchorOptions } from './anchors/file-anchor.js';
+export { logLineAnchor, type LogLineAnchorOptions } from './anchors/log-line-anchor.js';
+export { webhookAnchor, type WebhookAnchorOptions } from './anchors/webhook-anchor.js';
+export { witnessAnchor, type WitnessAnchorOptions } from './anchors/witness-anchor.js';
+export { createWitness, type Witness, type WitnessOptions } from './witness.js';
+export { verifyDisclosure, type DisclosedEntry, type ProvedEntry } from './prove.js';
+export type { AuditTree, ExtendTree, PlacedEntry, TreeBatch, TreeGrowth, TreeState } from './log/tree.js';
+export type { Tile, TileName, ReadTiles } from './merkle/tiles.js';
 export type { AuditMirror } from './mirror.js';
 export type { SpoolOptions } from './spool.js';
 export type { LossPolicy, Receipt, WriterStatus } from './writer.js';

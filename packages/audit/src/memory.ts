@@ -1,7 +1,8 @@
 import { fromBody, type StoredEntry } from './entry.js';
+import { batchLine, checkpointLine, type BatchEnd } from './log/lines.js';
+import { MemoryTree } from './log/memory-tree.js';
 import type { AuditPage, CheckedQuery } from './query.js';
 import type { AuditStore } from './store.js';
-import { batchLine } from './verify.js';
 
 export interface MemoryAudit extends AuditStore {
   /** Everything that was recorded, oldest first, without what the log says about itself. */
@@ -13,14 +14,25 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
   const { maxEntries = 100_000 } = options;
   const entries: StoredEntry[] = [];
   const ids = new Set<string>();
-  const batches = new Map<string, { writer: string; last: number; signature: string }>();
+  const batches = new Map<string, BatchEnd>();
+  const tree = new MemoryTree();
   let seq = 0;
 
   return {
     get entries() {
       return entries.filter(({ kind }) => kind !== 'log');
     },
-    append({ writer, first, bodies, signature }) {
+    ephemeral: true,
+    tree: {
+      newest: () => Promise.resolve(tree.newest()),
+      tiles: tree.tiles,
+      find: (id) => {
+        const entry = entries.find((one) => one.id === id);
+        return Promise.resolve(entry && tree.place(entry));
+      },
+      extend: (step, how) => tree.extend(step, how),
+    },
+    append({ writer, first, bodies, leaves, signature }) {
       const name = `${writer} ${first}`;
       if (batches.has(name)) return Promise.resolve();
       const added = bodies.map((body, i) => Object.freeze(fromBody(body, String(seq + i + 1))));
@@ -28,6 +40,7 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
         return Promise.reject(Object.assign(new Error('An entry of this id is there.'), { kind: 'unique' }));
       }
       batches.set(name, { writer, last: first + bodies.length - 1, signature });
+      tree.add({ writer, first, leaves });
       seq += added.length;
       for (const entry of added) {
         ids.add(entry.id);
@@ -38,12 +51,24 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
     },
     async *export() {
       const ends = new Map([...batches.values()].map((batch) => [`${batch.writer} ${batch.last}`, batch]));
-      const ordered = entries.toSorted((a, b) => a.writer.localeCompare(b.writer) || a.number - b.number);
-      for (const { body, writer, number } of ordered) {
-        yield body;
-        const end = ends.get(`${writer} ${number}`);
+      const checkpoints = [...tree.checkpoints];
+      const places = new Map(
+        entries.map((entry) => [entry, tree.place(entry).index ?? Number.POSITIVE_INFINITY]),
+      );
+      const ordered = entries.toSorted(
+        (a, b) =>
+          // Infinity less infinity is no number.
+          places.get(a)! - places.get(b)! || 0 || a.writer.localeCompare(b.writer) || a.number - b.number,
+      );
+      for (const entry of ordered) {
+        while (checkpoints.length > 0 && checkpoints[0]!.size <= places.get(entry)!) {
+          yield checkpointLine(checkpoints.shift()!.note);
+        }
+        yield entry.body;
+        const end = ends.get(`${entry.writer} ${entry.number}`);
         if (end) yield batchLine(end);
       }
+      for (const { note } of checkpoints) yield checkpointLine(note);
     },
     query(query): Promise<AuditPage> {
       const found: StoredEntry[] = [];

@@ -1,2 +1,7 @@
 export { auditMigrations, auditRoleMigration } from './postgres/migrations.js';
 export { postgresAudit, type PostgresAuditOptions } from './postgres/store.js';
+export {
+  auditAnchorMigrations,
+  databaseAnchor,
+  type DatabaseAnchorOptions,
+} from './postgres/database-anchor.js';

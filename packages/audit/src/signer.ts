@@ -1,5 +1,6 @@
-import { createPrivateKey, createPublicKey, sign as signWith, type KeyObject } from 'node:crypto';
+import { sign as signWith } from 'node:crypto';
 import { option, OptionError, readOptions, type Secret } from '@portcullis/core';
+import { readEd25519Key } from './ed25519-key.js';
 import { isOrigin } from './leaf.js';
 import { verifierKey } from './note.js';
 
@@ -34,27 +35,10 @@ export function ed25519Signer(options: Ed25519SignerOptions): LogSigner {
       'origin must be a name such as library.example/audit',
     );
   }
-  const privateKey = readKey(key);
-  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(-32);
+  const { privateKey, publicKey } = readEd25519Key(key, 'ed25519Signer');
   return Object.freeze<LogSigner>({
     origin,
     verifierKey: verifierKey(origin, publicKey),
     sign: (message) => signWith(null, message, privateKey),
   });
-}
-
-function readKey(key: Secret<string>): KeyObject {
-  let read: KeyObject | undefined;
-  try {
-    read = createPrivateKey(key.reveal());
-  } catch {
-    // The error of OpenSSL helps nobody here, and may quote what it read.
-  }
-  if (read?.asymmetricKeyType === 'ed25519') return read;
-  throw new OptionError(
-    'E_OPTION_VALUE',
-    'ed25519Signer',
-    'key',
-    'key must be an Ed25519 private key as PKCS #8 PEM',
-  );
 }

@@ -1,4 +1,5 @@
 import type { Sql, SqlTransaction } from '@portcullis/core';
+import type { AuditTree } from './log/tree.js';
 import type { AuditPage, CheckedQuery } from './query.js';
 import type { TrackedTable, TrackOptions } from './tracking/install.js';
 
@@ -40,8 +41,15 @@ export interface AuditStore {
    */
   append(batch: AuditBatch): Promise<void>;
   query(query: CheckedQuery): Promise<AuditPage>;
-  /** Everything that is there, writer by writer, in the order of the chains: lines of NDJSON, as `verifyLog()` reads them. */
+  /**
+   * Everything that is there, as lines of NDJSON that `verifyLog()` reads: first what is in the tree, in its order, with the
+   * checkpoints; then the rest, writer by writer.
+   */
   export?(): AsyncIterable<string>;
+  /** Absent if the store keeps no Merkle tree: then there are no checkpoints. */
+  readonly tree?: AuditTree;
+  /** Nothing survives the end of the process. */
+  readonly ephemeral?: true;
   /** Absent if the store has no transactions. */
   readonly outbox?: AuditOutbox;
   /** Makes triggers that write the changes of a table into the outbox. */

@@ -1,13 +1,23 @@
 import { verify, type KeyObject } from 'node:crypto';
 import { canonicalJson } from './canonical-json.js';
 import type { Body } from './entry.js';
+import { openCheckpoint, parseCheckpoint, type Checkpoint } from './checkpoint.js';
 import { BEFORE_FIRST, leafHash, placeOf } from './leaf.js';
-import { parseVerifierKey, publicKeyOf, type NoteKey } from './note.js';
+import { readBatch, readCheckpointLine } from './log/lines.js';
+import { Frontier } from './merkle/frontier.js';
+import { parseNote, parseVerifierKey, publicKeyOf, signedBy, type NoteKey } from './note.js';
 import { batchStatement, writerStatement } from './statements.js';
 
 export interface VerifyOptions {
   /** `status().verifierKey` of the log, kept where who can write the log cannot. Without it, writers are not certified. */
   readonly verifierKey?: string;
+  /**
+   * Checkpoints that were kept outside of the database: signed notes, read from an anchor before the export was made. The log must
+   * have said what they say.
+   */
+  readonly anchors?: Iterable<string>;
+  /** Verifier keys (cosignatures) of witnesses. With them, an anchor without the cosignature of one of them does not count. */
+  readonly witnesses?: readonly string[];
 }
 
 export interface Finding {
@@ -20,6 +30,11 @@ export interface LogReport {
   readonly entries: number;
   readonly batches: number;
   readonly writers: number;
+  readonly checkpoints: number;
+  /** Entries under the newest checkpoint; the others have only their batch's signature. */
+  readonly sealed: number;
+  /** Size of the largest anchored checkpoint that agrees with the log. */
+  readonly anchored: number;
   /** Signs that the log is not as it was written; the first 100. */
   readonly tampered: readonly Finding[];
   /** What keeps the result from saying more. */
@@ -40,18 +55,17 @@ const MAX_FINDINGS = 100;
 
 /**
  * Checks an export of the log (`audit.export()`), line by line: that every entry is canonical (RFC 8785), stands in its
- * writer's chain without gap, and is covered by the signature of a key that the log's key certified. Memory grows with the
- * number of writers only.
- * What it cannot see: entries cut off the end of a chain together with their signatures, and whole chains that are gone.
+ * writer's chain without gap, and is covered by the signature of a key that the log's key certified; that every checkpoint has
+ * the root of the Merkle tree over the entries before it (RFC 6962); and that the log says what the anchors say.
+ * Memory grows with the number of writers, and of anchors, only.
+ * What it cannot see: entries that no checkpoint of an anchor covers, cut off together with their signatures.
  * @throws TypeError for a verifier key that is none
  */
 export async function verifyLog(
   lines: AsyncIterable<string> | Iterable<string>,
   options: VerifyOptions = {},
 ): Promise<LogReport> {
-  const check = new LogCheck(
-    options.verifierKey === undefined ? undefined : parseVerifierKey(options.verifierKey),
-  );
+  const check = new LogCheck(options);
   for await (const line of lines) check.line(line);
   return check.report();
 }
@@ -63,18 +77,37 @@ class LogCheck {
   #line = 0;
   #entries = 0;
   #batches = 0;
+  #checkpoints = 0;
+  #sealed = 0;
+  #anchored = 0;
   #unsigned = 0;
   #log: string | undefined;
+  readonly #tree = new Frontier();
+  /** By size, the largest first. */
+  readonly #anchors: Checkpoint[] = [];
+  #hasAnchors = false;
+  readonly #warnings: string[] = [];
 
-  constructor(key: NoteKey | undefined) {
-    this.#key = key;
-    this.#log = key?.name;
+  constructor({ verifierKey, anchors = [], witnesses }: VerifyOptions) {
+    this.#key = verifierKey === undefined ? undefined : parseVerifierKey(verifierKey);
+    this.#log = this.#key?.name;
+    const cosigners = witnesses?.map((key) => parseVerifierKey(key, 'cosignature'));
+    let rejected = 0;
+    for (const note of anchors) {
+      const anchor = readAnchor(note, this.#key, cosigners);
+      if (anchor && anchor.size > 0) this.#anchors.push(anchor);
+      else if (!anchor) rejected++;
+    }
+    this.#hasAnchors = this.#anchors.length > 0;
+    this.#anchors.sort((a, b) => b.size - a.size);
+    if (rejected > 0) this.#warnings.push(`${rejected} anchors do not count: not signed as they must be`);
   }
 
   line(text: string): void {
     this.#line++;
     if (text === '') return;
     if (text.startsWith('{"batch":')) this.#batch(text);
+    else if (text.startsWith('{"checkpoint":')) this.#checkpoint(text);
     else this.#entry(text);
   }
 
@@ -83,16 +116,31 @@ class LogCheck {
       if (covered < next) this.#find(`writer ${writer}: entries from ${covered} on are in no batch`, 0);
     }
     if (this.#entries === 0) this.#find('there is no entry, and a log that was started has one', 0);
-    const warnings: string[] = [];
-    if (!this.#key) warnings.push('no verifier key was given: anybody could have made these chains');
-    if (this.#unsigned > 0) warnings.push(`${this.#unsigned} batches are not signed`);
+    // What the anchors hold and the log does not: after its last checkpoint, nothing is in the order of the tree.
+    for (const { size } of this.#anchors) {
+      const where = `an anchor holds a checkpoint of ${size} entries, the log's end at ${this.#sealed}`;
+      this.#find(`${where}: entries are gone, or the export is older than the anchor`, 0);
+    }
     return {
       entries: this.#entries,
       batches: this.#batches,
       writers: this.#chains.size,
+      checkpoints: this.#checkpoints,
+      sealed: this.#sealed,
+      anchored: this.#anchored,
       tampered: this.#tampered,
-      warnings,
+      warnings: [...this.#warnings, ...this.#limits()],
     };
+  }
+
+  #limits(): string[] {
+    const limits: string[] = [];
+    if (!this.#key) limits.push('no verifier key was given: anybody could have made these chains');
+    if (this.#unsigned > 0) limits.push(`${this.#unsigned} batches are not signed`);
+    if (this.#checkpoints === 0) limits.push('there is no checkpoint');
+    if (!this.#hasAnchors)
+      limits.push('no anchor was given: newest entries that were cut off cannot be seen');
+    return limits;
   }
 
   #entry(text: string): void {
@@ -116,6 +164,30 @@ class LogCheck {
     this.#keys(body, place.writer, chain);
     chain.head = leafHash(text);
     chain.next = place.number + 1;
+    this.#tree.append(chain.head);
+    this.#compareAnchors();
+  }
+
+  #compareAnchors(): void {
+    const { size } = this.#tree;
+    while (this.#anchors.at(-1)?.size === size) {
+      if (this.#anchors.pop()!.root.equals(this.#tree.root())) this.#anchored = size;
+      else this.#find(`the first ${size} entries are not those of the anchor`);
+    }
+  }
+
+  #checkpoint(text: string): void {
+    this.#checkpoints++;
+    const note = readCheckpointLine(text);
+    const checkpoint = note === undefined ? undefined : readAnchor(note, this.#key, undefined);
+    if (!checkpoint) return this.#find('this is no checkpoint of the log');
+    const { size, root } = checkpoint;
+    if (size !== this.#tree.size) {
+      this.#find(`a checkpoint of ${size} entries stands after ${this.#tree.size}`);
+    } else if (!root.equals(this.#tree.root())) {
+      this.#find(`the first ${size} entries are not those of the checkpoint`);
+    }
+    this.#sealed = Math.max(this.#sealed, size);
   }
 
   /** Entries of the log about itself say which key speaks for the writer. */
@@ -162,20 +234,17 @@ class LogCheck {
   }
 }
 
-/** The line that follows the entries of a batch in an export. */
-export function batchLine(batch: {
-  readonly writer: string;
-  readonly last: number;
-  readonly signature: string;
-}): string {
-  const { writer, last, signature } = batch;
-  return canonicalJson({ batch: { last, signature, writer } });
-}
-
-function readBatch(text: string): { writer: string; last: number; signature: string } | undefined {
+/** A checkpoint that the log's key signed (if we have that) and, if witnesses are given, one of them cosigned. */
+function readAnchor(
+  note: string,
+  key: NoteKey | undefined,
+  witnesses: readonly NoteKey[] | undefined,
+): Checkpoint | undefined {
   try {
-    const { batch } = JSON.parse(text) as { batch: { writer: string; last: number; signature: string } };
-    return typeof batch.writer === 'string' && typeof batch.signature === 'string' ? batch : undefined;
+    const checkpoint = key ? openCheckpoint(note, key) : parseCheckpoint(note);
+    if (!checkpoint || !witnesses) return checkpoint;
+    const read = parseNote(note);
+    return witnesses.some((witness) => signedBy(read, witness) === 'yes') ? checkpoint : undefined;
   } catch {
     return undefined;
   }

@@ -9,10 +9,14 @@ import {
   startPostgres,
   type PostgresServer,
 } from '@portcullis/test-support';
+import { generateKeyPairSync } from 'node:crypto';
 import pg from 'pg';
 import {
   canonicalJson,
   createAudit,
+  ed25519Signer,
+  verifyDisclosure,
+  verifyLog,
   type AuditBatch,
   type AuditRecord,
   type StoredEntry,
@@ -39,6 +43,37 @@ function storeClaims(connect: () => Sql): void {
     audit: ReturnType<typeof make>['audit'],
     actor: string,
   ): Promise<readonly StoredEntry[]> => (await audit.query({ ...everything, actor, limit: 500 })).entries;
+
+  test('whoever seals, there is one log: every entry under a checkpoint, proved by O(log n) reads, nothing out of sight', async () => {
+    const sql = connect();
+    const key = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const signer = ed25519Signer({ origin: 'library.example/audit', key });
+    await migrate(sql, migrations, { schema: 'sealed' });
+    const store = postgresAudit({ sql, role: ROLE, schema: 'sealed' });
+    const options = { store, signer, anchors: false, checkpointEvery: '10ms' } as const;
+    const processes = [createAudit(options), createAudit(options), createAudit(options)];
+    const receipts = await Promise.all(
+      Array.from({ length: 300 }, (_, i) =>
+        processes[i % 3]!.record({ ...created, target: { type: 'n', id: `${i}` } }),
+      ),
+    );
+    const notes: string[] = [];
+    for (const audit of processes) notes.push((await audit.checkpoint())!.note);
+    await processes[0]!.close();
+    const lines: string[] = [];
+    for await (const line of processes[1]!.export()) lines.push(line);
+    const { verifierKey } = signer;
+    const report = await verifyLog(lines, { verifierKey, anchors: notes });
+    expect(report).toMatchObject({ writers: 3, tampered: [], warnings: [] });
+    expect(report.entries).toBeGreaterThanOrEqual(304);
+    for (const { id } of [receipts[0]!, receipts[299]!]) {
+      for await (const line of processes[1]!.disclose([id])) {
+        expect(verifyDisclosure(line, verifierKey)).toMatchObject({ proved: true, entry: { id } });
+      }
+    }
+    expect(await processes[2]!.prove('no such entry')).toBeUndefined();
+    await Promise.all(processes.map((audit) => audit.close()));
+  });
 
   test('what was recorded is found, byte for byte, with its columns generated from the body', async () => {
     const { sql, audit } = make();

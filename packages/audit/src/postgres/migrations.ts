@@ -1,6 +1,7 @@
 import { sql } from '@portcullis/core';
 import type { Migration } from '@portcullis/core/postgres';
 import { changeMigration } from './change-migration.js';
+import { treeMigration } from './tree-migration.js';
 
 /**
  * The log. `body` is what was said, byte for byte, and what is hashed; the columns that queries use are generated from it
@@ -93,6 +94,7 @@ revoke all on audit_entry, audit_batch, audit_outbox, audit_sealed from public;
 `,
   },
   changeMigration,
+  treeMigration,
 ]);
 
 const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -128,6 +130,9 @@ end $$;
 grant insert (w, n, body), select on audit_entry to ${name};
 grant insert, select on audit_batch to ${name};
 grant insert, select, delete on audit_outbox, audit_sealed to ${name};
+grant insert, select, delete on audit_unplaced to ${name};
+grant insert, select on audit_placed, audit_checkpoint to ${name};
+grant insert, select, update on audit_tile to ${name};
 `,
   };
 }

@@ -12,7 +12,8 @@ import { pageOf } from '../memory.js';
 import type { CheckedQuery } from '../query.js';
 import type { AuditBatch, AuditStore } from '../store.js';
 import { installTracking } from '../tracking/install.js';
-import { batchLine } from '../verify.js';
+import { exportLines } from './export.js';
+import { postgresTree } from './tree.js';
 
 export interface PostgresAuditOptions {
   /** From `fromPg(pool)` or `fromPglite(db)`. A small pool of its own keeps records flowing when the app's is exhausted. */
@@ -74,31 +75,9 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
         query.limit,
       );
     },
-    async *export() {
-      let [writer, number] = ['', '-1'];
-      for (;;) {
-        const { rows } = await readAll<ExportRow>(exportPage(name), [writer, number, EXPORT_PAGE]);
-        for (const row of rows) {
-          yield row.body;
-          if (row.signature !== null) {
-            yield batchLine({ writer: row.w, last: Number(row.n), signature: row.signature });
-          }
-        }
-        if (rows.length < EXPORT_PAGE) break;
-        [writer, number] = [rows.at(-1)!.w, rows.at(-1)!.n];
-      }
-      // Batches whose entries are gone are shown too, for the verifier to find.
-      const orphans = await readAll<ExportRow>(
-        `select w, (first + count - 1)::text as n, signature from ${name('audit_batch')} b
-         where not exists (select from ${name('audit_entry')} where w = b.w and n = b.first + b.count - 1)
-         order by w, first limit $1`,
-        [EXPORT_PAGE],
-      );
-      for (const row of orphans.rows) {
-        yield batchLine({ writer: row.w, last: Number(row.n), signature: row.signature ?? '' });
-      }
-    },
     track: (from, tracked, trackOptions) => installTracking(from, tracked, trackOptions, schema),
+    export: () => exportLines(name, readAll),
+    tree: postgresTree(sql, name, { timeoutMs, ...asRole }),
     outbox: {
       async put(tx, entries) {
         await tx.query(
@@ -140,27 +119,6 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
   }
 }
 
-interface ExportRow {
-  readonly w: string;
-  readonly n: string;
-  readonly body: string;
-  /** Of the batch that ends here; null if none does. */
-  readonly signature: string | null;
-}
-
-const EXPORT_PAGE = 1_000;
-
-/** By key, so that a log of any length is read in constant memory and no transaction stays open meanwhile. */
-function exportPage(name: (table: string) => string): string {
-  return `select e.w, e.n::text as n, e.body, b.signature
-    from (
-      select w, n, body from ${name('audit_entry')}
-      where (w, n) > ($1::text, $2::bigint) order by w, n limit $3
-    ) e
-    left join ${name('audit_batch')} b on b.w = e.w and b.first <= e.n and b.first + b.count - 1 = e.n
-    order by e.w, e.n`;
-}
-
 /** One statement, so that everything about a batch stands or falls together. A batch that is there already does nothing. */
 function appendStatement(name: (table: string) => string): string {
   return `with fresh as (
@@ -168,6 +126,8 @@ function appendStatement(name: (table: string) => string): string {
     ), batch as (
       insert into ${name('audit_batch')} (w, first, count, leaves, signature)
       select $1::text, $2::bigint, $3::integer, $4::bytea, $5::text from fresh
+    ), unplaced as (
+      insert into ${name('audit_unplaced')} (w, first) select $1::text, $2::bigint from fresh
     ), relayed as (
       delete from ${name('audit_outbox')} where id = any ($7::text[])
     ), sealed as (
