@@ -1,4 +1,4 @@
-import { option, readOptions, Secret } from '@portcullis/core';
+import { option, readOptions, type Secret } from '@portcullis/core';
 import type { Anchor } from './anchor.js';
 import { AnswerError, request, urlOption } from './http.js';
 

@@ -24,7 +24,7 @@ export function inclusionRanges(index: number, size: number): Range[] {
       from = middle;
     }
   }
-  return path.reverse();
+  return path.toReversed();
 }
 
 /** What proves that the tree of `size1` is the beginning of that of `size2`. @see RFC 6962 section 2.1.2 */
@@ -46,7 +46,7 @@ export function consistencyRanges(size1: number, size2: number): Range[] {
   }
   // The root of the old tree is known to who checks; a part of it is not.
   if (!whole) path.push({ from, to });
-  return path.reverse();
+  return path.toReversed();
 }
 
 /** The complete subtrees that a range consists of, from the left. */
