@@ -8,6 +8,8 @@ const ACTIONS = {
   'signed-out': 'person.signed-out',
   'sessions-ended': 'person.sessions-ended',
   'password-changed': 'person.password-changed',
+  'api-key-created': 'person.key-created',
+  'api-key-revoked': 'person.key-revoked',
 } as const;
 
 /** What the account endpoints of the API do, in the same words as the pages use for it. */

@@ -24,7 +24,7 @@ interface AccountRow {
 const columns = sql`id::text as id, email as login, password_hash as "passwordHash", active, enrolled`;
 
 /**
- * The library's people, in its own table: what `@portcullis/auth` needs of them are four functions.
+ * The library's people, in its own table: what `@portcullis/auth` needs of them are five functions.
  * `enrol` makes a new person a patron. It runs after the account is stored; if that is interrupted, it runs again at
  * the next sign-in, so that nobody is left without a role.
  */
@@ -52,6 +52,11 @@ export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): Peo
         update library.person set password_hash = ${passwordHash}
         where id = ${id} and password_hash is not distinct from ${replaces}`);
       return saved.rowCount === 1;
+    },
+    async deactivate(id) {
+      if (!isUuid(id)) return false;
+      const { rowCount } = await db.query(sql`update library.person set active = false where id = ${id}`);
+      return rowCount === 1;
     },
     async create({ login, passwordHash }: NewAccount) {
       try {

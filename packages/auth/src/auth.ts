@@ -21,12 +21,22 @@ import { checkedUsers } from './flows/checked-users.js';
 import { createFlows, type Flows, type RequestMeta } from './flows/flows.js';
 import { emailLogin } from './flows/login.js';
 import { createGuessBudget, type GuessBudget, type GuessBudgetOptions } from './guesses/guess-budget.js';
-import { createAuthenticate, createRequired, userAgentOf } from './identify.js';
+import { createAuthenticate, createInPerson, createRequired, userAgentOf } from './identify.js';
+import { createApiKeys, type ApiKeys, type ApiKeysOptions } from './api-keys/api-keys.js';
+import type { ApiKeyStore } from './api-keys/api-key-store.js';
+import { keyValueApiKeys } from './api-keys/key-value-api-keys.js';
+import { createImpersonation, type Impersonate, type ImpersonationOptions } from './impersonation.js';
 import { createPasswords, type Passwords, type PasswordsOptions } from './passwords/passwords.js';
 import { createRouter, type AuthRouterOptions } from './router.js';
 import { keyValueSessions } from './sessions/key-value-sessions.js';
 import type { SessionStore } from './sessions/session-store.js';
-import { createSessions, type SessionLifetimes, type Sessions } from './sessions/sessions.js';
+import {
+  createSessions,
+  type EndOptions,
+  type SessionLifetimes,
+  type Sessions,
+} from './sessions/sessions.js';
+import { createStatelessSessions } from './sessions/stateless-sessions.js';
 import type { KeysInput } from './tokens/keys.js';
 import { publishKeys } from './tokens/publish-keys.js';
 import { createTokens, type Tokens } from './tokens/tokens.js';
@@ -48,14 +58,11 @@ export interface AuthOptions {
   readonly users: UserPort;
   /** Counts guesses, and keeps the sessions unless `sessions.store` does. One process: `createMemoryStore()`. */
   readonly store: KeyValueStore;
-  readonly sessions?: SessionLifetimes & {
-    /** @default keyValueSessions({ store }) */
-    readonly store?: SessionStore;
-    /** Lifetime of an access token, 1 s to 24 h. @default '10m' */
-    readonly accessTtl?: Duration;
-    /** Keeps live sessions in memory under this lease. @default none: every request asks the store */
-    readonly freshness?: Freshness;
-  };
+  /**
+   * `false`, or `{ stateless: true }` with other lifetimes: the server keeps nothing of a session, and none can be ended; see
+   * `createStatelessSessions()` for what that loses.
+   */
+  readonly sessions?: false | SessionsSettings;
   readonly transport?: {
     /** `Authorization: Bearer ...`. @default true */
     readonly bearer?: boolean;
@@ -71,6 +78,13 @@ export interface AuthOptions {
   };
   /** Takes access tokens of other providers too: `external([...])`. @default none */
   readonly external?: External;
+  /** Keys for programs, `Authorization: Bearer <prefix>_...`. @default none */
+  readonly apiKeys?: Omit<ApiKeysOptions, 'store' | 'isActive' | 'clock' | 'random' | 'events'> & {
+    /** @default keyValueApiKeys({ store }) */
+    readonly store?: ApiKeyStore;
+  };
+  /** Lets staff act for others. @default nobody */
+  readonly impersonation?: ImpersonationOptions;
   readonly passwords?: Omit<PasswordsOptions, 'clock'>;
   readonly guesses?: Omit<GuessBudgetOptions, 'store' | 'clock'>;
   /** Offer registration. @default true if `users.create` is there */
@@ -82,6 +96,17 @@ export interface AuthOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly events?: Events;
+}
+
+export interface SessionsSettings extends SessionLifetimes {
+  /** Keep nothing of a session: no store, no bound, no grace window, no revocation. @default false */
+  readonly stateless?: boolean;
+  /** @default keyValueSessions({ store }) */
+  readonly store?: SessionStore;
+  /** Lifetime of an access token, 1 s to 24 h. @default '10m' */
+  readonly accessTtl?: Duration;
+  /** Keeps live sessions in memory under this lease; needs a `store` that announces to the same feed. @default none: every request asks the store */
+  readonly freshness?: Freshness;
 }
 
 export interface CookieOptions {
@@ -104,6 +129,18 @@ export interface Auth extends Flows {
   authenticate(): Middleware;
   /** Refuses anonymous requests: 401 E_AUTHENTICATION_REQUIRED with `WWW-Authenticate`. */
   required(): Middleware;
+  /** Refuses API keys and people who act for others: 403 E_NOT_IN_PERSON. For routes that change credentials. */
+  inPerson(): Middleware;
+  /**
+   * Begins a session in which `actor` acts for a user: marked with both names, minutes long, without right to change credentials.
+   * @throws E_IMPERSONATION_REFUSED (403), E_VALIDATION (400), what `impersonation.record` throws
+   */
+  readonly impersonate: Impersonate;
+  /**
+   * Closes an account and ends everything of it: sessions, those in which it acts for others, and API keys. Other processes follow within
+   * the lease, and with `strict` they have followed when it resolves. Returns whether there was such an account.
+   */
+  deactivate(userId: string, options?: EndOptions): Promise<boolean>;
   /**
    * All flows as JSON routes: `POST /register`, `/sign-in`, `/refresh`, `/sign-out`, `/password`, `GET /sessions`,
    * `DELETE /sessions` (the others), `DELETE /sessions/:id`, `GET /jwks.json`. Mount it behind `context()`,
@@ -120,6 +157,8 @@ export interface Auth extends Flows {
   readonly passwords: Passwords;
   readonly tokens: Tokens;
   readonly guesses: GuessBudget;
+  /** Undefined where `apiKeys` is not set. */
+  readonly apiKeys: ApiKeys | undefined;
 }
 
 /** Checked by the part that it is for. */
@@ -145,7 +184,9 @@ export function createAuth(options: AuthOptions): Auth {
     keys: asGiven<KeysInput>(),
     users: option.port<UserPort>(['findByLogin', 'findById', 'saveCredential']),
     store: option.port<KeyValueStore>(['get', 'set', 'swap', 'increment', 'delete']),
-    sessions: optionsOf<NonNullable<AuthOptions['sessions']>>(),
+    sessions: option.orFalse(optionsOf<SessionsSettings>()),
+    apiKeys: optionsOf<NonNullable<AuthOptions['apiKeys']>>(),
+    impersonation: optionsOf<ImpersonationOptions>(),
     transport: option.group({
       bearer: option.boolean(true),
       dpop: option.orFalse(option.optional(option.port<object>([]))),
@@ -202,25 +243,29 @@ export function createAuth(options: AuthOptions): Auth {
     mutualTls: mutualTlsOptions ? createMutualTls(mutualTlsOptions) : undefined,
   };
 
-  const { accessTtl, store: sessionStore, ...lifetimes } = given.sessions ?? {};
+  const sessionsGiven: SessionsSettings =
+    given.sessions === false ? { stateless: true } : (given.sessions ?? {});
+  const { accessTtl, stateless = false, ...settings } = sessionsGiven;
   const { issuer, audience, keys } = given;
+  const signing = { issuer, audience, keys };
   const tokens = createTokens({
-    issuer,
-    audience,
-    keys,
+    ...signing,
     clock,
     random,
     ...(accessTtl === undefined ? {} : { accessTtl }),
   });
-  const sessions = createSessions({
-    ...lifetimes,
-    store: sessionStore ?? keyValueSessions({ store }),
-    tokens,
-    isActive: async (userId) => (await users.findById(userId))?.active === true,
-    clock,
-    random,
-    events,
-  });
+  const isActive = async (userId: string) => (await users.findById(userId))?.active === true;
+  const parts = { clock, random, events, isActive };
+  const sessions = stateless
+    ? createStatelessSessions({ ...statelessOnly(settings), ...parts, tokens, signing })
+    : createSessions({ ...storedOnly(settings, store), ...parts, tokens });
+  if (stateless && given.impersonation)
+    optionConflict(
+      'createAuth',
+      'impersonation',
+      'impersonation needs sessions that can be ended. Leave out sessions: false',
+    );
+  const apiKeys = given.apiKeys && createApiKeys({ ...keysOnly(given.apiKeys, store), ...parts });
   const passwords = createPasswords({ ...given.passwords, clock });
   const guesses = createGuessBudget({ ...given.guesses, store, clock });
   const flows = createFlows({ users, sessions, passwords, guesses, login, events, clock });
@@ -236,6 +281,7 @@ export function createAuth(options: AuthOptions): Auth {
     tokens,
     sessions,
     external: given.external,
+    apiKeys,
     constraints,
     bearer,
     cookies,
@@ -246,10 +292,12 @@ export function createAuth(options: AuthOptions): Auth {
     events,
   });
   const required = createRequired(events, constraints);
+  const inPerson = createInPerson(events);
   const routerDeps = {
     flows,
     sessions,
     tokens,
+    apiKeys,
     registration,
     bearer,
     cookies,
@@ -264,6 +312,19 @@ export function createAuth(options: AuthOptions): Auth {
     ...flows,
     authenticate: () => authenticate,
     required: () => required,
+    inPerson: () => inPerson,
+    impersonate: given.impersonation
+      ? createImpersonation(given.impersonation, { users, sessions, events, now: () => clock.now() })
+      : async () => notAllowed(),
+    async deactivate(userId, endOptions = {}) {
+      if (!users.deactivate) throw new TypeError('deactivate() needs users.deactivate().');
+      const found = await users.deactivate(userId);
+      // Also if there is no such account any more: a caller that tries again after a fault expects that all is ended.
+      await sessions.revokeAll(userId, 'deactivated', endOptions);
+      await apiKeys?.revokeAll(userId, endOptions);
+      if (found) events.emit({ type: 'auth.deactivated', userId });
+      return found;
+    },
     router: (routerOptions) => createRouter(routerDeps, routerOptions),
     wellKnown: () => publishKeys(tokens),
     metaOf,
@@ -272,7 +333,57 @@ export function createAuth(options: AuthOptions): Auth {
     passwords,
     tokens,
     guesses,
+    apiKeys,
   };
+}
+
+function statelessOnly(
+  settings: Omit<SessionsSettings, 'accessTtl' | 'stateless'>,
+): Pick<SessionLifetimes, 'refreshTtl' | 'absolute'> {
+  const { store, freshness, max, grace, ...rest } = settings;
+  for (const [name, value] of Object.entries({ store, freshness, max, grace })) {
+    if (value !== undefined)
+      optionConflict(
+        'createAuth',
+        `sessions.${name}`,
+        `sessions.${name} has no meaning with sessions.stateless, which keeps nothing. Leave one of them out`,
+      );
+  }
+  return rest;
+}
+
+function storedOnly(
+  settings: Omit<SessionsSettings, 'accessTtl' | 'stateless'>,
+  store: KeyValueStore,
+): SessionLifetimes & { readonly store: SessionStore; readonly freshness?: Freshness } {
+  if (settings.freshness && !settings.store) {
+    optionConflict(
+      'createAuth',
+      'sessions.freshness',
+      'sessions.freshness needs sessions.store with the same feed, such as keyValueSessions({ store, feed }), or ends would never be announced',
+    );
+  }
+  return { ...settings, store: settings.store ?? keyValueSessions({ store }) };
+}
+
+function keysOnly(
+  settings: NonNullable<AuthOptions['apiKeys']>,
+  store: KeyValueStore,
+): Omit<ApiKeysOptions, 'isActive' | 'clock' | 'random' | 'events'> {
+  if (settings.freshness && !settings.store) {
+    optionConflict(
+      'createAuth',
+      'apiKeys.freshness',
+      'apiKeys.freshness needs apiKeys.store with the same feed, such as keyValueApiKeys({ store, feed }), or ends would never be announced',
+    );
+  }
+  return { ...settings, store: settings.store ?? keyValueApiKeys({ store }) };
+}
+
+function notAllowed(): never {
+  throw new TypeError(
+    'Nobody may act for others. Say who may with createAuth({ impersonation: { allow, record } }).',
+  );
 }
 
 function off(): never {

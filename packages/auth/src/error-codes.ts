@@ -83,6 +83,26 @@ export const errors = defineErrors('auth', {
     title: 'No such session',
     message: 'There is no such session.',
   },
+  E_API_KEY_NOT_FOUND: {
+    status: 404,
+    title: 'No such key',
+    message: 'There is no such key.',
+  },
+  E_API_KEY_LIMIT: {
+    status: 409,
+    title: 'Too many keys',
+    message: 'There are as many keys as one account may have. End one that is not used any more.',
+  },
+  E_IMPERSONATION_REFUSED: {
+    status: 403,
+    title: 'Acting for this account is not allowed',
+    message: 'You may not act for this account.',
+  },
+  E_NOT_IN_PERSON: {
+    status: 403,
+    title: 'Only in person',
+    message: 'Only the owner of the account can do this, in person.',
+  },
   E_METHOD_NOT_ALLOWED: {
     status: 405,
     title: 'Method not allowed',

@@ -26,6 +26,21 @@ declare module '@portcullis/core' {
     'auth.issuer-loaded': { readonly issuer: string; readonly keys: readonly string[] };
     /** A foreign provider could not be asked, or its answer was not taken. */
     'auth.issuer-failed': { readonly issuer: string; readonly reason: string };
+    'auth.api-key-created': {
+      readonly userId: string;
+      readonly keyId: string;
+      readonly scopes: readonly string[];
+    };
+    'auth.api-key-revoked': { readonly userId: string; readonly keyIds: readonly string[] };
+    /** `actorId` has begun to act for `userId`, in a session that is marked so. */
+    'auth.impersonation-started': {
+      readonly userId: string;
+      readonly actorId: string;
+      readonly sessionId: string;
+      readonly expiresAt: number;
+    };
+    /** An account was closed; all its sessions and keys have ended. */
+    'auth.deactivated': { readonly userId: string };
     'auth.password-changed': { readonly userId: string };
     /** The stored hash was replaced by one with today's parameters. */
     'auth.password-upgraded': { readonly userId: string };

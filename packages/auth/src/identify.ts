@@ -14,8 +14,10 @@ import {
 } from '@portcullis/core';
 import { errors } from './error-codes.js';
 import type { Sessions } from './sessions/sessions.js';
+import type { AccessClaims } from './tokens/claims.js';
 import { faultOf } from './tokens/token-errors.js';
 import type { Tokens } from './tokens/tokens.js';
+import type { ApiKeys } from './api-keys/api-keys.js';
 import type { External } from './external/external.js';
 import { authorizationOf, type Authorization } from './transport/authorization.js';
 import type { AuthCookies } from './transport/cookies.js';
@@ -34,6 +36,7 @@ export interface IdentifyDeps {
   readonly bearer: boolean;
   /** Takes the tokens of other issuers. */
   readonly external: External | undefined;
+  readonly apiKeys: ApiKeys | undefined;
   readonly constraints: SenderConstraints;
   /** Undefined: cookies are off. */
   readonly cookies: AuthCookies | undefined;
@@ -46,16 +49,16 @@ export interface IdentifyDeps {
 
 /** Stage 6 of the way: a good credential becomes the principal, a bad one a 401, none leaves the request anonymous. */
 export function createAuthenticate(deps: IdentifyDeps): Middleware {
-  const { bearer, cookies, constraints, events } = deps;
+  const { bearer, cookies, constraints, apiKeys, sessions, events } = deps;
   const schemes = schemesOf(constraints);
-  const detail = [
+  const ways = [
     bearer && 'bearer',
     constraints.dpop && 'dpop',
     constraints.mutualTls && 'mtls',
+    apiKeys && 'api key',
     cookies && 'cookie',
-  ]
-    .filter(Boolean)
-    .join(' or ');
+  ].filter(Boolean);
+  const detail = ways.join(' or ') + (sessions.stateless ? ', stateless: no session can be ended' : '');
 
   return guard('authenticate', { stage: 'identify', detail, events }, async (req, res) => {
     const security = ensureContext(req, deps);
@@ -82,9 +85,14 @@ export function createAuthenticate(deps: IdentifyDeps): Middleware {
 async function fromToken(
   credential: Authorization,
   exchange: { readonly req: SecurityRequest; readonly res: SecurityResponse },
-  { tokens, sessions, external, constraints }: IdentifyDeps,
+  { tokens, sessions, external, apiKeys, constraints }: IdentifyDeps,
 ): Promise<Principal> {
   const { token } = credential;
+  if (apiKeys?.recognises(token)) {
+    // A key is bound to nothing, and comes as what it is: a bearer's.
+    await assertSender({} as AccessClaims, credential, exchange, constraints);
+    return apiKeys.check(token);
+  }
   if (external?.claims(token)) {
     const { claims, principal } = await external.verify(token, { bound: true });
     await assertSender(claims, credential, exchange, constraints);
@@ -102,6 +110,21 @@ export function createRequired(events: Events, constraints: SenderConstraints): 
     principalOf(req, challenge);
     return ALLOW;
   });
+}
+
+/** Refuses API keys, and people who act for others: what is behind it is done by the owner of the account only. */
+export function createInPerson(events: Events): Middleware {
+  return guard('inPerson', { stage: 'authorize', detail: 'in person', events }, (req) => {
+    personOf(req);
+    return ALLOW;
+  });
+}
+
+/** @throws E_AUTHENTICATION_REQUIRED (401), E_NOT_IN_PERSON (403) */
+export function personOf(req: SecurityRequest): Principal {
+  const principal = principalOf(req);
+  if (principal.kind !== 'user' || principal.actor) throw errors.E_NOT_IN_PERSON();
+  return principal;
 }
 
 /** @throws E_AUTHENTICATION_REQUIRED (401) */

@@ -17,6 +17,7 @@ export { keyValueSessions, type KeyValueSessionsOptions } from './sessions/key-v
 export {
   SESSION_TOPIC,
   type SenderBinding,
+  type SessionActor,
   type SessionCreation,
   type SessionDetails,
   type SessionRecord,
@@ -26,6 +27,22 @@ export {
 export { createDpop, type Dpop, type DpopOptions } from './transport/dpop.js';
 export { createMutualTls, type MutualTls, type MutualTlsOptions } from './transport/mutual-tls.js';
 export { keyValueReplays, type ReplayStore } from './transport/replay-store.js';
+export { createStatelessSessions, type StatelessSessionsOptions } from './sessions/stateless-sessions.js';
+export {
+  createApiKeys,
+  type ApiKeyInfo,
+  type ApiKeys,
+  type ApiKeysOptions,
+  type NewApiKey,
+} from './api-keys/api-keys.js';
+export { API_KEY_TOPIC, type ApiKeyRecord, type ApiKeyStore } from './api-keys/api-key-store.js';
+export { keyValueApiKeys, type KeyValueApiKeysOptions } from './api-keys/key-value-api-keys.js';
+export type {
+  Impersonate,
+  ImpersonationFact,
+  ImpersonationOptions,
+  ImpersonationRequest,
+} from './impersonation.js';
 export type { AuthCookies, CookieCredentials } from './transport/cookies.js';
 export {
   createGuessBudget,

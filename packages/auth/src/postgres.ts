@@ -4,6 +4,11 @@ export {
   type PostgresSessionsOptions,
 } from './postgres/postgres-sessions.js';
 export {
+  postgresApiKeys,
+  type PostgresApiKeys,
+  type PostgresApiKeysOptions,
+} from './postgres/postgres-api-keys.js';
+export {
   postgresReplays,
   type PostgresReplays,
   type PostgresReplaysOptions,

@@ -11,8 +11,9 @@ import {
 } from '@portcullis/core';
 import { errors } from './error-codes.js';
 import type { Flows, RegisterInput, RequestMeta, SignInInput, ChangePasswordInput } from './flows/flows.js';
-import { readTexts } from './flows/input.js';
-import { principalOf } from './identify.js';
+import { inputFault, readTexts } from './flows/input.js';
+import { personOf } from './identify.js';
+import type { ApiKeyInfo, ApiKeys, NewApiKey } from './api-keys/api-keys.js';
 import type { Sessions, TokenPair } from './sessions/sessions.js';
 import { answerKeys } from './tokens/publish-keys.js';
 import type { Tokens } from './tokens/tokens.js';
@@ -24,6 +25,8 @@ export interface RouterDeps {
   readonly flows: Flows;
   readonly sessions: Sessions;
   readonly tokens: Tokens;
+  /** Undefined: there are none. */
+  readonly apiKeys: ApiKeys | undefined;
   readonly registration: boolean;
   readonly bearer: boolean;
   readonly cookies: AuthCookies | undefined;
@@ -46,7 +49,14 @@ type Route = (exchange: Exchange) => Promise<void>;
 /** Something that a request to the router did, or was refused. */
 export interface AccountAction {
   readonly type:
-    'registered' | 'signed-in' | 'sign-in-refused' | 'signed-out' | 'sessions-ended' | 'password-changed';
+    | 'registered'
+    | 'signed-in'
+    | 'sign-in-refused'
+    | 'signed-out'
+    | 'sessions-ended'
+    | 'password-changed'
+    | 'api-key-created'
+    | 'api-key-revoked';
   /** Whose account it is; undefined for a refused sign-in, which may be nobody's. */
   readonly userId: string | undefined;
 }
@@ -80,7 +90,7 @@ export function createRouter(deps: RouterDeps, options: AuthRouterOptions = {}):
     const path = pathOf(req.url);
     // Express 4 swallows the second slash of `/auth//sign-in` when it takes off the mount path.
     if (pathOf(req.originalUrl ?? req.url).includes('//')) return ALLOW;
-    const [, collection, id = ''] = /^(\/sessions)\/([^/]+)$/.exec(path) ?? [];
+    const [, collection, id = ''] = /^(\/sessions|\/keys)\/([^/]+)$/.exec(path) ?? [];
     const methods = paths.get(collection === undefined ? path : `${collection}/:id`);
     if (!methods) return ALLOW;
     const route = methods.get(req.method ?? '');
@@ -96,7 +106,7 @@ function pathOf(url: string | undefined): string {
 }
 
 function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['record']>): Record<string, Route> {
-  const { flows, sessions, tokens, registration, cookies, metaOf } = deps;
+  const { flows, sessions, tokens, registration, cookies, metaOf, apiKeys } = deps;
 
   const register: Route = async ({ req, res }) => {
     const { userId } = await flows.register(req.body as RegisterInput, metaOf(req));
@@ -141,7 +151,7 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
     'POST /sign-out': async ({ req, res }) => {
       const body = (req.body ?? {}) as { refresh_token?: unknown; everywhere?: unknown };
       const refresh = cookies?.read(req).refresh ?? body.refresh_token;
-      if (body.everywhere === true) await sessions.revokeAll(principalOf(req).id, 'signed-out');
+      if (body.everywhere === true) await sessions.revokeAll(personOf(req).id, 'signed-out');
       else if (req.security?.principal.id !== undefined) await flows.signOut(req.security.principal);
       if (typeof refresh === 'string') await flows.signOut(refresh);
       const userId = req.security?.principal.id;
@@ -151,10 +161,33 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
       answer(res, 204);
     },
 
+    ...(sessions.stateless ? {} : sessionRoutes(deps, record)),
+
+    'POST /password': async ({ req, res }) => {
+      const principal = personOf(req);
+      await flows.changePassword(principal, req.body as ChangePasswordInput, metaOf(req));
+      await record({ type: 'password-changed', userId: principal.id }, req);
+      answer(res, 204);
+    },
+
+    ...(apiKeys ? keyRoutes(apiKeys, record) : {}),
+
+    'GET /jwks.json': async ({ res }) => {
+      answerKeys(tokens, res);
+    },
+  };
+}
+
+function sessionRoutes(
+  { sessions, cookies }: RouterDeps,
+  record: NonNullable<AuthRouterOptions['record']>,
+): Record<string, Route> {
+  return {
     'GET /sessions': async ({ req, res }) => {
-      const { id, sessionId } = principalOf(req);
+      const { id, sessionId } = personOf(req);
       const all = await sessions.list(id);
-      const shown = all.map(({ userId: _own, ...session }) => ({
+      const shown = all.map(({ userId: _own, binding, ...session }) => ({
+        bound: binding !== undefined,
         ...session,
         current: session.id === sessionId,
       }));
@@ -163,31 +196,57 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
 
     /** All but the one that asks. */
     'DELETE /sessions': async ({ req, res }) => {
-      const { id, sessionId } = principalOf(req);
+      const { id, sessionId } = personOf(req);
       const ended = await sessions.revokeOthers(id, sessionId ?? '');
       await record({ type: 'sessions-ended', userId: id }, req);
       answer(res, 200, { ended });
     },
 
     'DELETE /sessions/:id': async ({ req, res, id }) => {
-      const principal = principalOf(req);
+      const principal = personOf(req);
       if (!(await sessions.revoke(principal.id, id))) throw errors.E_SESSION_NOT_FOUND();
       await record({ type: 'sessions-ended', userId: principal.id }, req);
       if (id === principal.sessionId) cookies?.clear(res);
       answer(res, 204);
     },
+  };
+}
 
-    'POST /password': async ({ req, res }) => {
-      const principal = principalOf(req);
-      await flows.changePassword(principal, req.body as ChangePasswordInput, metaOf(req));
-      await record({ type: 'password-changed', userId: principal.id }, req);
+function keyRoutes(
+  apiKeys: ApiKeys,
+  record: NonNullable<AuthRouterOptions['record']>,
+): Record<string, Route> {
+  const shown = ({ ownerId: _own, ...info }: ApiKeyInfo) => info;
+  return {
+    'GET /keys': async ({ req, res }) => {
+      const keys = await apiKeys.list(personOf(req).id);
+      answer(res, 200, { keys: keys.map(shown) });
+    },
+
+    'POST /keys': async ({ req, res }) => {
+      const { id } = personOf(req);
+      const { name, scopes, expires_in: expiresIn } = bodyOf(req);
+      const wanted = { name, scopes, ...(expiresIn === undefined ? {} : { expiresIn }) } as NewApiKey;
+      const { key, info } = await apiKeys.create(id, wanted);
+      await record({ type: 'api-key-created', userId: id }, req);
+      answer(res, 201, { key, ...shown(info) });
+    },
+
+    'DELETE /keys/:id': async ({ req, res, id }) => {
+      const principal = personOf(req);
+      if (!(await apiKeys.revoke(principal.id, id))) throw errors.E_API_KEY_NOT_FOUND();
+      await record({ type: 'api-key-revoked', userId: principal.id }, req);
       answer(res, 204);
     },
-
-    'GET /jwks.json': async ({ res }) => {
-      answerKeys(tokens, res);
-    },
   };
+}
+
+/** The members of a JSON object, whatever they are. */
+function bodyOf(req: SecurityRequest): Readonly<Record<string, unknown>> {
+  const body: unknown = req.body;
+  if (typeof body === 'object' && body !== null && !Array.isArray(body))
+    return body as Record<string, unknown>;
+  throw inputFault({ pointer: '', keyword: 'type', message: 'must be a JSON object' });
 }
 
 /** With the key that the sender proves to hold, if there is a proof or has to be one (RFC 9449 section 5). */

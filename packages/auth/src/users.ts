@@ -36,6 +36,8 @@ export interface UserPort {
    * (`update ... where id = $1 and password_hash is not distinct from $2`). Returns whether it did.
    */
   saveCredential(id: string, credential: NewCredential): Promise<boolean>;
+  /** Needed for `auth.deactivate()`: from now on the account is not active. Returns whether there is such an account. */
+  deactivate?(id: string): Promise<boolean>;
   /** Needed for registration: adds an account, or returns undefined if the login is taken. */
   create?(account: NewAccount): Promise<AuthUser | null | undefined>;
 }

@@ -166,8 +166,11 @@ describe('memory', () => {
     }
     clock.advance(end - clock.now() - 1_000);
     const last = await sessions.refresh(pair.refreshToken);
+    const claims = tokens.verify(last.accessToken);
     clock.advance(1_000);
-    await expect(sessions.check(tokens.verify(last.accessToken))).rejects.toEqual(refused('E_SESSION_ENDED'));
+    // The last access token ends with the session, and who verified it before is told by the session.
+    expect(() => tokens.verify(last.accessToken)).toThrow(refused('E_TOKEN_EXPIRED') as never);
+    await expect(sessions.check(claims)).rejects.toEqual(refused('E_SESSION_ENDED'));
     await expect(sessions.refresh(last.refreshToken)).rejects.toMatchObject({ status: 401 });
   });
 

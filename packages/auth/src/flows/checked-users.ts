@@ -35,6 +35,14 @@ export function checkedUsers(port: UserPort): UserPort {
       const saved: unknown = await call('saveCredential', () => port.saveCredential(id, credential));
       return saved === true;
     },
+    ...(port.deactivate
+      ? {
+          async deactivate(id: string) {
+            const done: unknown = await call('deactivate', () => port.deactivate!(id));
+            return done === true;
+          },
+        }
+      : {}),
     ...(port.create ? { create: (fresh) => account('create', () => port.create!(fresh)) } : {}),
   };
 }

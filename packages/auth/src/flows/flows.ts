@@ -44,11 +44,11 @@ export interface Flows {
   /** Ends the session of a principal or of a refresh token; without effect if there is none. */
   signOut(who: Pick<Principal, 'id' | 'sessionId'> | string): Promise<void>;
   /**
-   * Replaces the password and ends all other sessions.
+   * Replaces the password and ends all other sessions. Nobody does that for somebody else (E_NOT_IN_PERSON, 403).
    * @throws E_PASSWORD_WRONG | E_PASSWORD_POLICY | E_VALIDATION (400), E_SIGN_IN_LIMITED (429)
    */
   changePassword(
-    who: Pick<Principal, 'id' | 'sessionId'>,
+    who: Pick<Principal, 'id' | 'sessionId' | 'actor'>,
     input: ChangePasswordInput,
     meta: RequestMeta,
   ): Promise<void>;
@@ -172,7 +172,8 @@ export function createFlows(deps: FlowDeps): Flows {
       else if (who.sessionId !== undefined) await sessions.revoke(who.id, who.sessionId, 'signed-out');
     },
 
-    async changePassword({ id, sessionId }, input, { address }) {
+    async changePassword({ id, sessionId, actor }, input, { address }) {
+      if (actor) throw errors.E_NOT_IN_PERSON();
       const given = readTexts(input, { currentPassword: PASSWORD, newPassword: PASSWORD });
       const user = await users.findById(id);
       if (!user?.active) throw errors.E_SESSION_ENDED();

@@ -32,7 +32,7 @@ export function readTexts<const S extends Shape>(input: unknown, shape: S): Text
   return texts as Texts<S>;
 }
 
-type Fault = Omit<InputProblem, 'in'>;
+export type Fault = Omit<InputProblem, 'in'>;
 
 export function inputFault(...faults: readonly Fault[]): Error {
   return errors.E_VALIDATION({ problem: { errors: faults.map((fault) => ({ in: 'body', ...fault })) } });

@@ -1,6 +1,6 @@
 import type { Migration } from '@portcullis/core/postgres';
 
-/** The tables of {@link postgresSessions} and {@link postgresReplays}. Users are named by id only: they may live in another database. */
+/** The tables of {@link postgresSessions}, {@link postgresReplays} and {@link postgresApiKeys}. Users are named by id only: they may live in another database. */
 export const authMigrations: readonly Migration[] = Object.freeze([
   {
     concern: 'auth',
@@ -37,6 +37,24 @@ create table auth_used (
   until timestamptz not null
 );
 create index auth_used_until on auth_used (until);
+`,
+  },
+  {
+    concern: 'auth',
+    id: '003-api-keys',
+    up: `
+create table auth_api_key (
+  id uuid primary key,
+  owner_id text not null,
+  name text not null,
+  hash text not null,
+  scopes jsonb not null,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  last_used_at timestamptz
+);
+create index auth_api_key_owner on auth_api_key (owner_id);
+create index auth_api_key_end on auth_api_key (expires_at);
 `,
   },
 ]);

@@ -10,7 +10,7 @@ export interface PostgresUsersOptions {
 }
 
 export interface PostgresUsers extends Required<UserPort> {
-  /** Opens or closes an account. Closing ends nothing by itself: call `auth.sessions.revokeAll(id, 'deactivated')` too. */
+  /** Opens or closes an account. Closing ends nothing by itself: `auth.deactivate(id)` does both. */
   setActive(id: string, active: boolean): Promise<boolean>;
 }
 
@@ -26,7 +26,15 @@ export function postgresUsers(options: PostgresUsersOptions): PostgresUsers {
   const accounts = tag.identifier(schema, 'auth_account');
   const columns = tag.unsafe('id, login, name, password_hash as "passwordHash", active');
 
+  async function setActive(id: string, active: boolean): Promise<boolean> {
+    if (!isUuid(id)) return false;
+    const { rowCount } = await sql.query(tag`update ${accounts} set active = ${active} where id = ${id}`);
+    return rowCount === 1;
+  }
+
   return {
+    setActive,
+    deactivate: (id) => setActive(id, false),
     async findByLogin(login) {
       const { rows } = await sql.query<AuthUser>(
         tag`select ${columns} from ${accounts} where login = ${login}`,
@@ -50,11 +58,6 @@ export function postgresUsers(options: PostgresUsersOptions): PostgresUsers {
         insert into ${accounts} (login, name, password_hash) values (${login}, ${name ?? null}, ${passwordHash})
         on conflict (login) do nothing returning ${columns}`);
       return rows[0];
-    },
-    async setActive(id, active) {
-      if (!isUuid(id)) return false;
-      const { rowCount } = await sql.query(tag`update ${accounts} set active = ${active} where id = ${id}`);
-      return rowCount === 1;
     },
   };
 }

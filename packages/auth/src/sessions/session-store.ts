@@ -6,6 +6,13 @@ export interface SenderBinding {
   readonly jkt: string;
 }
 
+/** Who really acts in a session, when one acts for another. */
+export interface SessionActor {
+  readonly id: string;
+  /** The actor's own session: when it ends, this one counts no more. */
+  readonly sessionId: string;
+}
+
 /** Facts of a session that only grow: later methods, devices and bindings find their place here. */
 export interface SessionDetails {
   readonly methods: readonly AuthenticationMethod[];
@@ -15,6 +22,8 @@ export interface SessionDetails {
   readonly address?: string;
   readonly userAgent?: string;
   readonly binding?: SenderBinding;
+  /** Set in a session that somebody began to act for its user. */
+  readonly actor?: SessionActor;
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   readOptions,
   systemClock,
   systemRandom,
+  toMs,
   type AuthenticationMethod,
   type Clock,
   type Duration,
@@ -18,7 +19,7 @@ import { errors } from '../error-codes.js';
 import type { SessionEnd } from '../events.js';
 import type { AccessClaims } from '../tokens/claims.js';
 import type { Tokens } from '../tokens/tokens.js';
-import { createSessionCache, type SessionCache } from './session-cache.js';
+import { createLeasedCache, type LeasedCache } from './leased-cache.js';
 import {
   hashToken,
   isOfFamily,
@@ -29,7 +30,14 @@ import {
   sealUnder,
   type RefreshToken,
 } from './refresh-token.js';
-import type { SenderBinding, SessionDetails, SessionRecord, SessionStore } from './session-store.js';
+import {
+  SESSION_TOPIC,
+  type SenderBinding,
+  type SessionActor,
+  type SessionDetails,
+  type SessionRecord,
+  type SessionStore,
+} from './session-store.js';
 
 export interface SessionLifetimes {
   /** How long a refresh token may lie unused, which is how long a session may be idle. 1 min to 365 d. @default '1d' */
@@ -88,6 +96,8 @@ export interface SessionInfo extends SessionDetails {
 }
 
 export interface Sessions {
+  /** True if nothing is kept of a session: see `createStatelessSessions()`. */
+  readonly stateless: boolean;
   /** To be read before a credential is checked, for {@link Sessions.create}. */
   epoch(userId: string): Promise<number>;
   /**
@@ -100,6 +110,10 @@ export interface Sessions {
       readonly epoch: number;
       readonly methods?: readonly AuthenticationMethod[];
       readonly aal?: 1 | 2 | 3;
+      /** Who acts for the user. Such a session ends none of the user's own, and with the session of the actor. */
+      readonly actor?: SessionActor;
+      /** Ends the session earlier than `absolute`, and if need be before an access token would end. */
+      readonly lifetime?: Duration;
     },
     meta?: ClientMeta,
   ): Promise<TokenPair>;
@@ -177,12 +191,22 @@ type Settings = Required<{ readonly [K in keyof SessionsOptions]: unknown }> & {
 };
 
 class StoredSessions implements Sessions {
+  readonly stateless = false;
   readonly #settings: Settings;
-  readonly #cache: SessionCache<{ principal: Principal; expiresAt: number }>;
+  readonly #cache: LeasedCache<Live>;
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#cache = createSessionCache(settings.store, settings.freshness, toPrincipal, settings.clock);
+    const { store, freshness, clock } = settings;
+    this.#cache = createLeasedCache({
+      topic: SESSION_TOPIC,
+      freshness,
+      clock,
+      async load(userId, id) {
+        const session = await store.find(id);
+        return session?.userId === userId ? toLive(session) : undefined;
+      },
+    });
   }
 
   epoch(userId: string): Promise<number> {
@@ -192,12 +216,21 @@ class StoredSessions implements Sessions {
   async create(start: Parameters<Sessions['create']>[0], meta: ClientMeta = {}): Promise<TokenPair> {
     const { store, clock, random, absolute, max, events } = this.#settings;
     const now = clock.now();
-    const { userId, epoch, methods = [], aal = 1 } = start;
+    const { userId, epoch, methods = [], aal = 1, actor, lifetime } = start;
     const id = random.uuid();
     const tagKey = random.bytes(32).toString('base64url');
-    const family = { id, userId, createdAt: now, expiresAt: now + absolute, tagKey };
+    const family = {
+      id,
+      userId,
+      createdAt: now,
+      expiresAt: now + (lifetime === undefined ? absolute : toMs(lifetime)!),
+      tagKey,
+    };
     const { binding } = meta;
-    const details = describe({ methods, aal, authenticatedAt: now, ...(binding ? { binding } : {}) }, meta);
+    const details = describe(
+      { methods, aal, authenticatedAt: now, ...(binding ? { binding } : {}), ...(actor ? { actor } : {}) },
+      meta,
+    );
     const { pair, tokens } = this.#nextPair({ ...family, details }, 0, now);
     const creation = await store.create(
       {
@@ -207,7 +240,8 @@ class StoredSessions implements Sessions {
         sealed: null,
         details,
       },
-      { epoch, max },
+      // Who acts for somebody must not end that person's own sessions by it.
+      { epoch, max: actor ? Number.MAX_SAFE_INTEGER : max },
     );
     if (!creation.created) throw ended();
     if (creation.ended.length > 0) {
@@ -239,6 +273,7 @@ class StoredSessions implements Sessions {
         await this.revokeAll(session.userId, 'deactivated');
         throw ended();
       }
+      await this.#assertActor(session.details.actor);
       const { pair, tokens } = this.#nextPair(session, session.generation + 1, now);
       const rotation = {
         ...tokens,
@@ -268,7 +303,15 @@ class StoredSessions implements Sessions {
         ? await this.#cache.find(claims.sub, claims.sid)
         : undefined;
     if (!entry || this.#settings.clock.now() >= entry.expiresAt) throw ended();
+    await this.#assertActor(entry.actor);
     return entry.principal;
+  }
+
+  /** Who acts for another does so only as long as they are signed in themselves. */
+  async #assertActor(actor: SessionActor | undefined): Promise<void> {
+    if (!actor) return;
+    const own = await this.#cache.find(actor.id, actor.sessionId);
+    if (!own || own.actor || this.#settings.clock.now() >= own.expiresAt) throw ended();
   }
 
   async list(userId: string): Promise<readonly SessionInfo[]> {
@@ -388,8 +431,13 @@ class StoredSessions implements Sessions {
   } {
     const { tokens, random, refreshTtl } = this.#settings;
     const { id, userId, tagKey, expiresAt, details } = family;
-    const { binding } = details;
-    const access = tokens.issue({ userId, sessionId: id }, binding ? { cnf: binding } : {});
+    const { binding, actor } = details;
+    const access = tokens.issue(
+      { userId, sessionId: id },
+      // RFC 8693 section 4.1.
+      { ...(binding ? { cnf: binding } : {}), ...(actor ? { act: { sub: actor.id } } : {}) },
+      expiresAt,
+    );
     const refreshToken = makeRefreshToken({ sessionId: id, generation, tagKey }, random);
     const idleExpiresAt = Math.min(now + refreshTtl, expiresAt);
     return {
@@ -418,8 +466,14 @@ function describe(base: SessionDetails, { ip, userAgent }: ClientMeta): SessionD
   };
 }
 
-function toPrincipal(session: SessionRecord): { principal: Principal; expiresAt: number } {
-  const { methods, aal, authenticatedAt } = session.details;
+interface Live {
+  readonly principal: Principal;
+  readonly expiresAt: number;
+  readonly actor: SessionActor | undefined;
+}
+
+function toLive(session: SessionRecord): Live {
+  const { methods, aal, authenticatedAt, actor } = session.details;
   const principal = freezePrincipal({
     id: session.userId,
     kind: 'user',
@@ -427,8 +481,9 @@ function toPrincipal(session: SessionRecord): { principal: Principal; expiresAt:
     methods,
     aal,
     authenticatedAt,
+    ...(actor ? { actor: { id: actor.id } } : {}),
   });
-  return { principal, expiresAt: session.expiresAt };
+  return { principal, expiresAt: session.expiresAt, actor };
 }
 
 function ended(): Error {

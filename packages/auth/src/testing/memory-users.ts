@@ -20,6 +20,11 @@ export function memoryUsers(): MemoryUsers {
       byId.set(id, { ...user, passwordHash });
       return true;
     },
+    async deactivate(id) {
+      const user = byId.get(id);
+      if (user) byId.set(id, { ...user, active: false });
+      return user !== undefined;
+    },
     async create(account) {
       if (byLogin(account.login)) return undefined;
       const user = { id: randomUUID(), active: true, ...account };

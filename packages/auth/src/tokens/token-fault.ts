@@ -20,4 +20,6 @@ export type TokenFault =
   | 'claim-sid'
   | 'claim-jti'
   | 'claim-cnf'
-  | 'expired';
+  | 'expired'
+  /** No key of ours, or one that has ended. */
+  | 'api-key';

@@ -17,8 +17,15 @@ export interface TokensOptions extends Omit<VerifierOptions, 'types'> {
 
 export interface Tokens extends Verifier {
   readonly accessTtlMs: number;
-  /** A signed access token for a session. `extra` claims cannot replace the registered ones. */
-  issue(subject: { readonly userId: string; readonly sessionId: string }, extra?: object): IssuedToken;
+  /**
+   * A signed access token for a session. `extra` claims cannot replace the registered ones. It lives for `accessTtl`, and not longer
+   * than `until` (milliseconds since 1970).
+   */
+  issue(
+    subject: { readonly userId: string; readonly sessionId: string },
+    extra?: object,
+    until?: number,
+  ): IssuedToken;
   /** The public keys as a JWK Set (RFC 7517 section 5), those that are announced too; empty for HMAC keys. */
   jwks(): PublishedKeys;
 }
@@ -38,10 +45,19 @@ export interface IssuedToken {
  * @throws OptionError, also if no private key signs now, or at some later time that the keys name
  */
 export function createTokens(options: TokensOptions): Tokens {
-  const values = readOptions('createTokens', options, {
-    ...verifierReaders('createTokens'),
-    types: () => [ACCESS_TYPE],
-    accessTtl: option.duration({ minMs: 1_000, maxMs: 86_400_000, default: '10m' }),
+  return createTypedTokens(options, { owner: 'createTokens', type: ACCESS_TYPE, maxTtlMs: 86_400_000 });
+}
+
+/** Tokens of one type, which are never taken for those of another. @throws OptionError */
+export function createTypedTokens(
+  options: TokensOptions,
+  kind: { readonly owner: string; readonly type: string; readonly maxTtlMs: number },
+): Tokens {
+  const { owner, type, maxTtlMs } = kind;
+  const values = readOptions(owner, options, {
+    ...verifierReaders(owner),
+    types: () => [type],
+    accessTtl: option.duration({ minMs: 1_000, maxMs: maxTtlMs, default: '10m' }),
     random: option.port<Random>(['bytes', 'uuid'], systemRandom),
   });
   const { issuer, audience, keys, accessTtl, clock, random } = values;
@@ -51,13 +67,13 @@ export function createTokens(options: TokensOptions): Tokens {
   return {
     accessTtlMs: accessTtl,
     verify,
-    issue({ userId, sessionId }, extra = {}) {
+    issue({ userId, sessionId }, extra = {}, until = Number.POSITIVE_INFINITY) {
       const now = clock.now();
       const iat = Math.floor(now / 1000);
-      const exp = iat + Math.floor(accessTtl / 1000);
+      const exp = Math.floor(Math.min(iat * 1000 + accessTtl, until) / 1000);
       const registered = { iss: issuer, aud: audience, sub: userId, sid: sessionId };
       const claims = { ...extra, ...registered, jti: random.uuid(), iat, exp };
-      return { token: signToken(claims, signerAt(keys.all, now)!), expiresAt: exp * 1000 };
+      return { token: signToken(claims, type, signerAt(keys.all, now)!), expiresAt: exp * 1000 };
     },
     jwks: () => ({
       keys: keys.all.flatMap(({ publicJwk, expiresAt }) =>
@@ -90,15 +106,15 @@ function assertSigning(keys: readonly VerifiedKey[], now: number): void {
   }
 }
 
-function signToken(claims: object, { kid, algorithm, signWith }: VerifiedKey): string {
+function signToken(claims: object, typ: string, { kid, algorithm, signWith }: VerifiedKey): string {
   if (algorithm.name !== 'EdDSA') {
     return jsonwebtoken.sign(claims, signWith!, {
       algorithm: algorithm.name,
       keyid: kid,
-      header: { alg: algorithm.name, typ: ACCESS_TYPE },
+      header: { alg: algorithm.name, typ },
     });
   }
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
-  const signed = `${encode({ alg: algorithm.name, typ: ACCESS_TYPE, kid })}.${encode(claims)}`;
+  const signed = `${encode({ alg: algorithm.name, typ, kid })}.${encode(claims)}`;
   return `${signed}.${algorithm.sign(Buffer.from(signed), signWith!).toString('base64url')}`;
 }
