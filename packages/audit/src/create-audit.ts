@@ -13,6 +13,7 @@ import {
   type Middleware,
   type OptionReader,
   type Random,
+  type Secret,
   type Sql,
   type SqlTransaction,
 } from '@portcullis/core';
@@ -27,7 +28,9 @@ import { exportAs, type ExportOptions } from './exports/export-as.js';
 import { Sealer } from './log/sealer.js';
 import type { AuditTree } from './log/tree.js';
 import type { AuditMirror } from './mirror.js';
-import { checkQuery, type AuditPage, type AuditQuery } from './query.js';
+import { readFields, type PersonalField, type PersonalOwner } from './people/fields.js';
+import { People } from './people/people.js';
+import { checkQuery, type AuditPage, type AuditQuery, type CheckedQuery } from './query.js';
 import { prepareRecord, type AuditRecord, type PreparedEntry, type RecordDeps } from './record.js';
 import { disclosureLine, proveEntry, type ProvedEntry } from './prove.js';
 import { Relay } from './relay.js';
@@ -77,9 +80,31 @@ export interface AuditOptions {
   readonly checkpointEvery?: Duration;
   /** After so long a writer's key is replaced and forgotten, 1 s to 24 h. @default '15m' */
   readonly keyLifetime?: Duration;
+  /** Takes personal values out of the log, so that a person can be erased and the log stays whole. @default none */
+  readonly personal?: PersonalOptions;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly events?: Events;
+}
+
+export interface PersonalOptions {
+  /** Wraps the keys of people and names them: at least 32 bytes, the same for all processes. */
+  readonly key: string | Secret<string>;
+  /**
+   * Which values are personal, and whose: `context.address`, `context.agent`, `context.path`, `reason`, `data.*.email`, `change.after.name`; `*` is
+   * any one name or place of a list. Ids stay readable: they are queried. @default { 'context.address': 'actor', 'context.agent': 'actor' }
+   */
+  readonly fields?: Readonly<Record<string, PersonalOwner>>;
+}
+
+export interface ErasureOptions {
+  /** Values that were recorded before anybody knew whose they are, such as the addresses of a person. @default [] */
+  readonly values?: readonly unknown[];
+  /** Why, such as the number of the request. It stays in the log: nothing about the person. */
+  readonly reason?: string;
+  /** Who does it. @default the principal of `request`, else the system */
+  readonly actor?: NonNullable<AuditRecord['actor']>;
+  readonly request?: NonNullable<AuditRecord['request']>;
 }
 
 export interface AuditStatus extends WriterStatus {
@@ -172,6 +197,14 @@ export interface Audit {
    * @throws TypeError for an id that is not there
    */
   disclose(ids: Iterable<string>): AsyncIterable<string>;
+  /**
+   * Forgets a person: all values of `personal.fields` that are theirs, and the keys they were under. Every hash, signature and proof stays
+   * as it is. That it was done is in the log before and after, without saying of whom. Can be repeated, also after a crash in the
+   * middle, and has to be after a backup was put back.
+   * @returns how many values there were
+   * @throws E_AUDIT_UNAVAILABLE | SqlError; TypeError without `personal`
+   */
+  erase(subject: string, options?: ErasureOptions): Promise<{ readonly values: number }>;
   /** What is waiting, what was lost, and which guarantee is in force. */
   status(): AuditStatus;
   /** Waits for what is on its way; records that come later are refused or dropped by class. */
@@ -207,12 +240,18 @@ export function createAudit(options: AuditOptions): Audit {
     anchors: option.orFalse(option.array(option.port<Anchor>(['publish']), { max: 16, default: [] })),
     checkpointEvery: option.duration({ minMs: 10, maxMs: 3_600_000, default: '1s' }),
     keyLifetime: option.duration({ minMs: 1_000, maxMs: 86_400_000, default: '15m' }),
+    personal: option.optional(personalOption),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
     random: option.port<Random>(['bytes', 'uuid'], systemRandom),
     events: option.port<Events>(['emit'], noEvents),
   });
   const { store, clock, random, events, mirror, signer } = given;
+  if (given.personal && !store.people) {
+    optionConflict(OWNER, 'personal', 'this store keeps no personal values apart');
+  }
+  const people = given.personal && new People({ ...given.personal, clock, random });
   const deps: RecordDeps = {
+    people,
     clock,
     random,
     maxEntryBytes: given.maxEntryBytes,
@@ -235,7 +274,7 @@ export function createAudit(options: AuditOptions): Audit {
     settled: show,
   });
   const { outbox } = store;
-  const relay = outbox && new Relay(outbox, writer, (value) => deps.redactor.redact(value));
+  const relay = outbox && new Relay(outbox, writer, deps);
 
   const tracked = new Map<string, TrackedTable>();
 
@@ -278,6 +317,20 @@ export function createAudit(options: AuditOptions): Audit {
     return { sealer, tree: store.tree };
   }
 
+  /** With the personal values that are there; `body` stays what was hashed. */
+  async function find(checked: CheckedQuery): Promise<AuditPage> {
+    const page = await store.query(checked);
+    if (!people || !store.people) return page;
+    const commitments = [
+      ...new Set(
+        page.entries.flatMap(({ body }) => body.match(COMMITMENT) ?? []).map((text) => text.slice(7, -2)),
+      ),
+    ];
+    if (commitments.length === 0) return page;
+    const sealed = new Map((await store.people.find(commitments)).map((one) => [one.commitment, one]));
+    return { ...page, entries: page.entries.map((entry) => people.open(entry, sealed)) };
+  }
+
   function show(entry: PreparedEntry, durable: boolean): void {
     if (!mirror) return;
     try {
@@ -318,7 +371,7 @@ export function createAudit(options: AuditOptions): Audit {
       const checked = checkQuery(query);
       // Who has just recorded something finds it.
       await writer.settled();
-      return store.query(checked);
+      return find(checked);
     },
     async track(sql, table, trackOptions) {
       if (!store.track) throw new TypeError('This audit store has no triggers; use postgresAudit().');
@@ -326,7 +379,7 @@ export function createAudit(options: AuditOptions): Audit {
     },
     async history(type, id, historyQuery) {
       await caughtUp();
-      return historyOf((checked) => store.query(checked), type, id, historyQuery);
+      return historyOf(find, type, id, historyQuery);
     },
     async asOf(type, id, at, now) {
       const table = tracked.get(type);
@@ -335,7 +388,24 @@ export function createAudit(options: AuditOptions): Audit {
       }
       const row = now ? now.row : await currentRow(table!, id);
       await caughtUp();
-      return rowAsOf((checked) => store.query(checked), type, id, at, row);
+      return rowAsOf(find, type, id, at, row);
+    },
+    async erase(subject, erasure = {}) {
+      if (!people || !store.people) throw new TypeError('erase() needs the option personal.');
+      const { values = [], ...about } = erasure;
+      const record = (action: string, data?: Record<string, unknown>) =>
+        writer.write(
+          prepareRecord({ action, outcome: 'success', ...(data ? { data } : {}), ...about }, deps),
+        );
+      // What is not in the log yet would come after.
+      await caughtUp();
+      await record('privacy.erasure-started');
+      const subjects = [people.subjectOf(subject), ...values.map((value) => people.subjectOfValue(value))];
+      const at = clock.now();
+      for (const one of subjects) people.forget(one, at);
+      const count = await store.people.erase(subjects, at);
+      await record('privacy.erased', { values: count });
+      return { values: count };
     },
     async *export(exportOptions) {
       if (!store.export) throw new TypeError('This audit store has no export.');
@@ -400,6 +470,13 @@ function guaranteeOf(
   if (!sealed || sealed.trouble !== undefined) return 'signed';
   return sealed.anchors.some(({ state }) => state === 'up') ? 'anchored' : 'checkpointed';
 }
+
+const COMMITMENT = /\{"\$c":"[\w-]{43}"\}/g;
+
+const personalOption: OptionReader<{
+  readonly key: Secret<string>;
+  readonly fields: readonly PersonalField[];
+}> = option.group({ key: option.secret({ minBytes: 32 }), fields: readFields });
 
 /** Origin of a log that nobody speaks for. */
 const UNNAMED = 'unsigned';

@@ -4,7 +4,10 @@ export {
   type AuditGuarantee,
   type AuditOptions,
   type AuditStatus,
+  type ErasureOptions,
+  type PersonalOptions,
 } from './create-audit.js';
+export type { PersonalOwner } from './people/fields.js';
 export type { AccessLogOptions } from './access-log.js';
 export type { AuditRecord } from './record.js';
 export type {
@@ -18,7 +21,7 @@ export type {
   StoredEntry,
 } from './entry.js';
 export type { AuditPage, AuditQuery, AuditViewer, CheckedQuery } from './query.js';
-export type { AuditBatch, AuditOutbox, AuditStore, OutboxEntry, SealedValue } from './store.js';
+export type { AuditBatch, AuditOutbox, AuditPeople, AuditStore, OutboxEntry, SealedValue } from './store.js';
 export { ed25519Signer, type Ed25519SignerOptions, type LogSigner } from './signer.js';
 export type { Checkpoint } from './checkpoint.js';
 export type { Anchor, AnchoredLog } from './anchors/anchor.js';

@@ -1,6 +1,7 @@
 import { fromBody, type StoredEntry } from './entry.js';
 import { batchLine, checkpointLine, type BatchEnd } from './log/lines.js';
 import { MemoryTree } from './log/memory-tree.js';
+import { SealedValues } from './people/sealed-store.js';
 import type { AuditPage, CheckedQuery } from './query.js';
 import type { AuditStore } from './store.js';
 
@@ -16,6 +17,7 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
   const ids = new Set<string>();
   const batches = new Map<string, BatchEnd>();
   const tree = new MemoryTree();
+  const sealedValues = new SealedValues();
   let seq = 0;
 
   return {
@@ -32,7 +34,11 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
       },
       extend: (step, how) => tree.extend(step, how),
     },
-    append({ writer, first, bodies, leaves, signature }) {
+    people: {
+      find: (commitments) => Promise.resolve(sealedValues.find(commitments)),
+      erase: (subjects, at) => Promise.resolve(sealedValues.erase(subjects, at)),
+    },
+    append({ writer, first, bodies, leaves, signature, sealed }) {
       const name = `${writer} ${first}`;
       if (batches.has(name)) return Promise.resolve();
       const added = bodies.map((body, i) => Object.freeze(fromBody(body, String(seq + i + 1))));
@@ -41,6 +47,7 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
       }
       batches.set(name, { writer, last: first + bodies.length - 1, signature });
       tree.add({ writer, first, leaves });
+      sealedValues.add(sealed);
       seq += added.length;
       for (const entry of added) {
         ids.add(entry.id);

@@ -1,5 +1,5 @@
 import type { AuditChange, DraftBody } from './entry.js';
-import { draftText, type PreparedEntry } from './record.js';
+import { written, type PreparedEntry, type RecordDeps } from './record.js';
 import type { OutboxEntry } from './store.js';
 
 /** A row of the outbox: one entry, or the many of one statement that triggers have seen. They get their places together. */
@@ -22,27 +22,28 @@ const WORDS = { c: 'created', u: 'updated', d: 'deleted' } as const;
 
 /** Undefined for what is no entry: it stays where it is. */
 export function readOutboxRow(
-  { id, draft }: OutboxEntry,
-  redact: (value: unknown) => unknown,
+  { id, draft, sealed }: OutboxEntry,
+  { redactor, people }: Pick<RecordDeps, 'redactor' | 'people'>,
 ): RelayedRow | undefined {
   try {
     const read = JSON.parse(draft) as DraftBody | TrackedDraft;
     const time = new Date(read.t).toISOString();
     if (!('rows' in read)) {
       const { c, e, k } = read;
-      return { id, entries: [{ id, kind: k, action: e.type, draft: draftText({ c, e, id, k, t: time }) }] };
+      const entry = written({ c, e, id, k, t: time }, undefined);
+      return { id, entries: [sealed ? { ...entry, sealed } : entry] };
     }
     const { c, e, k, target } = read;
     const entries = read.rows.map(([word, rowId, values], i): PreparedEntry => {
       const action = `${e.type}.${WORDS[word]}`;
       // Nobody has looked for secrets in what triggers write.
-      const { change, targetId } = redact({ change: changeOf(word, values), targetId: rowId }) as {
+      const { change, targetId } = redactor.redact({ change: changeOf(word, values), targetId: rowId }) as {
         change: AuditChange;
         targetId: string;
       };
       const event = { ...e, type: action, target: { type: target, id: targetId }, change };
       const own = entryId(id, i);
-      return { id: own, kind: k, action, draft: draftText({ c, e: event, id: own, k, t: time }) };
+      return written({ c, e: event, id: own, k, t: time }, people);
     });
     return { id, entries };
   } catch {

@@ -22,7 +22,9 @@ import {
   type AuditTarget,
   type DraftBody,
 } from './entry.js';
+import type { People } from './people/people.js';
 import { pathOf, traceOf } from './request-facts.js';
+import type { SealedValue } from './store.js';
 
 /** What the app says about an action. */
 export interface AuditRecord {
@@ -49,6 +51,8 @@ export interface PreparedEntry {
   readonly action: string;
   /** Canonical JSON of what was said; the chain adds the place. */
   readonly draft: string;
+  /** Personal values that stand in it as commitments. */
+  readonly sealed?: readonly SealedValue[];
 }
 
 export interface RecordDeps {
@@ -56,6 +60,8 @@ export interface RecordDeps {
   readonly random: Random;
   readonly redactor: Pick<Redactor, 'redact'>;
   readonly maxEntryBytes: number;
+  /** Takes personal values out; undefined: they stay. */
+  readonly people?: People | undefined;
 }
 
 const ACTION = /^[a-z][a-z0-9-]{0,31}(?:\.[a-z0-9][a-z0-9-]{0,31}){1,5}$/;
@@ -142,15 +148,14 @@ export function prepare(draft: EntryDraft, deps: RecordDeps): PreparedEntry {
     data: open.data,
     context: { ...facts, path: open.path, agent: open.agent },
   } as AuditEntry;
-  return fitted(entry, deps.maxEntryBytes);
+  return fitted(entry, deps);
 }
 
 /** An entry that is too large loses its change and data, and says so, rather than being refused. */
-function fitted(entry: AuditEntry, maxBytes: number): PreparedEntry {
-  const { id, kind, action } = entry;
-  const draft = textOf(entry);
-  const bytes = Buffer.byteLength(draft);
-  if (bytes <= maxBytes) return { id, kind, action, draft };
+function fitted(entry: AuditEntry, { maxEntryBytes: maxBytes, people }: RecordDeps): PreparedEntry {
+  const whole = written(toDraft(entry), people);
+  const bytes = Buffer.byteLength(whole.draft);
+  if (bytes <= maxBytes) return whole;
   const { change, data, ...rest } = entry;
   const mark = `[Truncated:${bytes} bytes]`;
   const shorter: AuditEntry = {
@@ -158,15 +163,20 @@ function fitted(entry: AuditEntry, maxBytes: number): PreparedEntry {
     ...(change === undefined ? {} : { change: { after: mark } }),
     ...(data === undefined ? {} : { data: { truncated: mark } }),
   };
-  return { id, kind, action, draft: textOf(shorter) };
+  return written(toDraft(shorter), people);
+}
+
+/** The canonical text of a draft, with personal values taken out of it. */
+export function written(draft: DraftBody, people: People | undefined): PreparedEntry {
+  const { id, k, e } = draft;
+  const about = { id, kind: k, action: e.type };
+  if (!people) return { ...about, draft: draftText(draft) };
+  const { draft: rest, sealed } = people.seal(draft);
+  return { ...about, draft: draftText(rest), ...(sealed.length > 0 ? { sealed } : {}) };
 }
 
 /** Most entries are clean; only the others are walked through a second time. */
-function textOf(entry: AuditEntry): string {
-  return draftText(toDraft(entry));
-}
-
-export function draftText(draft: DraftBody): string {
+function draftText(draft: DraftBody): string {
   try {
     const text = canonicalJson(draft);
     if (isClean(text)) return text;

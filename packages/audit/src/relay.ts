@@ -1,5 +1,5 @@
 import { readOutboxRow } from './outbox-rows.js';
-import type { PreparedEntry } from './record.js';
+import type { PreparedEntry, RecordDeps } from './record.js';
 import type { AuditOutbox } from './store.js';
 import type { Writer } from './writer.js';
 
@@ -16,13 +16,13 @@ const SWEEP_LIMIT = 200;
 export class Relay {
   readonly #outbox: AuditOutbox;
   readonly #writer: Writer;
-  readonly #redact: (value: unknown) => unknown;
+  readonly #deps: RecordDeps;
   readonly #timer: NodeJS.Timeout;
   #sweeping: Promise<void> | undefined;
 
-  constructor(outbox: AuditOutbox, writer: Writer, redact: (value: unknown) => unknown) {
+  constructor(outbox: AuditOutbox, writer: Writer, deps: RecordDeps) {
     this.#outbox = outbox;
-    this.#redact = redact;
+    this.#deps = deps;
     this.#writer = writer;
     this.#timer = setInterval(() => void this.sweep(), SWEEP_EVERY_MS);
     this.#timer.unref();
@@ -45,7 +45,7 @@ export class Relay {
     for (;;) {
       // A store that cannot be asked is noticed by the writer; the rows wait.
       const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT).catch(() => []);
-      const rows = left.map((row) => readOutboxRow(row, this.#redact)).filter((row) => row !== undefined);
+      const rows = left.map((row) => readOutboxRow(row, this.#deps)).filter((row) => row !== undefined);
       const taken = this.#writer.relay(rows);
       if (left.length < SWEEP_LIMIT || taken === 0) return;
       // One statement can leave thousands of rows; they are not held all at once.

@@ -132,32 +132,17 @@ export class Spool {
 }
 
 function toLine({ writer, first, bodies, signature, sealed }: AuditBatch): object {
-  const values = sealed.map(({ salt, value, ...rest }) => ({
-    ...rest,
-    salt: salt.toString('base64'),
-    value: value.toString('base64'),
-  }));
-  return { writer, first, bodies, signature, ...(values.length > 0 ? { sealed: values } : {}) };
+  return { writer, first, bodies, signature, ...(sealed.length > 0 ? { sealed } : {}) };
 }
 
 function fromLine(line: string): AuditBatch {
   const { writer, first, bodies, signature, sealed } = JSON.parse(line) as Pick<
     AuditBatch,
     'writer' | 'first' | 'bodies' | 'signature'
-  > & { sealed?: { commitment: string; subject: string; path: string; salt: string; value: string }[] };
-  return {
-    writer,
-    first,
-    bodies,
-    signature,
-    leaves: Buffer.concat(bodies.map(leafHash)),
-    sealed: (sealed ?? []).map(({ salt, value, ...rest }) => ({
-      ...rest,
-      salt: Buffer.from(salt, 'base64'),
-      value: Buffer.from(value, 'base64'),
-    })),
-    outbox: [],
-  };
+  > &
+    Partial<Pick<AuditBatch, 'sealed'>>;
+  const leaves = Buffer.concat(bodies.map(leafHash));
+  return { writer, first, bodies, signature, leaves, sealed: sealed ?? [], outbox: [] };
 }
 
 /** Two processes with one spool would truncate each other's lines. */

@@ -27,10 +27,25 @@ export interface SealedValue {
   readonly commitment: string;
   /** Pseudonym of the person, under whose key the value is encrypted. */
   readonly subject: string;
-  /** Where in the entry: `c.address`. */
+  /** Where in the entry: `context.address`. */
   readonly path: string;
-  readonly salt: Buffer;
-  readonly value: Buffer;
+  /** Id of the person's key, the key itself as it is wrapped, and when it was made (milliseconds since 1970). */
+  readonly key: string;
+  readonly wrapped: string;
+  readonly since: number;
+  /** Salt and value, AES-256-GCM, base64. */
+  readonly value: string;
+}
+
+/** Personal values beside the log. */
+export interface AuditPeople {
+  /** Those that are there; the others have been erased. */
+  find(commitments: readonly string[]): Promise<readonly SealedValue[]>;
+  /**
+   * Deletes the values and keys of these people whose key was made at `at` or before, for good: what an append brings later under such a
+   * key, as out of a spool, is dropped. Resolves when that is durable, with the number of values.
+   */
+  erase(subjects: readonly string[], at: number): Promise<number>;
 }
 
 /** Where entries are kept. What it says about itself is not believed: the evidence is in the bodies. */
@@ -52,6 +67,8 @@ export interface AuditStore {
   readonly ephemeral?: true;
   /** Absent if the store has no transactions. */
   readonly outbox?: AuditOutbox;
+  /** Absent if the store keeps no personal values apart. */
+  readonly people?: AuditPeople;
   /** Makes triggers that write the changes of a table into the outbox. */
   track?(sql: Sql, table: string, options?: TrackOptions): Promise<TrackedTable>;
 }
@@ -61,6 +78,8 @@ export interface OutboxEntry {
   readonly id: string;
   /** Canonical JSON of `{ c, e, id, k, t }`, or what the triggers of a tracked table write. */
   readonly draft: string;
+  /** Personal values that stand in it as commitments. */
+  readonly sealed?: readonly SealedValue[];
 }
 
 export interface AuditOutbox {

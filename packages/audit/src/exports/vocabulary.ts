@@ -82,6 +82,7 @@ const EVENTS: Readonly<Record<string, VocabularyEntry>> = Object.assign(Object.c
   'user.updated': row('warn', 'user_updated', ['account', 99]),
   'user.archived': row('warn', 'user_archived', ['account', 5]),
   'user.deleted': row('warn', 'user_deleted', ['account', 6]),
+  'privacy.erasure-started': row('warn'),
   'privacy.erased': row('warn', 'user_deleted', ['account', 6]),
 });
 

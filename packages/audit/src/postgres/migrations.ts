@@ -2,6 +2,7 @@ import { sql } from '@portcullis/core';
 import type { Migration } from '@portcullis/core/postgres';
 import { changeMigration } from './change-migration.js';
 import { treeMigration } from './tree-migration.js';
+import { peopleGrants, peopleMigration } from './people.js';
 
 /**
  * The log. `body` is what was said, byte for byte, and what is hashed; the columns that queries use are generated from it
@@ -12,8 +13,6 @@ import { treeMigration } from './tree-migration.js';
  * - Row-level security of entries, forced on the owner too: a reader sees the entries whose actor is the setting `app.user_id`;
  *   with the setting `app.is_staff` = `true`, all. Superusers and roles with BYPASSRLS see everything.
  * - The outbox holds what transactions of the application have recorded until it has its place in a chain.
- * - Personal values that stand in bodies as commitments only are kept, encrypted, in `audit_sealed`, so that they can go
- *   while every hash stays.
  */
 export const auditMigrations: readonly Migration[] = Object.freeze([
   {
@@ -95,6 +94,7 @@ revoke all on audit_entry, audit_batch, audit_outbox, audit_sealed from public;
   },
   changeMigration,
   treeMigration,
+  peopleMigration,
 ]);
 
 const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -129,10 +129,10 @@ begin
 end $$;
 grant insert (w, n, body), select on audit_entry to ${name};
 grant insert, select on audit_batch to ${name};
-grant insert, select, delete on audit_outbox, audit_sealed to ${name};
 grant insert, select, delete on audit_unplaced to ${name};
 grant insert, select on audit_placed, audit_checkpoint to ${name};
 grant insert, select, update on audit_tile to ${name};
+grant insert, select, delete on audit_outbox to ${name};${peopleGrants(name)}
 `,
   };
 }

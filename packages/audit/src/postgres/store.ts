@@ -10,7 +10,8 @@ import {
 import { fromBody } from '../entry.js';
 import { pageOf } from '../memory.js';
 import type { CheckedQuery } from '../query.js';
-import type { AuditBatch, AuditStore } from '../store.js';
+import type { AuditBatch, AuditStore, SealedValue } from '../store.js';
+import { postgresPeople, sealedParts } from './people.js';
 import { installTracking } from '../tracking/install.js';
 import { exportLines } from './export.js';
 import { postgresTree } from './tree.js';
@@ -81,22 +82,32 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
     outbox: {
       async put(tx, entries) {
         await tx.query(
-          `insert into ${name('audit_outbox')} (id, draft) select * from unnest($1::text[], $2::text[])`,
-          [entries.map(({ id }) => id), entries.map(({ draft }) => draft)],
+          `insert into ${name('audit_outbox')} (id, draft, sealed) select * from unnest($1::text[], $2::text[], $3::text[])`,
+          [
+            entries.map(({ id }) => id),
+            entries.map(({ draft }) => draft),
+            entries.map(({ sealed }) => (sealed ? JSON.stringify(sealed) : null)),
+          ],
           { timeoutMs },
         );
       },
       async waiting(longerThanMs, limit) {
-        const statement = tag`select id, draft from ${tag.identifier(schema, 'audit_outbox')}
+        const statement = tag`select id, draft, sealed from ${tag.identifier(schema, 'audit_outbox')}
           where at <= clock_timestamp() - ${longerThanMs}::double precision * interval '1 millisecond'
           order by at limit ${limit}`;
         const { rows } = await sql.transaction(
-          (tx) => tx.query<{ id: string; draft: string }>(statement, undefined, { timeoutMs }),
+          (tx) =>
+            tx.query<{ id: string; draft: string; sealed: string | null }>(statement, undefined, {
+              timeoutMs,
+            }),
           { readOnly: true, timeoutMs, ...asRole },
         );
-        return rows;
+        return rows.map(({ sealed, ...row }) =>
+          sealed === null ? row : { ...row, sealed: JSON.parse(sealed) as SealedValue[] },
+        );
       },
     },
+    people: postgresPeople(name, (work) => sql.transaction(work, { timeoutMs, ...asRole })),
   });
 
   function readAll<Row>(text: string, values: readonly unknown[]) {
@@ -130,23 +141,14 @@ function appendStatement(name: (table: string) => string): string {
       insert into ${name('audit_unplaced')} (w, first) select $1::text, $2::bigint from fresh
     ), relayed as (
       delete from ${name('audit_outbox')} where id = any ($7::text[])
-    ), sealed as (
-      insert into ${name('audit_sealed')} (commitment, subject, path, salt, value)
-      select commitment, subject, path, decode(salt, 'base64'), decode(value, 'base64')
-      from fresh, jsonb_to_recordset($8::jsonb) as given(commitment text, subject text, path text, salt text, value text)
-    )
+    ), ${sealedParts(name)}
     insert into ${name('audit_entry')} (w, n, body)
     select $1::text, $2::bigint + place - 1, body from fresh, unnest($6::text[]) with ordinality as given(body, place)
     order by place`;
 }
 
 function appendValues({ writer, first, bodies, leaves, signature, sealed, outbox }: AuditBatch): unknown[] {
-  const values = sealed.map(({ salt, value, ...rest }) => ({
-    ...rest,
-    salt: salt.toString('base64'),
-    value: value.toString('base64'),
-  }));
-  return [writer, first, bodies.length, leaves, signature, bodies, outbox, JSON.stringify(values)];
+  return [writer, first, bodies.length, leaves, signature, bodies, outbox, JSON.stringify(sealed)];
 }
 
 function statement(table: SqlStatement, query: CheckedQuery): SqlStatement {

@@ -1,0 +1,91 @@
+import { OptionError } from '@portcullis/core';
+import type { DraftBody } from '../entry.js';
+
+/** Whose value it is: of the one who acts, or of the one it is done to. */
+export type PersonalOwner = 'actor' | 'target';
+
+export interface PersonalField {
+  /** As it is given: `data.*.email`. */
+  readonly path: string;
+  readonly owner: PersonalOwner;
+  /** Where it stands in a draft: `['e', 'data', '*', 'email']`. */
+  readonly steps: readonly string[];
+}
+
+const FIELD =
+  /^(?:context\.(?:address|agent|path)|reason|(?:data|change)(?:\.(?:\*|[A-Za-z0-9_-]{1,64})){1,8})$/;
+
+/** @throws OptionError */
+export function readFields(value: unknown, owner: string, path: string): readonly PersonalField[] {
+  if (value === undefined) return readFields(DEFAULT_FIELDS, owner, path);
+  if (typeof value !== 'object' || value === null) {
+    throw new OptionError(
+      'E_OPTION_TYPE',
+      owner,
+      path,
+      `${path} must be an object of fields and 'actor' or 'target'`,
+    );
+  }
+  return Object.entries(value).map(([field, whose]: [string, unknown]) => {
+    if (!FIELD.test(field)) {
+      throw new OptionError(
+        'E_OPTION_VALUE',
+        owner,
+        path,
+        `${path}: "${field}" is no field such as context.address, reason or data.*.email; ids are queried and stay, so let them say nothing about a person`,
+      );
+    }
+    if (whose !== 'actor' && whose !== 'target') {
+      throw new OptionError(
+        'E_OPTION_VALUE',
+        owner,
+        path,
+        `${path}: "${field}" must be of the 'actor' or of the 'target'`,
+      );
+    }
+    const [root, ...rest] = field.split('.') as [string, ...string[]];
+    const steps = root === 'context' ? ['c', ...rest] : ['e', root, ...rest];
+    return { path: field, owner: whose, steps };
+  });
+}
+
+const DEFAULT_FIELDS = { 'context.address': 'actor', 'context.agent': 'actor' };
+
+/** Calls `replace` for every value that a field names, and puts what it gives in its place. Changes the draft. */
+export function replaceFields(
+  draft: DraftBody,
+  fields: readonly PersonalField[],
+  replace: (value: unknown, field: PersonalField) => unknown,
+): void {
+  for (const field of fields) descend(draft, field.steps, 0);
+
+  function descend(node: unknown, steps: readonly string[], at: number): void {
+    if (typeof node !== 'object' || node === null || isCommitment(node)) return;
+    const object = node as Record<string, unknown>;
+    const step = steps[at]!;
+    for (const key of step === '*' ? Object.keys(object) : Object.hasOwn(object, step) ? [step] : []) {
+      const value = object[key];
+      if (value === undefined || value === null || isCommitment(value)) continue;
+      if (at === steps.length - 1) object[key] = replace(value, fieldOf(steps));
+      else descend(value, steps, at + 1);
+    }
+  }
+
+  function fieldOf(steps: readonly string[]): PersonalField {
+    return fields.find((field) => field.steps === steps)!;
+  }
+}
+
+/** What stands in an entry instead of a personal value. */
+export interface Commitment {
+  readonly $c: string;
+}
+
+export function isCommitment(value: unknown): value is Commitment {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<Commitment>).$c === 'string' &&
+    Object.keys(value).length === 1
+  );
+}
