@@ -162,7 +162,7 @@ export interface Audit {
   /**
    * What became of a row or of another target, field by field, newest first. The id of a row with several key columns is
    * the JSON array of their texts.
-   * @throws E_AUDIT_QUERY_INVALID | SqlError
+   * @throws E_AUDIT_QUERY_INVALID | E_AUDIT_UNAVAILABLE | SqlError
    */
   history(type: string, id: string, query: HistoryQuery): Promise<History>;
   /**
@@ -280,8 +280,7 @@ export function createAudit(options: AuditOptions): Audit {
 
   /** What was committed before is in the log afterwards. */
   async function caughtUp(): Promise<void> {
-    await relay?.sweep(0);
-    await writer.settled();
+    await (relay ? relay.catchUp() : writer.settled());
   }
 
   const anchors = given.anchors === false ? [] : given.anchors;

@@ -1,3 +1,4 @@
+import { errors } from './error-codes.js';
 import { readOutboxRow } from './outbox-rows.js';
 import type { PreparedEntry, RecordDeps } from './record.js';
 import type { AuditOutbox } from './store.js';
@@ -34,7 +35,17 @@ export class Relay {
 
   /** @param longerThanMs How long a row must have waited. */
   sweep(longerThanMs: number = LEFT_AFTER_MS): Promise<void> {
-    return (this.#sweeping ??= this.#sweep(longerThanMs).finally(() => (this.#sweeping = undefined)));
+    // A store that cannot be asked is noticed by the writer; the rows wait.
+    return (this.#sweeping ??= this.#sweep(longerThanMs)
+      .catch(() => undefined)
+      .finally(() => (this.#sweeping = undefined)));
+  }
+
+  /** Resolves when all that was committed before is in the log. @throws SqlError | E_AUDIT_UNAVAILABLE */
+  async catchUp(): Promise<void> {
+    await this.#sweep(0);
+    await this.#writer.settled();
+    if (this.#writer.status.store === 'down') throw errors.E_AUDIT_UNAVAILABLE();
   }
 
   close(): void {
@@ -43,8 +54,7 @@ export class Relay {
 
   async #sweep(longerThanMs: number): Promise<void> {
     for (;;) {
-      // A store that cannot be asked is noticed by the writer; the rows wait.
-      const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT).catch(() => []);
+      const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT);
       const rows = left.map((row) => readOutboxRow(row, this.#deps)).filter((row) => row !== undefined);
       const taken = this.#writer.relay(rows);
       if (left.length < SWEEP_LIMIT || taken === 0) return;

@@ -70,6 +70,9 @@ function requestOf(id: string | undefined): SecurityRequest {
   return req;
 }
 
+/** None of this is about time. */
+const patient = { timeoutMs: 30_000 };
+
 /** Every place that the fields name. */
 async function plant(audit: Audit, id = 'p-17'): Promise<void> {
   const { name, mail, phone, street, born, card, note, oldName, reason } = PLANTED;
@@ -127,7 +130,7 @@ function peopleClaims(connect: () => AuditStore): void {
   const open: Audit[] = [];
   const clock = manualClock();
   const make = (options: Partial<AuditOptions> = {}, store = connect()): Audit => {
-    const audit = createAudit({ store, signer, personal, clock, ...options });
+    const audit = createAudit({ store, signer, personal, clock, deadline: '60s', ...options });
     open.push(audit);
     return audit;
   };
@@ -335,7 +338,7 @@ describe('PGlite', () => {
     await migrate(sql, auditMigrations);
   }, 60_000);
   afterAll(() => db.close());
-  peopleClaims(() => postgresAudit({ sql }));
+  peopleClaims(() => postgresAudit({ sql, ...patient }));
 });
 
 const ROLE = 'portcullis_audit_people';
@@ -351,26 +354,35 @@ describeWithPostgres('PostgreSQL', () => {
   beforeAll(async () => {
     server = await startPostgres();
     pool = new pg.Pool({ connectionString: server.url, max: 6 });
-    await migrate(fromPg(pool), [...auditMigrations, auditRoleMigration(ROLE)]);
+    await migrate(fromPg(pool, patient), [...auditMigrations, auditRoleMigration(ROLE)]);
   }, 60_000);
   afterAll(async () => {
     await pool.end();
     await server.stop();
   });
-  peopleClaims(() => postgresAudit({ sql: fromPg(pool), role: ROLE }));
+  peopleClaims(() => postgresAudit({ sql: fromPg(pool, patient), role: ROLE, ...patient }));
 
   (dumper ? test : test.skip)(
     'pg_dump after an erasure holds none of 12 planted values in any encoding, and all of them without one',
     async () => {
       const url = await server.createDatabase();
       const own = new pg.Pool({ connectionString: url, max: 4 });
-      const sql = fromPg(own);
+      const sql = fromPg(own, patient);
       await migrate(sql, [...auditMigrations, auditRoleMigration(ROLE)]);
       const dump = (): string =>
         execFileSync(dumper!, ['--dbname', url, '--no-owner'], { encoding: 'latin1', maxBuffer: 1 << 28 });
       /** The control keeps values in the log itself, as logs do. */
-      const plain = createAudit({ store: postgresAudit({ sql, role: ROLE }), signer });
-      const audit = createAudit({ store: postgresAudit({ sql, role: ROLE }), signer, personal });
+      const plain = createAudit({
+        deadline: '60s',
+        store: postgresAudit({ sql, role: ROLE, ...patient }),
+        signer,
+      });
+      const audit = createAudit({
+        deadline: '60s',
+        store: postgresAudit({ sql, role: ROLE, ...patient }),
+        signer,
+        personal,
+      });
       await sql.query('create table person (id text primary key, name text, mail text)');
       await audit.track(sql, 'person', { mask: ['name', 'mail'] });
       await sql.query(`insert into person values ('p-17', '${PLANTED.name}', '${PLANTED.mail}')`);

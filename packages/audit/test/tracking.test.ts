@@ -10,6 +10,9 @@ import { auditMigrations, postgresAudit } from '../src/postgres.js';
 const staff = { viewer: { id: 'ann', staff: true } } as const;
 const X = 'Zq9-hunter2_Kw7vB';
 
+/** None of this is about time. */
+const patient = { timeoutMs: 30_000 };
+
 function trackingClaims(connect: () => Sql): void {
   const open: Audit[] = [];
   afterEach(async () => {
@@ -23,7 +26,7 @@ function trackingClaims(connect: () => Sql): void {
     await sql.query(`create table ${table} (
       id bigint primary key, title text, shelf integer, price numeric(20,10), bought timestamptz, cover bytea,
       facts jsonb, tags text[], api_token text, reader_mail text, search text, rating double precision)`);
-    const audit = createAudit({ store: postgresAudit({ sql }) });
+    const audit = createAudit({ deadline: '60s', store: postgresAudit({ sql, ...patient }) });
     open.push(audit);
     await audit.track(sql, table, { exclude: ['search'], mask: ['reader_mail'] });
     const by = (user: string, ...statements: string[]) =>
@@ -261,18 +264,18 @@ describeWithPostgres('PostgreSQL', () => {
   beforeAll(async () => {
     server = await startPostgres();
     pool = new pg.Pool({ connectionString: server.url, max: 4 });
-    await migrate(fromPg(pool), auditMigrations);
+    await migrate(fromPg(pool, patient), auditMigrations);
   }, 60_000);
   afterAll(async () => {
     await pool.end();
     await server.stop();
   });
-  trackingClaims(() => fromPg(pool));
+  trackingClaims(() => fromPg(pool, patient));
 
   test('whoever may change rows needs no right on the outbox, and cannot write there', async () => {
-    const owner = fromPg(pool);
+    const owner = fromPg(pool, patient);
     await owner.query('create table shelf (id integer primary key, name text)');
-    const audit = createAudit({ store: postgresAudit({ sql: owner }) });
+    const audit = createAudit({ deadline: '60s', store: postgresAudit({ sql: owner, ...patient }) });
     await audit.track(owner, 'shelf');
     await owner.query('create role clerk login; grant insert, update on shelf to clerk');
     const url = new URL(server.url);
