@@ -20,6 +20,8 @@ const proofs = {
   refresh: { home: 'tooling/proofs', file: 'src/refresh.ts' },
   revocation: { home: 'tooling/proofs', file: 'src/revocation.ts' },
   uploads: { home: 'tooling/proofs', file: 'src/uploads.ts' },
+  loss: { home: 'tooling/proofs', file: 'src/loss.ts' },
+  redact: { home: 'tooling/proofs', file: 'src/redact.ts' },
   changes: { home: 'tooling/proofs', file: 'src/changes.ts' },
   sanitize: { home: 'tooling/proofs', file: 'src/sanitize.ts' },
 };

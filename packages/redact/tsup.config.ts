@@ -1,3 +1,3 @@
 import { bundle } from '../../tsup.preset.js';
 
-export default bundle(['src/index.ts', 'src/winston.ts']);
+export default bundle(['src/index.ts', 'src/pino.ts', 'src/winston.ts']);

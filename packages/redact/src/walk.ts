@@ -92,7 +92,7 @@ export function compileWalk(rules: WalkRules): Walk {
         (proto === Object.prototype || proto === null) &&
         typeof (value as { toJSON?: unknown }).toJSON !== 'function';
       if (plain) return record(value, run, depth);
-      const described = describeObject(value);
+      const described = describeObject(value, Math.max(limits.nodes - run.nodes, 0) + 1);
       switch (described.as) {
         case 'text':
           return text(described.text, run, depth);
@@ -101,9 +101,9 @@ export function compileWalk(rules: WalkRules): Walk {
         case 'value':
           return walk(described.value, run, depth + 1);
         case 'list':
-          return list(described.list, run, depth);
+          return list(described.list, run, depth, described.unread);
         default:
-          return record(described.record, run, depth);
+          return record(described.record, run, depth, described.unread);
       }
     } catch {
       return UNREADABLE;
@@ -112,7 +112,7 @@ export function compileWalk(rules: WalkRules): Walk {
     }
   }
 
-  function list(values: readonly unknown[], run: Run, depth: number): unknown {
+  function list(values: readonly unknown[], run: Run, depth: number, unread = 0): unknown {
     const copy: unknown[] = [];
     const { length } = values;
     // Flat headers, [name, value, name, value, ...], and single [name, value] entries.
@@ -120,7 +120,7 @@ export function compileWalk(rules: WalkRules): Walk {
     for (let i = 0; i < length; i++) {
       if (run.nodes >= limits.nodes) {
         report(run, 'limit:nodes');
-        copy.push(truncated(`${length - i} more`));
+        copy.push(truncated(`${length - i + unread} more`));
         break;
       }
       if (run.findings) run.path.push(String(i));
@@ -148,7 +148,7 @@ export function compileWalk(rules: WalkRules): Walk {
     return walk(value, run, depth + 1);
   }
 
-  function record(source: object, run: Run, depth: number): unknown {
+  function record(source: object, run: Run, depth: number, unread = 0): unknown {
     const copy: Record<string, unknown> = {};
     const keys = Object.keys(source);
     let label: string | undefined;
@@ -157,7 +157,7 @@ export function compileWalk(rules: WalkRules): Walk {
     for (let i = 0; i < keys.length; i++) {
       if (run.nodes >= limits.nodes) {
         report(run, 'limit:nodes');
-        copy[truncated('nodes')] = truncated(`${keys.length - i} more`);
+        copy[truncated('nodes')] = truncated(`${keys.length - i + unread} more`);
         break;
       }
       const key = keys[i]!;
