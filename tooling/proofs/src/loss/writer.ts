@@ -8,7 +8,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import winston from 'winston';
 
-export const EVENTS = 5_000;
+const EVENTS = 5_000;
 const CALLERS = 64;
 const [, , logger = '', ending = '', where = '', spool = ''] = process.argv;
 
@@ -42,16 +42,16 @@ if (logger === 'audit') {
     retryEvery: '100ms',
     ...(spool === '' ? {} : { spool: { directory: spool } }),
   });
-  let [next, done] = [0, 0];
+  const count = { next: 0, done: 0 };
   await Promise.all(
     Array.from({ length: CALLERS }, async () => {
       // The last ones are in flight when the process ends.
-      while (done < EVENTS) {
-        const n = next++;
+      while (count.done < EVENTS) {
+        const n = count.next++;
         await audit.record({ action: 'event.written', outcome: 'success', data: event(n) }).then(
           () => {
             report(n);
-            if (++done === EVENTS && ending !== 'restart') end();
+            if (++count.done === EVENTS && ending !== 'restart') end();
           },
           () => undefined,
         );

@@ -180,7 +180,7 @@ function fingerprint(value: unknown): string {
     } catch {
       return void parts.push('unreadable;');
     }
-    if (one instanceof Map) for (const [key, item] of one) (walk(key), walk(item));
+    if (one instanceof Map) for (const pair of one) pair.forEach(walk);
     if (one instanceof Set) for (const item of one) walk(item);
     if (one instanceof Date) parts.push(String(one.getTime()));
     if (ArrayBuffer.isView(one))
