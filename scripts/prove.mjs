@@ -18,6 +18,7 @@ const proofs = {
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },
   refresh: { home: 'tooling/proofs', file: 'src/refresh.ts' },
+  provider: { home: 'tooling/proofs', file: 'src/provider.ts' },
   revocation: { home: 'tooling/proofs', file: 'src/revocation.ts' },
   uploads: { home: 'tooling/proofs', file: 'src/uploads.ts' },
   loss: { home: 'tooling/proofs', file: 'src/loss.ts' },
