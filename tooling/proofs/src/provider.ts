@@ -145,7 +145,10 @@ if (flags.write) {
 \`pnpm prove:provider --write\`, ${new Date().toISOString().slice(0, 10)}, Node.js ${process.version}: npm's oidc-provider 9.13.3 on this machine, found by discovery, and an Express 5 service
 with \`createAuth({ external: external([...]) })\`. Access tokens are JWTs after RFC 9068, by client credentials for a resource (RFC 8707).
 
-${markdownTable(['claim', 'found', ''], rows)}
+${markdownTable(
+  ['claim', 'found', ''],
+  rows.map((row) => row.map((cell) => cell.replaceAll('|', '\\|'))),
+)}
 `,
   );
 }
