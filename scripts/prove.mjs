@@ -20,6 +20,8 @@ const proofs = {
   refresh: { home: 'tooling/proofs', file: 'src/refresh.ts' },
   provider: { home: 'tooling/proofs', file: 'src/provider.ts' },
   revocation: { home: 'tooling/proofs', file: 'src/revocation.ts' },
+  guesses: { home: 'tooling/proofs', file: 'src/guesses.ts' },
+  flood: { home: 'tooling/proofs', file: 'src/flood.ts' },
   uploads: { home: 'tooling/proofs', file: 'src/uploads.ts' },
   loss: { home: 'tooling/proofs', file: 'src/loss.ts' },
   redact: { home: 'tooling/proofs', file: 'src/redact.ts' },

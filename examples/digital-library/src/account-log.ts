@@ -10,6 +10,9 @@ const ACTIONS = {
   'password-changed': 'person.password-changed',
   'api-key-created': 'person.key-created',
   'api-key-revoked': 'person.key-revoked',
+  'password-reset': 'person.password-reset',
+  'login-changed': 'person.login-changed',
+  'factors-changed': 'person.factors-changed',
 } as const;
 
 /** What the account endpoints of the API do, in the same words as the pages use for it. */

@@ -8,7 +8,7 @@ export interface Person {
   readonly createdAt: Date;
 }
 
-export interface People extends Required<UserPort> {
+export interface People extends Omit<UserPort, 'create'>, Required<Pick<UserPort, 'create'>> {
   list(limit: number): Promise<readonly Person[]>;
   find(id: string): Promise<Person | undefined>;
 }

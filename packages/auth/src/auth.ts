@@ -20,12 +20,29 @@ import { inProduction } from './environment.js';
 import { checkedUsers } from './flows/checked-users.js';
 import { createFlows, type Flows, type RequestMeta } from './flows/flows.js';
 import { emailLogin } from './flows/login.js';
+import { createFactorFlows, type FactorFlows } from './flows/factor-flows.js';
+import { createMailFlows, type MailFlows } from './flows/mail-flows.js';
+import type { Notify } from './flows/messages.js';
+import { createNotifier } from './flows/notifier.js';
+import { createOneTimeTokens } from './flows/one-time-tokens.js';
+import { createOutbox } from './flows/outbox.js';
+import { createSealer, type FactorKey } from './factors/factor-record.js';
+import { createFactors } from './factors/factors.js';
+import { createDeviceCookie } from './guesses/device-cookie.js';
+import { createDevices, type DevicesOptions } from './guesses/devices.js';
 import { createGuessBudget, type GuessBudget, type GuessBudgetOptions } from './guesses/guess-budget.js';
-import { createAuthenticate, createInPerson, createRequired, userAgentOf } from './identify.js';
 import { createApiKeys, type ApiKeys, type ApiKeysOptions } from './api-keys/api-keys.js';
 import type { ApiKeyStore } from './api-keys/api-key-store.js';
 import { keyValueApiKeys } from './api-keys/key-value-api-keys.js';
 import { createImpersonation, type Impersonate, type ImpersonationOptions } from './impersonation.js';
+import { createLadder, type GuessStore } from './guesses/ladder.js';
+import {
+  createAuthenticate,
+  createInPerson,
+  createRequired,
+  userAgentOf,
+  type RequiredOptions,
+} from './identify.js';
 import { createPasswords, type Passwords, type PasswordsOptions } from './passwords/passwords.js';
 import { createRouter, type AuthRouterOptions } from './router.js';
 import { keyValueSessions } from './sessions/key-value-sessions.js';
@@ -85,10 +102,37 @@ export interface AuthOptions {
   };
   /** Lets staff act for others. @default nobody */
   readonly impersonation?: ImpersonationOptions;
-  readonly passwords?: Omit<PasswordsOptions, 'clock'>;
-  readonly guesses?: Omit<GuessBudgetOptions, 'store' | 'clock'>;
-  /** Offer registration. @default true if `users.create` is there */
-  readonly registration?: boolean;
+  readonly passwords?: Omit<PasswordsOptions, 'clock' | 'events'>;
+  readonly guesses?: Omit<GuessBudgetOptions, 'store'> & {
+    /** @default the `store` of everything */
+    readonly store?: GuessStore;
+  };
+  /**
+   * Known devices: after a sign-in a device gets a signed token (a cookie with `transport.cookies`, else `deviceToken`), and
+   * its guesses count apart, so that strangers cannot lock the owner out. @default none is known
+   */
+  readonly devices?: DevicesOptions;
+  /**
+   * Offer registration. `by-mail`: the answer does not tell whether there is an account, and the mailbox is shown to be theirs.
+   * `open`: at once, for those who cannot send mail. @default 'by-mail' with `users.create` and `notify`, 'open' without `notify`
+   */
+  readonly registration?: 'by-mail' | 'open' | false;
+  /**
+   * Tells people something in a mailbox: a link to finish a registration or to reset a password, a warning. Called after the
+   * answer, up to three times if it rejects. @default none: no registration by mail, no reset
+   */
+  readonly notify?: Notify;
+  /**
+   * Second factors: codes of authenticator apps (TOTP) and recovery codes. Needs `users.saveFactors()`. `keys` seal the secrets in
+   * the database: the first seals, all open. `issuer`: the name that apps show. @default none
+   */
+  readonly factors?: { readonly keys: readonly FactorKey[]; readonly issuer: string };
+  readonly links?: {
+    /** How long a link to finish a registration counts, 5 min to 7 d. @default '1d' */
+    readonly registration?: Duration;
+    /** How long a link to reset a password or change an e-mail counts, 5 min to 1 d. @default '30m' */
+    readonly reset?: Duration;
+  };
   /** Canonical spelling of a login, or undefined for what is none. @default emailLogin */
   readonly login?: (typed: string) => string | undefined;
   /** Refuses what is meant for development. @default NODE_ENV is "production" */
@@ -120,15 +164,13 @@ export interface CookieOptions {
   readonly trustedOrigins?: readonly string[];
 }
 
-export interface Auth extends Flows {
+export interface Auth extends Flows, MailFlows, FactorFlows {
   /**
    * Stage 6: a good credential sets the frozen `req.security.principal`, none leaves it anonymous.
    * Refuses a bad one with 401 (E_TOKEN_INVALID, E_TOKEN_EXPIRED, E_TOKEN_REUSED, E_SESSION_ENDED) and with 503 when the
    * session cannot be looked up.
    */
   authenticate(): Middleware;
-  /** Refuses anonymous requests: 401 E_AUTHENTICATION_REQUIRED with `WWW-Authenticate`. */
-  required(): Middleware;
   /** Refuses API keys and people who act for others: 403 E_NOT_IN_PERSON. For routes that change credentials. */
   inPerson(): Middleware;
   /**
@@ -142,7 +184,14 @@ export interface Auth extends Flows {
    */
   deactivate(userId: string, options?: EndOptions): Promise<boolean>;
   /**
-   * All flows as JSON routes: `POST /register`, `/sign-in`, `/refresh`, `/sign-out`, `/password`, `GET /sessions`,
+   * Refuses anonymous requests: 401 E_AUTHENTICATION_REQUIRED with `WWW-Authenticate`; and with `{ aal: 2, fresh: '5m' }` those that
+   * are not strong or fresh enough: 401 E_STEP_UP_REQUIRED with the challenge of RFC 9470, to be answered by `stepUp()`.
+   * @throws OptionError
+   */
+  required(options?: RequiredOptions): Middleware;
+  /**
+   * All flows as JSON routes: `POST /register`, with `notify` `/register/complete`, `/reset`, `/reset/complete`, `/login`,
+   * `/login/complete`; `/sign-in`, `/refresh`, `/sign-out`, `/password`, `GET /sessions`,
    * `DELETE /sessions` (the others), `DELETE /sessions/:id`, `GET /jwks.json`. Mount it behind `context()`,
    * `express.json()` and `authenticate()`.
    * @throws OptionError
@@ -152,6 +201,8 @@ export interface Auth extends Flows {
   wellKnown(): Middleware;
   /** Where a request comes from. @throws E_CONTEXT_MISSING without `context()` */
   metaOf(req: SecurityRequest): RequestMeta;
+  /** Resolves when no message waits to be sent: for tests, and before the process ends. */
+  settled(): Promise<void>;
   readonly cookies: AuthCookies;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
@@ -160,6 +211,9 @@ export interface Auth extends Flows {
   /** Undefined where `apiKeys` is not set. */
   readonly apiKeys: ApiKeys | undefined;
 }
+
+const MINUTE = 60_000;
+const DAY = 86_400_000;
 
 /** Checked by the part that it is for. */
 const asGiven =
@@ -203,9 +257,21 @@ export function createAuth(options: AuthOptions): Auth {
       ),
     }),
     external: option.optional(option.port<External>(['claims', 'verify'])),
-    passwords: optionsOf<Omit<PasswordsOptions, 'clock'>>(),
-    guesses: optionsOf<Omit<GuessBudgetOptions, 'store' | 'clock'>>(),
-    registration: option.optional(option.boolean()),
+    passwords: optionsOf<Omit<PasswordsOptions, 'clock' | 'events'>>(),
+    guesses: optionsOf<NonNullable<AuthOptions['guesses']>>(),
+    devices: optionsOf<DevicesOptions>(),
+    registration: option.orFalse(option.optional(option.oneOf(['by-mail', 'open']))),
+    notify: option.optional(option.fn<Notify>()),
+    factors: option.optional(
+      option.group({
+        keys: option.array((value) => value as FactorKey, { min: 1, max: 16 }),
+        issuer: option.string({ max: 64, pattern: /^[^:]+$/ }),
+      }),
+    ),
+    links: option.group({
+      registration: option.duration({ minMs: 5 * MINUTE, maxMs: 7 * DAY, default: '1d' }),
+      reset: option.duration({ minMs: 5 * MINUTE, maxMs: DAY, default: '30m' }),
+    }),
     login: option.fn(emailLogin),
     production: option.boolean(inProduction()),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
@@ -214,9 +280,16 @@ export function createAuth(options: AuthOptions): Auth {
   });
   const { store, clock, random, events, login } = given;
   const users = checkedUsers(given.users);
-  const registration = given.registration ?? users.create !== undefined;
+  const { notify } = given;
+  const registration = given.registration ?? (users.create ? (notify ? 'by-mail' : 'open') : false);
   if (registration && !users.create)
     optionConflict('createAuth', 'registration', 'registration needs users.create()');
+  if (registration === 'by-mail' && !notify)
+    optionConflict(
+      'createAuth',
+      'registration',
+      'registration "by-mail" needs notify(), which sends the mail',
+    );
   const { bearer } = given.transport;
   const cookieOptions = given.transport.cookies || undefined;
   if (!bearer && !cookieOptions)
@@ -266,16 +339,87 @@ export function createAuth(options: AuthOptions): Auth {
       'impersonation needs sessions that can be ended. Leave out sessions: false',
     );
   const apiKeys = given.apiKeys && createApiKeys({ ...keysOnly(given.apiKeys, store), ...parts });
-  const passwords = createPasswords({ ...given.passwords, clock });
-  const guesses = createGuessBudget({ ...given.guesses, store, clock });
-  const flows = createFlows({ users, sessions, passwords, guesses, login, events, clock });
-  const cookies = cookieOptions && createCookies({ ...cookieOptions, clock });
+  const passwords = createPasswords({ ...given.passwords, clock, events });
+  const guesses = createGuessBudget({ store, ...given.guesses }, 'guesses');
+  const devices = given.devices && createDevices(given.devices, { clock, random }, 'createAuth', 'devices');
+  const outbox = createOutbox({ events });
+  const notifier = createNotifier(notify, outbox);
+  const oneTimeTokens = createOneTimeTokens(store, clock, random);
+  if (given.factors && !users.saveFactors)
+    optionConflict('createAuth', 'factors', 'factors needs users.saveFactors(), which stores them');
+  const factors =
+    given.factors &&
+    createFactors({
+      users,
+      store,
+      sealer: createSealer(given.factors.keys, random, 'createAuth', 'factors.keys'),
+      tokens: oneTimeTokens,
+      // Five wrong codes at once, then waits that double up to a day: some 16 of a million a day.
+      attempts: createLadder(store, 'factor', {
+        free: 5,
+        restMs: MINUTE / 2,
+        maxRestMs: DAY,
+        most: 100,
+        windowMs: DAY,
+      }),
+      issuer: given.factors.issuer,
+      clock,
+      random,
+      events,
+    });
+  const { confirm, begin, ...flows } = createFlows({
+    users,
+    sessions,
+    passwords,
+    guesses,
+    devices,
+    notifier,
+    factors,
+    tokens: oneTimeTokens,
+    login,
+    events,
+    clock,
+  });
+  const factorFlows = createFactorFlows({
+    users,
+    sessions,
+    factors,
+    tokens: oneTimeTokens,
+    notifier,
+    confirm,
+    begin,
+    clock,
+  });
+  const mailFlows = createMailFlows({
+    users,
+    sessions,
+    passwords,
+    devices,
+    tokens: oneTimeTokens,
+    notifier,
+    // One mailbox gets three messages at once, then one after 5, 10, 20 minutes, ...
+    mails: createLadder(store, 'mail', {
+      free: 3,
+      restMs: 5 * MINUTE,
+      maxRestMs: 60 * MINUTE,
+      most: 50,
+      windowMs: DAY,
+    }),
+    confirm,
+    login,
+    lifetimes: { registrationMs: given.links.registration, resetMs: given.links.reset },
+    clock,
+    events,
+  });
+  const deviceCookie = devices && cookieOptions && createDeviceCookie(cookieOptions.profile, devices.ttlMs);
+  const cookies = cookieOptions && createCookies({ ...cookieOptions, clock, device: deviceCookie });
   const trustedOrigins = cookieOptions?.trustedOrigins ?? [];
   const renew = cookieOptions?.renew ?? false;
 
   const metaOf = (req: SecurityRequest): RequestMeta => ({
     address: ensureContext(req, { clock, random }).address,
     ...userAgentOf(req),
+    ...(deviceCookie ? { devices: deviceCookie.read(req) } : {}),
   });
   const authenticate = createAuthenticate({
     tokens,
@@ -291,10 +435,15 @@ export function createAuth(options: AuthOptions): Auth {
     random,
     events,
   });
-  const required = createRequired(events, constraints);
   const inPerson = createInPerson(events);
+  const required = (requiredOptions?: RequiredOptions) =>
+    createRequired(events, constraints, clock, requiredOptions);
   const routerDeps = {
     flows,
+    factorFlows,
+    factors: factors !== undefined,
+    mailFlows: notify ? mailFlows : undefined,
+    changesLogin: users.changeLogin !== undefined,
     sessions,
     tokens,
     apiKeys,
@@ -310,8 +459,11 @@ export function createAuth(options: AuthOptions): Auth {
 
   return {
     ...flows,
+    ...factorFlows,
+    ...(notify ? mailFlows : withoutNotify(mailFlows)),
+    settled: () => outbox.settled(),
     authenticate: () => authenticate,
-    required: () => required,
+    required,
     inPerson: () => inPerson,
     impersonate: given.impersonation
       ? createImpersonation(given.impersonation, { users, sessions, events, now: () => clock.now() })
@@ -386,8 +538,14 @@ function notAllowed(): never {
   );
 }
 
+/** The same functions, each refusing. */
+function withoutNotify(flows: MailFlows): MailFlows {
+  const refuse = () => Promise.reject(new TypeError('This flow sends mail. Give createAuth({ notify }).'));
+  return Object.fromEntries(Object.keys(flows).map((name) => [name, refuse])) as unknown as MailFlows;
+}
+
 function off(): never {
   throw new TypeError('Cookies are off. Turn them on with createAuth({ transport: { cookies: {} } }).');
 }
 
-const noCookies: AuthCookies = Object.freeze({ write: off, clear: off, read: off });
+const noCookies: AuthCookies = Object.freeze({ write: off, clear: off, remember: off, read: off });

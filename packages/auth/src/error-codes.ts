@@ -57,6 +57,47 @@ export const errors = defineErrors('auth', {
     title: 'Too many sign-ins at once',
     message: 'The service is busy. Please try again in a moment.',
   },
+  E_PASSWORD_UNCHECKED: {
+    status: 503,
+    title: 'Password could not be checked',
+    message: 'The password cannot be checked at the moment. Please try again later.',
+  },
+  E_SECOND_FACTOR_REQUIRED: {
+    status: 401,
+    title: 'Second factor required',
+    message: 'Please enter a code of your authenticator app, or a recovery code.',
+  },
+  E_FACTOR_WRONG: {
+    status: 401,
+    title: 'Code wrong',
+    message:
+      'The code is wrong or was used already, or there were too many attempts. Please try again later.',
+  },
+  E_CHALLENGE_INVALID: {
+    status: 401,
+    title: 'Sign-in has to begin again',
+    message: 'This sign-in took too long. Please begin again.',
+  },
+  E_STEP_UP_REQUIRED: {
+    status: 401,
+    title: 'Stronger sign-in required',
+    message: 'Please show again who you are.',
+  },
+  E_FACTORS_UNREADABLE: {
+    status: 500,
+    title: 'Second factors unreadable',
+    message: 'The service has a problem with this account.',
+  },
+  E_LINK_INVALID: {
+    status: 400,
+    title: 'Link no longer valid',
+    message: 'This link is no longer valid. Please ask for a new one.',
+  },
+  E_NOTIFICATIONS_BUSY: {
+    status: 503,
+    title: 'Too many messages wait',
+    message: 'The service is busy. Please try again in a moment.',
+  },
   E_ACCOUNT_EXISTS: {
     status: 409,
     title: 'Account exists',

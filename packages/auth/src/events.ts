@@ -1,7 +1,13 @@
 declare module '@portcullis/core' {
   interface SecurityEvents {
     'auth.registered': { readonly userId: string; readonly ip?: string };
-    'auth.signed-in': { readonly userId: string; readonly sessionId: string; readonly ip?: string };
+    /** `known`: on a device that the owner has used before; always false without `devices`. */
+    'auth.signed-in': {
+      readonly userId: string;
+      readonly sessionId: string;
+      readonly known: boolean;
+      readonly ip?: string;
+    };
     /** `account`: a hash of the name that was typed, the same for the same name. */
     'auth.failed': {
       readonly reason: SignInFault;
@@ -9,8 +15,14 @@ declare module '@portcullis/core' {
       readonly userId?: string;
       readonly ip?: string;
     };
-    /** The budget of guesses is used up: of an account (silently) or of a network (429). */
-    'auth.limited': { readonly by: 'account' | 'network'; readonly account: string; readonly ip?: string };
+    /** A budget of guesses is used up: of a network (429); of an account, one network at it, or a known device (silently). */
+    'auth.limited': {
+      readonly by: 'account' | 'pair' | 'device' | 'network';
+      readonly account: string;
+      readonly ip?: string;
+    };
+    /** An account has been guessed at from several networks so often that it rests now; its known devices do not. */
+    'auth.locked-out': { readonly account: string; readonly ip?: string };
     /** A bearer token or cookie was refused. */
     'auth.token-refused': { readonly reason: string; readonly ip?: string };
     /** A refresh token came back after its time: somebody has a copy. Its session ends. */
@@ -42,12 +54,27 @@ declare module '@portcullis/core' {
     /** An account was closed; all its sessions and keys have ended. */
     'auth.deactivated': { readonly userId: string };
     'auth.password-changed': { readonly userId: string };
+    /** By a link that was sent to the mailbox. */
+    'auth.password-reset': { readonly userId: string };
+    'auth.factor-added': { readonly userId: string; readonly factor: 'otp' };
+    'auth.factor-removed': { readonly userId: string; readonly factor: 'otp' };
+    /** A wrong code of a second factor, or one while wrong ones have to wait. */
+    'auth.factor-refused': { readonly userId: string; readonly reason: 'wrong' | 'limited' };
+    'auth.recovery-code-used': { readonly userId: string; readonly left: number };
+    'auth.login-changed': { readonly userId: string };
+    /** A message to somebody could not be sent, three times. */
+    'auth.notification-failed': { readonly kind: string; readonly reason: string };
     /** The stored hash was replaced by one with today's parameters. */
     'auth.password-upgraded': { readonly userId: string };
+    /** A stored hash names a pepper that is not configured: nobody can sign in with it until the key is back. */
+    'auth.pepper-missing': { readonly keyId: string };
+    /** The list of breached passwords could not be asked. */
+    'auth.breach-list-failed': { readonly reason: string };
   }
 }
 
-export type SignInFault = 'unknown-account' | 'wrong-password' | 'inactive' | 'limited' | 'revoked-meanwhile';
+export type SignInFault =
+  'unknown-account' | 'wrong-password' | 'inactive' | 'unverified' | 'limited' | 'revoked-meanwhile';
 
 export type SessionEnd =
   | 'signed-out'
@@ -55,5 +82,9 @@ export type SessionEnd =
   | 'too-many-sessions'
   | 'token-reused'
   | 'password-changed'
+  | 'password-reset'
+  | 'login-changed'
+  | 'factors-changed'
+  | 'stepped-up'
   | 'deactivated'
   | (string & {});

@@ -4,7 +4,10 @@ import {
   guard,
   isAuthenticated,
   isSecurityError,
+  option,
+  readOptions,
   type Clock,
+  type Duration,
   type Events,
   type Middleware,
   type Principal,
@@ -103,13 +106,52 @@ async function fromToken(
   return sessions.check(claims);
 }
 
-/** Refuses anonymous requests with a challenge. */
-export function createRequired(events: Events, constraints: SenderConstraints): Middleware {
-  const challenge = challengeOf(constraints);
-  return guard('required', { stage: 'authorize', detail: 'signed in', events }, (req) => {
-    principalOf(req, challenge);
-    return ALLOW;
+export interface RequiredOptions {
+  /** Authenticator assurance level (NIST SP 800-63B): 2 for a password and a second factor. @default 1 */
+  readonly aal?: 1 | 2 | 3;
+  /** The longest time since the person last showed who they are, 1 s to 30 d. @default as long as the session lives */
+  readonly fresh?: Duration;
+}
+
+/**
+ * Refuses anonymous requests with a challenge, and those that are not strong or fresh enough with one that says what is asked for
+ * (RFC 9470 section 3).
+ * @throws OptionError
+ */
+export function createRequired(
+  events: Events,
+  constraints: SenderConstraints,
+  clock: Clock,
+  options: RequiredOptions = {},
+): Middleware {
+  const { aal, fresh } = readOptions('required', options, {
+    aal: option.oneOf([1, 2, 3], 1),
+    fresh: option.optional(option.duration({ minMs: 1_000, maxMs: 30 * 86_400_000 })),
   });
+  const challenge = challengeOf(constraints);
+  const asked = [
+    `${/^\w+/.exec(challenge)?.[0] ?? 'Bearer'} error="insufficient_user_authentication"`,
+    'error_description="A stronger or more recent authentication is required"',
+    ...(aal > 1 ? [`acr_values="urn:portcullis:aal:${aal}"`] : []),
+    ...(fresh === undefined ? [] : [`max_age="${Math.floor(fresh / 1000)}"`]),
+  ].join(', ');
+  const detail = ['signed in', aal > 1 && `aal ${aal}`, fresh !== undefined && `within ${fresh} ms`];
+
+  return guard(
+    'required',
+    { stage: 'authorize', detail: detail.filter(Boolean).join(', '), events },
+    (req) => {
+      const principal = principalOf(req, challenge);
+      const age = clock.now() - (principal.authenticatedAt ?? Number.NEGATIVE_INFINITY);
+      if ((principal.aal ?? 1) < aal || (fresh !== undefined && age > fresh)) {
+        throw errors.E_STEP_UP_REQUIRED({
+          headers: { 'WWW-Authenticate': asked },
+          problem: { aal, ...(fresh === undefined ? {} : { max_age: Math.floor(fresh / 1000) }) },
+        });
+      }
+      return ALLOW;
+    },
+  );
 }
 
 /** Refuses API keys, and people who act for others: what is behind it is done by the owner of the account only. */

@@ -1,8 +1,21 @@
 export { createAuth, type Auth, type AuthOptions, type CookieOptions } from './auth.js';
 export type { AccountAction, AuthRouterOptions } from './router.js';
-export type { ChangePasswordInput, Flows, RegisterInput, RequestMeta, SignInInput } from './flows/flows.js';
+export type {
+  ChangePasswordInput,
+  Flows,
+  RegisterInput,
+  RequestMeta,
+  SignedIn,
+  SignInInput,
+} from './flows/flows.js';
+export type { FactorFlows } from './flows/factor-flows.js';
+export type { FactorMethod, TotpStart } from './factors/factors.js';
+export type { FactorKey } from './factors/factor-record.js';
+export type { RequiredOptions } from './identify.js';
+export type { MailFlows } from './flows/mail-flows.js';
+export type { AuthMessage, Notify } from './flows/messages.js';
 export { emailLogin } from './flows/login.js';
-export type { AuthUser, NewAccount, NewCredential, UserPort } from './users.js';
+export type { AuthUser, NewAccount, NewCredential, NewFactors, NewLogin, UserPort } from './users.js';
 export {
   createSessions,
   type ClientMeta,
@@ -51,6 +64,8 @@ export {
   type GuessBudgetOptions,
   type GuessVerdict,
 } from './guesses/guess-budget.js';
+export type { GuessStore } from './guesses/ladder.js';
+export type { DeviceKey, DevicesOptions } from './guesses/devices.js';
 export {
   createTokens,
   type IssuedToken,
@@ -79,7 +94,12 @@ export {
 } from './passwords/passwords.js';
 export { argon2id, type Argon2idOptions } from './passwords/argon2id.js';
 export { bcrypt, type BcryptOptions } from './passwords/bcrypt.js';
-export type { PasswordForms, PasswordHasher } from './passwords/hasher.js';
+export { scrypt, type ScryptOptions } from './passwords/scrypt.js';
+export { pbkdf2, type Pbkdf2Options } from './passwords/pbkdf2.js';
+export { django, type DjangoOptions } from './passwords/django.js';
+export type { PepperKey } from './passwords/pepper.js';
+export { pwnedPasswords, type BreachedPasswords, type PwnedPasswordsOptions } from './passwords/breached.js';
+export type { PasswordForms, PasswordHasher, PasswordVerifier } from './passwords/hasher.js';
 export {
   createPasswordPolicy,
   type CharacterKind,
@@ -87,6 +107,7 @@ export {
   type PasswordPolicy,
   type PasswordPolicyOptions,
   type PolicyReason,
+  type StrengthOptions,
 } from './passwords/policy.js';
 export type { SessionEnd, SignInFault } from './events.js';
 export { context, createMemoryStore } from '@portcullis/core';

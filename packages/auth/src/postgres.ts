@@ -14,5 +14,10 @@ export {
   type PostgresReplaysOptions,
 } from './postgres/postgres-replays.js';
 export { postgresUsers, type PostgresUsers, type PostgresUsersOptions } from './postgres/postgres-users.js';
+export {
+  postgresGuesses,
+  type PostgresGuesses,
+  type PostgresGuessesOptions,
+} from './postgres/postgres-guesses.js';
 export { accountMigrations, authMigrations } from './postgres/migrations.js';
 export type { SecurityContext } from '@portcullis/core';

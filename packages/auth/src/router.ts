@@ -10,11 +10,20 @@ import {
   type SecurityResponse,
 } from '@portcullis/core';
 import { errors } from './error-codes.js';
-import type { Flows, RegisterInput, RequestMeta, SignInInput, ChangePasswordInput } from './flows/flows.js';
+import type {
+  Flows,
+  RegisterInput,
+  RequestMeta,
+  SignedIn,
+  SignInInput,
+  ChangePasswordInput,
+} from './flows/flows.js';
 import { inputFault, readTexts } from './flows/input.js';
+import type { FactorFlows } from './flows/factor-flows.js';
+import type { MailFlows } from './flows/mail-flows.js';
 import { personOf } from './identify.js';
 import type { ApiKeyInfo, ApiKeys, NewApiKey } from './api-keys/api-keys.js';
-import type { Sessions, TokenPair } from './sessions/sessions.js';
+import type { Sessions } from './sessions/sessions.js';
 import { answerKeys } from './tokens/publish-keys.js';
 import type { Tokens } from './tokens/tokens.js';
 import type { AuthCookies } from './transport/cookies.js';
@@ -23,11 +32,16 @@ import { assertSameSite } from './transport/cross-site.js';
 
 export interface RouterDeps {
   readonly flows: Flows;
+  /** Undefined without `notify`. */
+  readonly mailFlows: MailFlows | undefined;
+  readonly changesLogin: boolean;
+  readonly factorFlows: FactorFlows;
+  readonly factors: boolean;
   readonly sessions: Sessions;
   readonly tokens: Tokens;
   /** Undefined: there are none. */
   readonly apiKeys: ApiKeys | undefined;
-  readonly registration: boolean;
+  readonly registration: 'by-mail' | 'open' | false;
   readonly bearer: boolean;
   readonly cookies: AuthCookies | undefined;
   readonly dpop: Dpop | undefined;
@@ -56,7 +70,10 @@ export interface AccountAction {
     | 'sessions-ended'
     | 'password-changed'
     | 'api-key-created'
-    | 'api-key-revoked';
+    | 'api-key-revoked'
+    | 'password-reset'
+    | 'login-changed'
+    | 'factors-changed';
   /** Whose account it is; undefined for a refused sign-in, which may be nobody's. */
   readonly userId: string | undefined;
 }
@@ -115,14 +132,18 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
   };
 
   return {
-    ...(registration ? { 'POST /register': register } : {}),
+    ...(registration === 'open' ? { 'POST /register': register } : {}),
+    ...(deps.factors ? factorRoutes(deps, record) : {}),
+    ...(deps.mailFlows ? mailRoutes(deps.mailFlows, deps, record) : {}),
 
     'POST /sign-in': async ({ req, res }) => {
       const inCookies = wantsCookies(req, deps);
-      let pair: TokenPair;
+      let pair: SignedIn;
       try {
+        const { device_token: device } = readTexts(req.body, { device_token: { max: 512, optional: true } });
         const meta = inCookies ? metaOf(req) : await boundMeta({ req, res }, deps);
-        pair = await flows.signIn(req.body as SignInInput, meta);
+        const devices = [...(meta.devices ?? []), ...(device === undefined ? [] : [device])];
+        pair = await flows.signIn(req.body as SignInInput, { ...meta, devices });
       } catch (error) {
         if (isSecurityError(error) && (error.status === 401 || error.status === 429)) {
           await record({ type: 'sign-in-refused', userId: undefined }, req);
@@ -162,6 +183,16 @@ function routesOf(deps: RouterDeps, record: NonNullable<AuthRouterOptions['recor
     },
 
     ...(sessions.stateless ? {} : sessionRoutes(deps, record)),
+
+    /** A new session in the place of the old one. */
+    'POST /step-up': async ({ req, res }) => {
+      const principal = personOf(req);
+      const inCookies = wantsCookies(req, deps);
+      const meta = inCookies ? metaOf(req) : await boundMeta({ req, res }, deps);
+      const pair = await deps.factorFlows.stepUp(principal, req.body as never, meta);
+      await record({ type: 'signed-in', userId: pair.userId }, req);
+      hand(res, pair, inCookies, deps);
+    },
 
     'POST /password': async ({ req, res }) => {
       const principal = personOf(req);
@@ -249,6 +280,93 @@ function bodyOf(req: SecurityRequest): Readonly<Record<string, unknown>> {
   throw inputFault({ pointer: '', keyword: 'type', message: 'must be a JSON object' });
 }
 
+function factorRoutes(
+  deps: RouterDeps,
+  record: NonNullable<AuthRouterOptions['record']>,
+): Record<string, Route> {
+  const { factorFlows: flows, metaOf } = deps;
+  return {
+    'POST /sign-in/complete': async ({ req, res }) => {
+      const inCookies = wantsCookies(req, deps);
+      const meta = inCookies ? metaOf(req) : await boundMeta({ req, res }, deps);
+      const { device_token: device } = readTexts(req.body, { device_token: { max: 512, optional: true } });
+      const devices = [...(meta.devices ?? []), ...(device === undefined ? [] : [device])];
+      const pair = await flows.completeSignIn(req.body as never, { ...meta, devices });
+      await record({ type: 'signed-in', userId: pair.userId }, req);
+      hand(res, pair, inCookies, deps);
+    },
+    'POST /totp': async ({ req, res }) => {
+      answer(res, 200, await flows.startTotp(personOf(req), req.body as never, metaOf(req)));
+    },
+    'POST /totp/confirm': async ({ req, res }) => {
+      const principal = personOf(req);
+      const { recoveryCodes } = await flows.confirmTotp(principal, req.body as never);
+      await record({ type: 'factors-changed', userId: principal.id }, req);
+      answer(res, 200, { recovery_codes: recoveryCodes });
+    },
+    'POST /totp/remove': async ({ req, res }) => {
+      const principal = personOf(req);
+      await flows.removeTotp(principal, req.body as never, metaOf(req));
+      await record({ type: 'factors-changed', userId: principal.id }, req);
+      answer(res, 204);
+    },
+    'POST /recovery-codes': async ({ req, res }) => {
+      const principal = personOf(req);
+      const { recoveryCodes } = await flows.renewRecoveryCodes(principal, req.body as never, metaOf(req));
+      await record({ type: 'factors-changed', userId: principal.id }, req);
+      answer(res, 200, { recovery_codes: recoveryCodes });
+    },
+  };
+}
+
+/** What goes through a mailbox. The three that begin something answer 202 with nothing, whatever there is to say. */
+function mailRoutes(
+  flows: MailFlows,
+  { registration, changesLogin, cookies, metaOf }: RouterDeps,
+  record: NonNullable<AuthRouterOptions['record']>,
+): Record<string, Route> {
+  const byMail: Record<string, Route> = {
+    'POST /register': async ({ req, res }) => {
+      await flows.startRegistration(req.body as never);
+      answer(res, 202);
+    },
+    'POST /register/complete': async ({ req, res }) => {
+      const { userId } = await flows.completeRegistration(req.body as never, metaOf(req));
+      await record({ type: 'registered', userId }, req);
+      answer(res, 201, { userId });
+    },
+  };
+  const changes: Record<string, Route> = {
+    'POST /login': async ({ req, res }) => {
+      await flows.startLoginChange(personOf(req), req.body as never, metaOf(req));
+      answer(res, 202);
+    },
+    'POST /login/complete': async ({ req, res }) => {
+      const { userId } = await flows.completeLoginChange(req.body as never);
+      await record({ type: 'login-changed', userId }, req);
+      cookies?.clear(res);
+      answer(res, 204);
+    },
+  };
+  return {
+    ...(registration === 'by-mail' ? byMail : {}),
+    ...(changesLogin ? changes : {}),
+
+    'POST /reset': async ({ req, res }) => {
+      await flows.startReset(req.body as never);
+      answer(res, 202);
+    },
+
+    'POST /reset/complete': async ({ req, res }) => {
+      const { userId, deviceToken } = await flows.completeReset(req.body as never, metaOf(req));
+      await record({ type: 'password-reset', userId }, req);
+      cookies?.clear(res);
+      if (deviceToken !== undefined && cookies) cookies.remember(res, deviceToken);
+      answer(res, 200, deviceToken === undefined || cookies ? {} : { device_token: deviceToken });
+    },
+  };
+}
+
 /** With the key that the sender proves to hold, if there is a proof or has to be one (RFC 9449 section 5). */
 async function boundMeta(
   { req, res }: Pick<Exchange, 'req' | 'res'>,
@@ -266,12 +384,7 @@ function wantsCookies(req: SecurityRequest, { bearer, cookies }: RouterDeps): bo
 }
 
 /** The pair in cookies, out of reach of scripts, or as RFC 6749 section 5.1 names its parts. */
-function hand(
-  res: SecurityResponse,
-  pair: TokenPair,
-  inCookies: boolean,
-  { cookies, now }: RouterDeps,
-): void {
+function hand(res: SecurityResponse, pair: SignedIn, inCookies: boolean, { cookies, now }: RouterDeps): void {
   const seconds = (end: number) => Math.max(0, Math.floor((end - now()) / 1000));
   const facts = { session_id: pair.sessionId, expires_in: seconds(pair.accessExpiresAt) };
   if (inCookies && cookies) {
@@ -283,6 +396,7 @@ function hand(
       token_type: pair.tokenType,
       refresh_token: pair.refreshToken,
       refresh_expires_in: seconds(pair.refreshExpiresAt),
+      ...(pair.deviceToken === undefined ? {} : { device_token: pair.deviceToken }),
       ...facts,
     });
   }

@@ -1,4 +1,5 @@
 export { testHasher } from './testing/test-hasher.js';
+export { mailbox, type Mailbox } from './testing/mailbox.js';
 export { memoryUsers, type MemoryUsers } from './testing/memory-users.js';
 export { asUser, type SignedInUser } from './testing/as-user.js';
 export { sessionStoreSuite, type StoreSuiteOptions } from './testing/session-store-suite.js';

@@ -7,6 +7,10 @@ export interface AuthUser {
   readonly passwordHash?: string | null | undefined;
   /** `false`: no sign-in and no refresh. */
   readonly active: boolean;
+  /** `false`: nobody has shown yet that the mailbox is theirs, and nobody signs in. @default true */
+  readonly emailVerified?: boolean | undefined;
+  /** What `saveFactors()` has stored; absent or null: no second factor. */
+  readonly factors?: string | null | undefined;
   /** The person's name, if there is one: it may not be the password. */
   readonly name?: string | null | undefined;
 }
@@ -21,6 +25,21 @@ export interface NewAccount {
   readonly login: string;
   readonly passwordHash: string;
   readonly name?: string;
+  /** True where the mailbox has been shown to be theirs. */
+  readonly emailVerified?: boolean;
+}
+
+export interface NewFactors {
+  /** Text to be stored as it is, up to some 1,000 characters; null for none. */
+  readonly factors: string | null;
+  /** What is being replaced. */
+  readonly replaces: string | null;
+}
+
+export interface NewLogin {
+  readonly login: string;
+  /** The login that is being replaced. */
+  readonly replaces: string;
 }
 
 /**
@@ -40,4 +59,16 @@ export interface UserPort {
   deactivate?(id: string): Promise<boolean>;
   /** Needed for registration: adds an account, or returns undefined if the login is taken. */
   create?(account: NewAccount): Promise<AuthUser | null | undefined>;
+  /**
+   * Needed where accounts may be unverified: notes that the mailbox is theirs, if the login is still this one. Returns whether
+   * it did.
+   */
+  markVerified?(id: string, login: string): Promise<boolean>;
+  /**
+   * Needed for a change of e-mail: stores the new login, verified, if the stored one is still `replaces` and nobody has the
+   * new one, in one statement. Returns whether it did.
+   */
+  changeLogin?(id: string, change: NewLogin): Promise<boolean>;
+  /** Needed for second factors: as {@link saveCredential}, for the column of `factors`. */
+  saveFactors?(id: string, change: NewFactors): Promise<boolean>;
 }

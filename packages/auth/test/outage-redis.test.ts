@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { context, createFreshness, isSecurityError } from '@portcullis/core';
+import { context, createFreshness, isSecurityError, parseAddress } from '@portcullis/core';
 import { redisFeed, redisStore } from '@portcullis/core/redis';
 import { describeWithRedis, eventually, startRedis, type RedisServer } from '@portcullis/test-support';
 import express, { type NextFunction, type Request, type Response } from 'express';
@@ -65,14 +65,15 @@ describeWithRedis('guesses and sessions in Redis, two processes', () => {
     const [here, there] = [processOf({ lease: false }), processOf({ lease: true })];
     await here.auth.register({ ...ada, login: 'bob@library.example' }, from);
     const bob = { ...ada, login: 'bob@library.example' };
+    const network = { address: parseAddress('192.0.2.1') };
     for (let i = 0; i < 6; i++) {
       const { auth } = i % 2 ? here : there;
-      await expect(auth.signIn({ ...bob, password: 'guess' }, from)).rejects.toMatchObject({
+      await expect(auth.signIn({ ...bob, password: 'guess' }, network)).rejects.toMatchObject({
         code: 'E_SIGN_IN_FAILED',
       });
     }
     for (const { auth } of [here, there])
-      await expect(auth.signIn(bob, from)).rejects.toMatchObject({ details: { reason: 'limited' } });
+      await expect(auth.signIn(bob, network)).rejects.toMatchObject({ details: { reason: 'limited' } });
 
     const pair = await here.auth.sessions.create({
       userId: 'eve',

@@ -27,22 +27,22 @@ export function checkedUsers(port: UserPort): UserPort {
     }
     return user;
   };
+  /** An app in JavaScript may return a count or nothing: only `true` says that it was written. */
+  const yes = async (name: string, run: () => Promise<unknown>) => (await call(name, run)) === true;
   return {
     findByLogin: (login) => account('findByLogin', () => port.findByLogin(login)),
     findById: (id) => account('findById', () => port.findById(id)),
-    async saveCredential(id, credential) {
-      // An app in JavaScript may return a count or nothing: only `true` says that it was written.
-      const saved: unknown = await call('saveCredential', () => port.saveCredential(id, credential));
-      return saved === true;
-    },
-    ...(port.deactivate
-      ? {
-          async deactivate(id: string) {
-            const done: unknown = await call('deactivate', () => port.deactivate!(id));
-            return done === true;
-          },
-        }
-      : {}),
+    saveCredential: (id, credential) => yes('saveCredential', () => port.saveCredential(id, credential)),
+    ...(port.deactivate ? { deactivate: (id) => yes('deactivate', () => port.deactivate!(id)) } : {}),
     ...(port.create ? { create: (fresh) => account('create', () => port.create!(fresh)) } : {}),
+    ...(port.markVerified
+      ? { markVerified: (id, login) => yes('markVerified', () => port.markVerified!(id, login)) }
+      : {}),
+    ...(port.saveFactors
+      ? { saveFactors: (id, change) => yes('saveFactors', () => port.saveFactors!(id, change)) }
+      : {}),
+    ...(port.changeLogin
+      ? { changeLogin: (id, change) => yes('changeLogin', () => port.changeLogin!(id, change)) }
+      : {}),
   };
 }

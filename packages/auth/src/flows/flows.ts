@@ -1,6 +1,7 @@
 import {
   hasCode,
   isSecurityError,
+  type AuthenticationMethod,
   type ClientAddress,
   type Clock,
   type Events,
@@ -8,13 +9,18 @@ import {
 } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import type { SignInFault } from '../events.js';
+import type { Factors } from '../factors/factors.js';
 import { accountKey } from '../guesses/account-key.js';
-import type { GuessBudget } from '../guesses/guess-budget.js';
+import type { Devices } from '../guesses/devices.js';
+import type { Guess, GuessBudget } from '../guesses/guess-budget.js';
 import type { Passwords } from '../passwords/passwords.js';
 import type { SenderBinding } from '../sessions/session-store.js';
 import type { ClientMeta, Sessions, TokenPair } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
 import { inputFault, readTexts } from './input.js';
+import type { AuthMessage } from './messages.js';
+import type { Notifier } from './notifier.js';
+import type { OneTimeTokens } from './one-time-tokens.js';
 
 /** Who is asking; `auth.metaOf(req)` reads it from a request. */
 export interface RequestMeta {
@@ -23,22 +29,29 @@ export interface RequestMeta {
   readonly userAgent?: string;
   /** The key that the sender has proven to hold: the session and its tokens are bound to it. */
   readonly binding?: SenderBinding;
+  /** Tokens of devices that the client says it is, from the cookie or the body; nothing of them has been verified. */
+  readonly devices?: readonly string[];
+}
+
+/** The tokens of a session, and with `devices` on one by which this device is known from now on. */
+export interface SignedIn extends TokenPair {
+  readonly deviceToken?: string;
 }
 
 export interface Flows {
   /**
    * Adds an account. Does not sign in.
-   * Tells whether a login is taken (409): registration confirmed by mail, which does not, comes with e-mail verification.
+   * Tells whether a login is taken (409), and asks nobody whether the mailbox is theirs: `startRegistration()` does neither.
    * @throws E_VALIDATION | E_PASSWORD_POLICY (400), E_ACCOUNT_EXISTS (409), E_PASSWORD_BUSY (503)
    */
   register(input: RegisterInput, meta: RequestMeta): Promise<{ readonly userId: string }>;
   /**
-   * Begins a session. The answer and the work are the same for an unknown account, a wrong password, an inactive account
-   * and one that has been guessed at too often.
-   * @throws E_SIGN_IN_FAILED (401), E_SIGN_IN_LIMITED (429, by network), E_VALIDATION (400), E_PASSWORD_BUSY and what
+   * Begins a session. The answer and the work are the same for an unknown account, a wrong password, an inactive or
+   * unverified account and one that has been guessed at too often.
+   * @throws E_SIGN_IN_FAILED (401), E_SECOND_FACTOR_REQUIRED (401, with `challenge` for `completeSignIn()`), E_SIGN_IN_LIMITED (429, by network), E_VALIDATION (400), E_PASSWORD_BUSY and what
    * stores throw (503)
    */
-  signIn(input: SignInInput, meta: RequestMeta): Promise<TokenPair>;
+  signIn(input: SignInInput, meta: RequestMeta): Promise<SignedIn>;
   /** As `sessions.refresh()`. */
   refresh(refreshToken: unknown, meta?: RequestMeta): Promise<TokenPair>;
   /** Ends the session of a principal or of a refresh token; without effect if there is none. */
@@ -73,6 +86,12 @@ export interface FlowDeps {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly guesses: GuessBudget;
+  /** Undefined: no device is known. */
+  readonly devices: Devices | undefined;
+  readonly notifier: Notifier;
+  /** Undefined: there are no second factors. */
+  readonly factors: Factors | undefined;
+  readonly tokens: OneTimeTokens;
   readonly login: (typed: string) => string | undefined;
   readonly events: Events;
   readonly clock: Clock;
@@ -80,9 +99,30 @@ export interface FlowDeps {
 
 const LOGIN = { max: 320 };
 const PASSWORD = { max: 8_192 };
+const CHALLENGE_MS = 300_000;
 
-export function createFlows(deps: FlowDeps): Flows {
-  const { users, sessions, passwords, guesses, login, events, clock } = deps;
+/** Begins a session for somebody who has shown who they are, and makes the device known. @throws E_SESSION_ENDED */
+export type BeginSession = (
+  start: {
+    readonly user: AuthUser;
+    /** Read before anything was judged. */
+    readonly epoch: number;
+    readonly methods: readonly AuthenticationMethod[];
+    readonly aal: 1 | 2;
+  },
+  meta: RequestMeta,
+) => Promise<SignedIn>;
+
+/** For the other flows of the package. */
+export interface InnerFlows extends Flows {
+  readonly begin: BeginSession;
+  /** Judges the password of somebody who is signed in. @throws E_PASSWORD_WRONG (400), E_SIGN_IN_LIMITED (429) */
+  confirm(user: AuthUser, password: string, meta: RequestMeta, pointer?: string): Promise<void>;
+}
+
+export function createFlows(deps: FlowDeps): InnerFlows {
+  const { users, sessions, passwords, guesses, devices, notifier, factors, tokens, login, events, clock } =
+    deps;
 
   async function upgrade(user: AuthUser, password: string): Promise<void> {
     try {
@@ -98,17 +138,52 @@ export function createFlows(deps: FlowDeps): Flows {
     }
   }
 
-  /** Takes a guess; a network that is out of them is told so, an account is not. */
-  async function mayGuess(account: string, address: ClientAddress | undefined): Promise<boolean> {
-    const verdict = await guesses.take({ account, address });
-    if (verdict.allowed) return true;
+  function guessOf(account: string, { address, devices: tokens = [] }: RequestMeta): Guess {
+    return { account, address, device: devices?.find(account, tokens) };
+  }
+
+  /** Takes a guess; a network that is out of them is told so, an account is not, but its owner is. */
+  async function mayGuess(guess: Guess): Promise<{ readonly judged: boolean; readonly locks: boolean }> {
+    const { account, address } = guess;
+    const verdict = await guesses.take(guess);
+    if (verdict.allowed) {
+      if (verdict.locks) events.emit({ type: 'auth.locked-out', account, ...ipOf(address) });
+      return { judged: true, locks: verdict.locks };
+    }
     events.emit({ type: 'auth.limited', by: verdict.by, account, ...ipOf(address) });
-    if (verdict.by === 'account') return false;
+    if (verdict.by !== 'network') return { judged: false, locks: false };
     const seconds = String(Math.max(1, Math.ceil(verdict.retryAfterMs / 1000)));
     throw errors.E_SIGN_IN_LIMITED({ headers: { 'Retry-After': seconds } });
   }
 
+  async function confirm(
+    user: AuthUser,
+    password: string,
+    meta: RequestMeta,
+    pointer = '/password',
+  ): Promise<void> {
+    const guess = guessOf(accountKey(user.login), meta);
+    const { judged } = await mayGuess(guess);
+    const { matches } = await passwords.verify(password, user.passwordHash ?? undefined);
+    if (!judged || !matches) throw errors.E_PASSWORD_WRONG({ problem: { errors: [{ pointer }] } });
+    await guesses.succeeded(guess);
+  }
+
+  const begin: BeginSession = async ({ user, epoch, methods, aal }, meta) => {
+    const account = accountKey(user.login);
+    const { device } = guessOf(account, meta);
+    const pair = await sessions.create({ userId: user.id, epoch, methods, aal }, clientMeta(meta));
+    const { userId, sessionId } = pair;
+    const known = device !== undefined;
+    events.emit({ type: 'auth.signed-in', userId, sessionId, known, ...ipOf(meta.address) });
+    if (devices && !known) notifier.tell(newDevice(user, meta));
+    return devices ? { ...pair, deviceToken: devices.issue(account, device) } : pair;
+  };
+
   return {
+    confirm,
+    begin,
+
     async register(input, { address }) {
       if (!users.create) throw new TypeError('register() needs users.create().');
       const given = readTexts(input, {
@@ -120,7 +195,7 @@ export function createFlows(deps: FlowDeps): Flows {
       const canonical = login(given.login);
       if (canonical === undefined)
         throw inputFault({ pointer: '/login', keyword: 'format', message: 'must be a valid email' });
-      passwords.assertAcceptable(given.password, [canonical, ...(name ? [name] : [])]);
+      await passwords.assertAcceptable(given.password, [canonical, ...(name ? [name] : [])]);
       const passwordHash = await passwords.hash(given.password);
       const user = await users.create({ login: canonical, passwordHash, ...(name ? { name } : {}) });
       if (!user) throw errors.E_ACCOUNT_EXISTS();
@@ -132,11 +207,12 @@ export function createFlows(deps: FlowDeps): Flows {
       const given = readTexts(input, { login: LOGIN, password: PASSWORD });
       const canonical = login(given.login);
       const account = accountKey(canonical ?? given.login);
-      const guess = { account, address: meta.address };
-      const judged = await mayGuess(account, meta.address);
+      const guess = guessOf(account, meta);
+      const { judged, locks } = await mayGuess(guess);
       const user = (canonical === undefined ? undefined : await users.findByLogin(canonical)) ?? undefined;
       // Before the password is looked at: if all sessions are ended meanwhile, this one does not begin.
       const epoch = await sessions.epoch(user?.id ?? account);
+      if (locks && user) notifier.tell({ type: 'locked-out', to: user.login, userId: user.id });
       const { matches, outdated } = await passwords.verify(given.password, user?.passwordHash ?? undefined);
 
       const fail = (reason: SignInFault): Error => {
@@ -151,15 +227,21 @@ export function createFlows(deps: FlowDeps): Flows {
       if (!user) throw fail('unknown-account');
       if (!matches) throw fail('wrong-password');
       if (!user.active) throw fail('inactive');
+      if (user.emailVerified === false) throw fail('unverified');
 
       await guesses.succeeded(guess);
       if (outdated) await upgrade(user, given.password);
-      const methods = [{ method: 'pwd', at: clock.now() }];
+      const at = clock.now();
+      if (factors?.required(user)) {
+        const facts = { userId: user.id, epoch, at };
+        const { token: challenge } = await tokens.issue('second-factor', user.id, facts, CHALLENGE_MS);
+        throw errors.E_SECOND_FACTOR_REQUIRED({
+          problem: { challenge, methods: ['otp', 'recovery-code'], expires_in: CHALLENGE_MS / 1000 },
+          headers: { 'WWW-Authenticate': 'Bearer' },
+        });
+      }
       try {
-        const pair = await sessions.create({ userId: user.id, epoch, methods }, clientMeta(meta));
-        const { userId, sessionId } = pair;
-        events.emit({ type: 'auth.signed-in', userId, sessionId, ...ipOf(meta.address) });
-        return pair;
+        return await begin({ user, epoch, methods: [{ method: 'pwd', at }], aal: 1 }, meta);
       } catch (error) {
         throw hasCode(error, 'E_SESSION_ENDED') ? fail('revoked-meanwhile') : error;
       }
@@ -172,18 +254,13 @@ export function createFlows(deps: FlowDeps): Flows {
       else if (who.sessionId !== undefined) await sessions.revoke(who.id, who.sessionId, 'signed-out');
     },
 
-    async changePassword({ id, sessionId, actor }, input, { address }) {
+    async changePassword({ id, sessionId, actor }, input, meta) {
       if (actor) throw errors.E_NOT_IN_PERSON();
       const given = readTexts(input, { currentPassword: PASSWORD, newPassword: PASSWORD });
       const user = await users.findById(id);
       if (!user?.active) throw errors.E_SESSION_ENDED();
-      const guess = { account: accountKey(user.login), address };
-      const judged = await mayGuess(guess.account, address);
-      const { matches } = await passwords.verify(given.currentPassword, user.passwordHash ?? undefined);
-      if (!judged || !matches)
-        throw errors.E_PASSWORD_WRONG({ problem: { errors: [{ pointer: '/currentPassword' }] } });
-      await guesses.succeeded(guess);
-      passwords.assertAcceptable(given.newPassword, [user.login, user.name ?? ''], '/newPassword');
+      await confirm(user, given.currentPassword, meta, '/currentPassword');
+      await passwords.assertAcceptable(given.newPassword, [user.login, user.name ?? ''], '/newPassword');
       const passwordHash = await passwords.hash(given.newPassword);
       // Before, so that a store that is down stops us while the old password still holds; and after, so that no
       // session begun with the old password survives.
@@ -194,6 +271,7 @@ export function createFlows(deps: FlowDeps): Flows {
       }
       await endOthers();
       events.emit({ type: 'auth.password-changed', userId: id });
+      notifier.tell({ type: 'password-changed', to: user.login, userId: id });
     },
   };
 }
@@ -204,6 +282,11 @@ export function clientMeta({ address, userAgent, binding }: RequestMeta): Client
     ...(userAgent === undefined ? {} : { userAgent }),
     ...(binding === undefined ? {} : { binding }),
   };
+}
+
+function newDevice({ id: userId, login: to }: AuthUser, { address, userAgent }: RequestMeta): AuthMessage {
+  const agent = userAgent === undefined ? {} : { userAgent: userAgent.slice(0, 256) };
+  return { type: 'new-device', to, userId, ...ipOf(address), ...agent };
 }
 
 const ipOf = (address: ClientAddress | undefined) => (address ? { ip: address.ip } : {});

@@ -1,110 +1,136 @@
-import {
-  option,
-  readOptions,
-  storeKey,
-  systemClock,
-  type ClientAddress,
-  type Clock,
-  type Duration,
-  type KeyValueStore,
-} from '@portcullis/core';
+import { option, optionConflict, readOptions, type ClientAddress, type Duration } from '@portcullis/core';
+import { createLadder, networkCountKey, type GuessStore, type LadderRules } from './ladder.js';
 
 export interface GuessBudgetOptions {
-  readonly store: KeyValueStore;
-  /** Wrong guesses per account and window that are judged without a wait, 1 to 100. @default 5 */
+  /** A `KeyValueStore` (memory, Redis) or `postgresGuesses()`. */
+  readonly store: GuessStore;
+  /** Wrong guesses per account from one network, or by one known device, that are judged without a wait, 1 to 100. @default 5 */
   readonly free?: number;
-  /**
-   * The first wait after them; each further guess doubles it, up to `maxRest`. 1 s to 1 h. @default '30s'
-   */
+  /** Wrong guesses per account from everywhere together that are judged without a wait, 1 to 100. @default 20 */
+  readonly perAccount?: number;
+  /** The first wait after them; each further guess doubles it. 1 s to 1 h. @default '30s' */
   readonly rest?: Duration;
-  /** @default '30m' */
+  /** The longest wait for an account and for a known device. One network may have to wait for the whole `window`. @default '30m' */
   readonly maxRest?: Duration;
-  /** After this time without a judged guess an account begins anew. 1 min to 30 d. @default '1d' */
+  /** After this time without a judged guess counting begins anew. 1 min to 30 d. @default '1d' */
   readonly window?: Duration;
-  /** Wrong guesses per network (IPv4 /24, IPv6 /64) within `networkWindow`, 1 to 100,000. @default 100 */
+  /** Wrong guesses in a row at one account after which nothing is judged for a whole `window`, 10 to 100. @default 100 */
+  readonly most?: number;
+  /** Wrong guesses per network (IPv4 /24, IPv6 /64) over all accounts within `networkWindow`, 1 to 100,000. @default 100 */
   readonly perNetwork?: number;
   /** @default '15m' */
   readonly networkWindow?: Duration;
-  readonly clock?: Clock;
 }
 
 export interface Guess {
-  /** A pseudonym of the account, from {@link accountKey}. */
+  /** A pseudonym of the account. */
   readonly account: string;
   readonly address?: ClientAddress | undefined;
+  /** The id of a device on which the owner has signed in before, from a cookie that was verified. */
+  readonly device?: string | undefined;
 }
 
 export type GuessVerdict =
-  | { readonly allowed: true }
-  | { readonly allowed: false; readonly by: 'account' | 'network'; readonly retryAfterMs: number };
+  | {
+      readonly allowed: true;
+      /** True for the guess with which the waits of the account begin: the owner should hear of it. */
+      readonly locks: boolean;
+    }
+  | {
+      readonly allowed: false;
+      readonly by: 'account' | 'pair' | 'device' | 'network';
+      readonly retryAfterMs: number;
+    };
 
 /** @throws E_STORE_UNAVAILABLE | E_STORE_TIMEOUT (503): without the count nobody signs in */
 export interface GuessBudget {
   /** Takes one guess out of the budgets, before it is judged: guesses at the same time cannot share one. */
   take(guess: Guess): Promise<GuessVerdict>;
-  /** The guess was right: the account begins anew, the network gets this one back. */
+  /** The guess was right: what this network (or device) has spent on this account is given back, what others have is not. */
   succeeded(guess: Guess): Promise<void>;
 }
 
-const TAG = 'auth-guess';
-
 /**
- * How often somebody may guess: per account over all addresses, with growing waits, and per network over all accounts.
- * With the defaults an account is worth at most 60 guesses a day to everybody together: 5 free, 6 while the wait
- * grows, one every half hour from then on.
- * @see NIST SP 800-63B-4 section 3.2.2, at most 100 failed attempts in a row
+ * How often somebody may guess. Four counters, each with its own waits:
+ * - a *known device* of the owner has a budget of its own and meets no other: nobody else can lock it out;
+ * - a *pair* of account and network: waits that double up to a whole `window`, so that one network alone (some 16 guesses a
+ *   day) never reaches the waits of the account;
+ * - an *account* over all networks: at most 73 guesses a day with the defaults (20 free, 6 while the wait grows, one every half
+ *   hour from then on), and never more than `most` in a row;
+ * - a *network* over all accounts, which is told (429), unlike the others.
+ * @see NIST SP 800-63B-4 section 3.2.2: at most 100 failed attempts in a row
  * @throws OptionError
  */
 export function createGuessBudget(options: GuessBudgetOptions, path = ''): GuessBudget {
-  const { store, free, rest, maxRest, window, perNetwork, networkWindow } = readOptions(
+  const given = readOptions(
     'createGuessBudget',
     options,
     {
-      store: option.port<KeyValueStore>(['get', 'set', 'increment', 'delete']),
+      store: option.port<GuessStore>(['get', 'set', 'increment', 'delete']),
       free: option.integer({ min: 1, max: 100, default: 5 }),
+      perAccount: option.integer({ min: 1, max: 100, default: 20 }),
       rest: option.duration({ minMs: 1_000, maxMs: 3_600_000, default: '30s' }),
       maxRest: option.duration({ minMs: 1_000, maxMs: 86_400_000, default: '30m' }),
       window: option.duration({ minMs: 60_000, maxMs: 30 * 86_400_000, default: '1d' }),
+      most: option.integer({ min: 10, max: 100, default: 100 }),
       perNetwork: option.integer({ min: 1, max: 100_000, default: 100 }),
       networkWindow: option.duration({ minMs: 60_000, maxMs: 86_400_000, default: '15m' }),
-      clock: option.port<Clock>(['now', 'monotonic'], systemClock),
     },
     path,
   );
+  const { store, free, perAccount, rest, maxRest, window, most, perNetwork, networkWindow } = given;
+  const name = (key: string) => (path ? `${path}.${key}` : key);
+  if (maxRest < rest) optionConflict('createGuessBudget', name('maxRest'), 'maxRest must be at least rest');
+  if (perAccount >= most)
+    optionConflict('createGuessBudget', name('perAccount'), 'perAccount must be less than most');
 
-  async function takeOfNetwork(address: ClientAddress | undefined): Promise<GuessVerdict> {
-    if (!address) return { allowed: true };
-    const { value, ttlMs } = await store.increment(networkKey(address), 1, { ttlMs: networkWindow });
-    return value <= perNetwork ? { allowed: true } : { allowed: false, by: 'network', retryAfterMs: ttlMs };
-  }
+  const rules: LadderRules = { free, restMs: rest, maxRestMs: maxRest, most, windowMs: window };
+  const accounts = createLadder(store, 'account', { ...rules, free: perAccount });
+  const pairs = createLadder(store, 'pair', { ...rules, maxRestMs: window });
+  const devices = createLadder(store, 'device', rules);
+  const refused = (by: 'account' | 'pair' | 'device', retryAfterMs = rest) =>
+    ({ allowed: false, by, retryAfterMs }) as const;
 
-  async function takeOfAccount(account: string): Promise<GuessVerdict> {
-    const resting = { allowed: false, by: 'account', retryAfterMs: rest } as const;
-    // While an account rests, nothing is counted: an attacker cannot make its owner wait longer by knocking.
-    if ((await store.get(restKey(account))) !== undefined) return resting;
-    const { value } = await store.increment(failKey(account), 1, { ttlMs: window, extend: true });
-    if (value <= free) return { allowed: true };
-    const pause = Math.min(maxRest, rest * 2 ** Math.min(40, value - free - 1));
-    // Whoever begins the rest is the one guess before it; others at the same time come too late.
-    const first = await store.set(restKey(account), '1', { ttlMs: pause, ifAbsent: true });
-    return first ? { allowed: true } : resting;
+  async function takeOfAccount(account: string, pair: string | undefined): Promise<GuessVerdict> {
+    if (await accounts.resting(account)) return refused('account');
+    if (pair !== undefined && !(await pairs.take(pair)).judged) return refused('pair');
+    const step = await accounts.take(account);
+    return step.judged ? { allowed: true, locks: step.begins } : refused('account');
   }
 
   return {
-    async take({ account, address }) {
-      const network = await takeOfNetwork(address);
-      return network.allowed ? takeOfAccount(account) : network;
+    async take({ account, address, device }) {
+      if (device !== undefined) {
+        const step = await devices.take(pairOf(account, device));
+        return step.judged ? { allowed: true, locks: false } : refused('device');
+      }
+      if (!address) return takeOfAccount(account, undefined);
+      const network = networkOf(address);
+      const { value, ttlMs } = await store.increment(networkCountKey(network), 1, { ttlMs: networkWindow });
+      const verdict = value <= perNetwork && (await takeOfAccount(account, pairOf(account, network)));
+      if (verdict && verdict.allowed) return verdict;
+      // What was not judged costs nothing, so that knocking at one account does not shut out a whole network.
+      await store.increment(networkCountKey(network), -1, { ttlMs: networkWindow });
+      return verdict || { allowed: false, by: 'network', retryAfterMs: ttlMs };
     },
-    async succeeded({ account, address }) {
-      await store.delete(failKey(account));
-      await store.delete(restKey(account));
-      if (address) await store.increment(networkKey(address), -1, { ttlMs: networkWindow });
+    async succeeded({ account, address, device }) {
+      if (device !== undefined) {
+        await devices.clear(pairOf(account, device));
+      } else if (address) {
+        const network = networkOf(address);
+        const spent = await pairs.clear(pairOf(account, network));
+        await accounts.giveBack(account, spent);
+        const counted = Number((await store.get(networkCountKey(network))) ?? 0);
+        const back = Math.min(spent, counted);
+        if (back > 0) await store.increment(networkCountKey(network), -back, { ttlMs: networkWindow });
+      } else {
+        await accounts.giveBack(account, 1);
+      }
     },
   };
 }
 
-const failKey = (account: string) => storeKey(TAG, account, 'count');
-const restKey = (account: string) => storeKey(TAG, account, 'rest');
 // An IPv6 household has a /64; an IPv4 attacker rents neighbours more easily than whole networks.
-const networkKey = (address: ClientAddress) =>
-  storeKey(TAG, address.prefix(address.version === 4 ? 24 : 64), 'network');
+const networkOf = (address: ClientAddress) => address.prefix(address.version === 4 ? 24 : 64);
+// Both are of a fixed alphabet without spaces.
+const pairOf = (account: string, other: string) => `${account} ${other}`;

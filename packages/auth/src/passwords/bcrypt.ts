@@ -1,6 +1,7 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import engine from 'bcrypt';
 import { option, readOptions } from '@portcullis/core';
+import { sameText } from './encodings.js';
 import type { PasswordHasher } from './hasher.js';
 
 export interface BcryptOptions {
@@ -12,12 +13,14 @@ export interface BcryptOptions {
 
 // passlib's bcrypt-sha256, version 2, so that our hashes are not only ours.
 const SHA256 = /^\$bcrypt-sha256\$v=2,t=2b,r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
+// Its version 1, over a plain SHA-256.
+const SHA256_V1 = /^\$bcrypt-sha256\$2[ab],(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
 const RAW = /^\$2[aby]\$(\d\d)\$([./A-Za-z0-9]{22}[./A-Za-z0-9]{31})$/;
 const MAX_RAW_BYTES = 72;
 
 /**
  * bcrypt by npm `bcrypt`, without its three traps. New hashes are over `base64(HMAC-SHA-256(salt, password))`, 44 bytes
- * without NUL, so that no byte of a password is ignored (format: passlib's `$bcrypt-sha256$v=2`). Raw `$2a$`, `$2b$` and
+ * without NUL, so that no byte of a password is ignored (format: passlib's `$bcrypt-sha256$v=2`; its version 1 verifies). Raw `$2a$`, `$2b$` and
  * `$2y$` hashes of other systems verify; for them a password of more than 72 bytes is wrong, and only found to be so
  * after the same work (CVE-2025-22228, CVE-2025-22234); `$2a$` is computed as `$2b$`, because the engine wraps its
  * length at 256 bytes otherwise.
@@ -34,16 +37,23 @@ export function bcrypt(options: BcryptOptions = {}): PasswordHasher {
   return {
     name: 'bcrypt',
     accepts(stored) {
-      const rounds = Number((SHA256.exec(stored) ?? RAW.exec(stored))?.[1] ?? Number.NaN);
+      const rounds = Number(
+        [SHA256, SHA256_V1, RAW].map((form) => form.exec(stored)?.[1]).find(Boolean) ?? Number.NaN,
+      );
       return rounds >= 4 && rounds <= limit;
     },
     async hash({ normal }) {
       const salt = (await engine.genSalt(cost, 'b')).slice(-22);
-      return `${current}${salt}$${await digest(normal, salt, cost)}`;
+      return `${current}${salt}$${await digest(keyed(normal, salt), salt, cost)}`;
     },
     async verify({ raw, normal }, stored) {
       const ours = SHA256.exec(stored);
-      if (ours) return sameText(await digest(normal, ours[2]!, Number(ours[1])), ours[3]!);
+      if (ours) return sameText(await digest(keyed(normal, ours[2]!), ours[2]!, Number(ours[1])), ours[3]!);
+      const first = SHA256_V1.exec(stored);
+      if (first) {
+        const prehash = createHash('sha256').update(normal).digest('base64');
+        return sameText(await digest(prehash, first[2]!, Number(first[1])), first[3]!);
+      }
       const bytes = Buffer.from(raw);
       const matches = await engine.compare(
         // A buffer of at most 72 bytes: the engine neither truncates nor wraps, and the work is always the same.
@@ -56,12 +66,10 @@ export function bcrypt(options: BcryptOptions = {}): PasswordHasher {
   };
 }
 
-async function digest(password: string, salt: string, cost: number): Promise<string> {
-  const prehash = createHmac('sha256', salt).update(password).digest('base64');
+const keyed = (password: string, salt: string) =>
+  createHmac('sha256', salt).update(password).digest('base64');
+
+async function digest(prehash: string, salt: string, cost: number): Promise<string> {
   const hash = await engine.hash(prehash, `$2b$${String(cost).padStart(2, '0')}$${salt}`);
   return hash.slice(-31);
-}
-
-function sameText(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }

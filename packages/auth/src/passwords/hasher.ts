@@ -6,18 +6,22 @@ export interface PasswordForms {
   readonly normal: string;
 }
 
-/** One way to keep passwords. The first of `passwords` makes new hashes, the others only verify old ones. */
-export interface PasswordHasher {
-  /** Short name for messages, such as `argon2id`. */
+/** Verifies hashes that others have made, such as {@link django}. */
+export interface PasswordVerifier {
+  /** Short name for messages, such as `django`. */
   readonly name: string;
   /**
    * True if this hasher can and will verify the stored text: its format, with parameters within its bounds. A hash whose
    * cost is out of bounds is nobody's: it never matches, and nothing of its cost is spent.
    */
   accepts(stored: string): boolean;
-  hash(password: PasswordForms): Promise<string>;
   /** Only called with what {@link accepts} accepted. */
   verify(password: PasswordForms, stored: string): Promise<boolean>;
+}
+
+/** One way to keep passwords. The first of `passwords` makes new hashes, the others only verify old ones. */
+export interface PasswordHasher extends PasswordVerifier {
+  hash(password: PasswordForms): Promise<string>;
   /** True if a new hash would have the same format and parameters. */
   isCurrent(stored: string): boolean;
 }

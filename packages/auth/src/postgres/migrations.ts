@@ -57,6 +57,18 @@ create index auth_api_key_owner on auth_api_key (owner_id);
 create index auth_api_key_end on auth_api_key (expires_at);
 `,
   },
+  {
+    concern: 'auth',
+    id: '004-guesses',
+    up: `
+create table auth_guess (
+  key text primary key,
+  value text not null,
+  expires_at timestamptz
+);
+create index auth_guess_end on auth_guess (expires_at);
+`,
+  },
 ]);
 
 /** The table of {@link postgresUsers}, for those who have no accounts of their own. */
@@ -74,5 +86,15 @@ create table auth_account (
   created_at timestamptz not null default clock_timestamp()
 );
 `,
+  },
+  {
+    concern: 'auth-accounts',
+    id: '002-verified',
+    up: `alter table auth_account add column email_verified boolean not null default true;`,
+  },
+  {
+    concern: 'auth-accounts',
+    id: '003-factors',
+    up: `alter table auth_account add column factors text;`,
   },
 ]);

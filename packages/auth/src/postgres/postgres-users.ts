@@ -1,4 +1,4 @@
-import { option, readOptions, sql as tag, type Sql } from '@portcullis/core';
+import { isSqlError, option, readOptions, sql as tag, type Sql } from '@portcullis/core';
 import { isUuid } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
 
@@ -24,7 +24,9 @@ export function postgresUsers(options: PostgresUsersOptions): PostgresUsers {
     schema: option.string({ max: 63, default: 'portcullis' }),
   });
   const accounts = tag.identifier(schema, 'auth_account');
-  const columns = tag.unsafe('id, login, name, password_hash as "passwordHash", active');
+  const columns = tag.unsafe(
+    'id, login, name, password_hash as "passwordHash", active, email_verified as "emailVerified", factors',
+  );
 
   async function setActive(id: string, active: boolean): Promise<boolean> {
     if (!isUuid(id)) return false;
@@ -53,9 +55,35 @@ export function postgresUsers(options: PostgresUsersOptions): PostgresUsers {
         where id = ${id} and password_hash is not distinct from ${replaces}::text`);
       return rowCount === 1;
     },
-    async create({ login, passwordHash, name }) {
+    async markVerified(id, login) {
+      if (!isUuid(id)) return false;
+      const { rowCount } = await sql.query(
+        tag`update ${accounts} set email_verified = true where id = ${id} and login = ${login}`,
+      );
+      return rowCount === 1;
+    },
+    async saveFactors(id, { factors, replaces }) {
+      if (!isUuid(id)) return false;
+      const { rowCount } = await sql.query(tag`
+        update ${accounts} set factors = ${factors}
+        where id = ${id} and factors is not distinct from ${replaces}::text`);
+      return rowCount === 1;
+    },
+    async changeLogin(id, { login, replaces }) {
+      if (!isUuid(id)) return false;
+      try {
+        const { rowCount } = await sql.query(tag`
+          update ${accounts} set login = ${login}, email_verified = true where id = ${id} and login = ${replaces}`);
+        return rowCount === 1;
+      } catch (error) {
+        if (isSqlError(error, 'unique')) return false;
+        throw error;
+      }
+    },
+    async create({ login, passwordHash, name, emailVerified = true }) {
       const { rows } = await sql.query<AuthUser>(tag`
-        insert into ${accounts} (login, name, password_hash) values (${login}, ${name ?? null}, ${passwordHash})
+        insert into ${accounts} (login, name, password_hash, email_verified)
+        values (${login}, ${name ?? null}, ${passwordHash}, ${emailVerified})
         on conflict (login) do nothing returning ${columns}`);
       return rows[0];
     },

@@ -25,6 +25,24 @@ export function memoryUsers(): MemoryUsers {
       if (user) byId.set(id, { ...user, active: false });
       return user !== undefined;
     },
+    async markVerified(id, login) {
+      const user = byId.get(id);
+      if (user?.login !== login) return false;
+      byId.set(id, { ...user, emailVerified: true });
+      return true;
+    },
+    async changeLogin(id, { login, replaces }) {
+      const user = byId.get(id);
+      if (user?.login !== replaces || byLogin(login)) return false;
+      byId.set(id, { ...user, login, emailVerified: true });
+      return true;
+    },
+    async saveFactors(id, { factors, replaces }) {
+      const user = byId.get(id);
+      if (!user || (user.factors ?? null) !== replaces) return false;
+      byId.set(id, { ...user, factors });
+      return true;
+    },
     async create(account) {
       if (byLogin(account.login)) return undefined;
       const user = { id: randomUUID(), active: true, ...account };

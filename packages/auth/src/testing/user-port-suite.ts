@@ -4,10 +4,12 @@ import type { UserPort } from '../users.js';
 import { globalsOf } from './globals.js';
 import type { StoreSuiteOptions } from './session-store-suite.js';
 
-/** Every claim of {@link UserPort} with `create`, for your implementation. Logins are new ones. */
+type WithCreate = UserPort & Required<Pick<UserPort, 'create'>>;
+
+/** Every claim of {@link UserPort} with `create`, and of what else yours has, for your implementation. Logins are new ones. */
 export function userPortSuite(
   name: string,
-  makePort: () => Required<UserPort> | Promise<Required<UserPort>>,
+  makePort: () => WithCreate | Promise<WithCreate>,
   options: StoreSuiteOptions = {},
 ): void {
   const { describe, test } = globalsOf(options.globals);
@@ -56,6 +58,33 @@ export function userPortSuite(
         port.saveCredential(user!.id, { passwordHash, replaces: 'h1' }),
       );
       assert.equal((await Promise.all(racers)).filter(Boolean).length, 1);
+    });
+
+    test('an account that was added unverified is verified once its login is the one that was shown', async () => {
+      const port = await makePort();
+      if (!port.markVerified) return;
+      const login = newLogin();
+      const user = await port.create({ login, passwordHash: 'h1', emailVerified: false });
+      assert.equal((await port.findById(user!.id))?.emailVerified, false);
+      assert.equal(await port.markVerified(user!.id, newLogin()), false);
+      assert.equal((await port.findById(user!.id))?.emailVerified, false);
+      assert.equal(await port.markVerified(user!.id, login), true);
+      assert.notEqual((await port.findById(user!.id))?.emailVerified, false);
+      assert.equal(await port.markVerified(randomUUID(), login), false);
+    });
+
+    test('a login is replaced by those who know the one before, if nobody has the new one', async () => {
+      const port = await makePort();
+      if (!port.changeLogin) return;
+      const [before, after, taken] = [newLogin(), newLogin(), newLogin()];
+      const user = await port.create({ login: before, passwordHash: 'h1' });
+      await port.create({ login: taken, passwordHash: 'h1' });
+      assert.equal(await port.changeLogin(user!.id, { login: after, replaces: taken }), false);
+      assert.equal(await port.changeLogin(user!.id, { login: taken, replaces: before }), false);
+      assert.equal(await port.changeLogin(user!.id, { login: after, replaces: before }), true);
+      assert.equal((await port.findByLogin(after))?.id, user!.id);
+      assert.equal((await port.findByLogin(before)) ?? undefined, undefined);
+      assert.equal(await port.changeLogin(randomUUID(), { login: newLogin(), replaces: after }), false);
     });
   });
 }

@@ -1,5 +1,6 @@
 import { keepOutOfCaches, type Clock, type SecurityRequest, type SecurityResponse } from '@portcullis/core';
 import { errors } from '../error-codes.js';
+import type { DeviceCookie } from '../guesses/device-cookie.js';
 import type { TokenPair } from '../sessions/sessions.js';
 
 export interface AuthCookies {
@@ -7,8 +8,10 @@ export interface AuthCookies {
    * Both tokens as cookies, and `Cache-Control: no-store`, because the answer now carries secrets: what a handler says of
    * caching afterwards does not count.
    */
-  write(res: SecurityResponse, pair: TokenPair): void;
+  write(res: SecurityResponse, pair: TokenPair & { readonly deviceToken?: string }): void;
   clear(res: SecurityResponse): void;
+  /** Makes a device known, as `write()` does; without effect without `devices`. */
+  remember(res: SecurityResponse, deviceToken: string): void;
   /** The tokens that a request brings; nothing of them has been verified. */
   read(req: SecurityRequest): CookieCredentials;
 }
@@ -22,6 +25,7 @@ export interface CookieSettings {
   readonly profile: 'host' | 'development';
   readonly lifetime: 'refresh' | 'session';
   readonly clock: Clock;
+  readonly device?: DeviceCookie | undefined;
 }
 
 /**
@@ -30,7 +34,7 @@ export interface CookieSettings {
  * prefix demands Path=/, so the refresh token comes with every request; that is what lets `authenticate()` renew by itself.
  * The development profile leaves out Secure and the prefix, for http://localhost.
  */
-export function createCookies({ profile, lifetime, clock }: CookieSettings): AuthCookies {
+export function createCookies({ profile, lifetime, clock, device }: CookieSettings): AuthCookies {
   const development = profile === 'development';
   const names = development
     ? ({ access: 'dev-access', refresh: 'dev-refresh' } as const)
@@ -52,7 +56,9 @@ export function createCookies({ profile, lifetime, clock }: CookieSettings): Aut
     write(res, pair) {
       put(res, names.access, pair.accessToken, maxAge(pair.accessExpiresAt));
       put(res, names.refresh, pair.refreshToken, maxAge(pair.refreshExpiresAt));
+      if (pair.deviceToken !== undefined) device?.write(res, pair.deviceToken);
     },
+    remember: (res, deviceToken) => device?.write(res, deviceToken),
     clear(res) {
       put(res, names.access, '', '; Max-Age=0');
       put(res, names.refresh, '', '; Max-Age=0');

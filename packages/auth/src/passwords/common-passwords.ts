@@ -1,0 +1,14 @@
+import { brotliDecompressSync } from 'node:zlib';
+import { COMMON_PASSWORDS } from './common-list.js';
+
+/** The embedded list, in lower case. Unpacking it takes a few milliseconds: once for each policy that is built. */
+export function commonPasswords(): ReadonlySet<string> {
+  const lines = brotliDecompressSync(Buffer.from(COMMON_PASSWORDS, 'base64')).toString('utf8').split('\n');
+  const words = new Set<string>();
+  let word = '';
+  for (const line of lines) {
+    word = word.slice(0, Number.parseInt(line[0]!, 36)) + line.slice(1);
+    words.add(word);
+  }
+  return words;
+}

@@ -1,0 +1,416 @@
+import { PGlite } from '@electric-sql/pglite';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { context, createMemoryStore, parseAddress } from '@portcullis/core';
+import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
+import { redisStore } from '@portcullis/core/redis';
+import { manualClock, recordedEvents } from '@portcullis/core/testing';
+import {
+  describeWithPostgres,
+  describeWithRedis,
+  onBothExpress,
+  startPostgres,
+  startRedis,
+  type ExpressLike,
+  type PostgresServer,
+  type RedisServer,
+} from '@portcullis/test-support';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import request from 'supertest';
+import {
+  createAuth,
+  createGuessBudget,
+  generateKeys,
+  type AuthOptions,
+  type GuessStore,
+} from '../src/index.js';
+import { authMigrations, postgresGuesses } from '../src/postgres.js';
+import { memoryUsers, testHasher } from '../src/testing.js';
+
+const keys = generateKeys();
+const password = 'kestrel bakes ochre bread';
+const ada = { login: 'ada@library.example', password };
+const deviceKeys = [{ id: 'a', key: 'd'.repeat(32) }];
+const at = (text: string) => ({ address: parseAddress(text) });
+
+function makeAuth(options: Partial<AuthOptions> = {}) {
+  const clock = manualClock({ now: 1_800_000_000_000 });
+  const events = recordedEvents({ clock });
+  const users = memoryUsers();
+  const auth = createAuth({
+    issuer: 'https://library.example',
+    audience: 'https://library.example',
+    keys,
+    users,
+    store: createMemoryStore({ clock }),
+    passwords: { hash: testHasher(), accept: [] },
+    devices: { keys: deviceKeys },
+    clock,
+    events,
+    ...options,
+  });
+  return { auth, clock, events, users };
+}
+type Kit = ReturnType<typeof makeAuth>;
+
+/** What became of a wrong guess: judged, or refused by a budget. */
+async function guess(
+  { auth, events }: Kit,
+  meta: { address: ReturnType<typeof parseAddress>; devices?: string[] },
+  login = ada.login,
+) {
+  events.clear();
+  await expect(auth.signIn({ login, password: 'guess' }, meta)).rejects.toMatchObject({
+    status: expect.any(Number),
+  });
+  return events.of('auth.limited')[0]?.by ?? 'judged';
+}
+
+describe('one network at one account', () => {
+  test('five guesses are free, then the waits double for this network; knocking meanwhile does not lengthen them', async () => {
+    const kit = makeAuth();
+    await kit.auth.register(ada, at('192.0.2.1'));
+    for (let i = 0; i < 6; i++) expect(await guess(kit, at('198.51.100.7'))).toBe('judged');
+    for (let i = 0; i < 100; i++) expect(await guess(kit, at('198.51.100.8'))).toBe('pair');
+    kit.clock.advance('30s');
+    expect(await guess(kit, at('198.51.100.7'))).toBe('judged'); // The seventh: now a minute.
+    kit.clock.advance('59s');
+    expect(await guess(kit, at('198.51.100.7'))).toBe('pair');
+    kit.clock.advance('1s');
+    expect(await guess(kit, at('198.51.100.7'))).toBe('judged');
+  });
+
+  test('it cannot lock out the owner, who signs in from elsewhere without a known device all day', async () => {
+    const kit = makeAuth();
+    await kit.auth.register(ada, at('192.0.2.1'));
+    let judged = 0;
+    for (let minute = 0; minute < 1_440; minute++) {
+      if ((await guess(kit, at('198.51.100.7'))) === 'judged') judged++;
+      if (minute % 60 === 0) await kit.auth.signIn(ada, at('192.0.2.1'));
+      kit.clock.advance('1m');
+    }
+    expect(judged).toBeGreaterThan(10);
+    expect(judged).toBeLessThanOrEqual(20);
+    expect(kit.events.of('auth.locked-out')).toEqual([]);
+  });
+
+  test('addresses of one /24 or /64 are one network', async () => {
+    const kit = makeAuth();
+    const sent = async (address: (n: number) => string) => {
+      const seen: string[] = [];
+      for (let n = 0; n < 8; n++)
+        seen.push(await guess(kit, at(address(n)), `${address(0).length}@library.example`));
+      return seen.filter((one) => one === 'judged').length;
+    };
+    expect(await sent((n) => `203.0.113.${n}`)).toBe(6);
+    expect(await sent((n) => `2001:db8:1:2::${n + 1}`)).toBe(6);
+  });
+
+  test('guesses sent at once do not share one budget', async () => {
+    const kit = makeAuth();
+    await Promise.allSettled(
+      Array.from({ length: 50 }, () => kit.auth.signIn({ ...ada, password: 'guess' }, at('192.0.2.1'))),
+    );
+    const judged = kit.events.of('auth.failed').filter(({ reason }) => reason !== 'limited');
+    expect(judged.length).toBeLessThanOrEqual(6);
+  });
+});
+
+describe('many networks at one account', () => {
+  test('get at most 100 guesses a day together, silently; the owner is told once', async () => {
+    const kit = makeAuth();
+    await kit.auth.register(ada, at('192.0.2.1'));
+    let judged = 0;
+    let told = 0;
+    for (let n = 0; n < 8_640; n++) {
+      if ((await guess(kit, at(`${10 + (n % 200)}.${n % 251}.${n % 13}.9`))) === 'judged') judged++;
+      told += kit.events.of('auth.locked-out').length;
+      kit.clock.advance('10s');
+    }
+    expect(judged).toBeGreaterThan(40);
+    expect(judged).toBeLessThanOrEqual(100);
+    expect(told).toBe(1);
+  });
+
+  test('after 100 in a row nothing is judged until a whole day has passed without a guess', async () => {
+    const budget = createGuessBudget({ store: createMemoryStore({ clock: manualClock() }), perAccount: 99 });
+    const results = [];
+    for (let n = 0; n < 120; n++) results.push(await budget.take({ account: 'a', ...at(`10.${n}.0.1`) }));
+    expect(results.filter((one) => one.allowed)).toHaveLength(100);
+    const clock = manualClock();
+    const other = createGuessBudget({ store: createMemoryStore({ clock }), perAccount: 99, maxRest: '1h' });
+    for (let n = 0; n < 100; n++) await other.take({ account: 'a', ...at(`10.${n}.0.1`) });
+    clock.advance('23h');
+    expect(await other.take({ account: 'a', ...at('10.200.0.1') })).toMatchObject({
+      allowed: false,
+      by: 'account',
+    });
+    clock.advance('1h');
+    expect(await other.take({ account: 'a', ...at('10.200.0.1') })).toMatchObject({ allowed: true });
+  });
+
+  test('an owner who signs in does not give the attackers their guesses back', async () => {
+    const kit = makeAuth();
+    await kit.auth.register(ada, at('192.0.2.1'));
+    let judged = 0;
+    for (let n = 0; n < 60; n++) {
+      if ((await guess(kit, at(`10.${n}.0.1`))) === 'judged') judged++;
+      if (n % 5 === 0 && n < 20) await kit.auth.signIn(ada, at('192.0.2.1'));
+    }
+    expect(judged).toBeLessThanOrEqual(21);
+  });
+});
+
+describe('a known device', () => {
+  async function known(kit: Kit) {
+    await kit.auth.register(ada, at('192.0.2.1'));
+    const { deviceToken } = await kit.auth.signIn(ada, at('192.0.2.1'));
+    return { ...at('192.0.2.1'), devices: [deviceToken!] };
+  }
+  async function attack(kit: Kit) {
+    for (let n = 0; n < 60; n++) await guess(kit, at(`10.${n}.0.1`));
+    expect(await guess(kit, at('192.0.2.1'))).toBe('account');
+  }
+
+  test('lets its owner in while strangers have locked the account for everybody else', async () => {
+    const kit = makeAuth();
+    const device = await known(kit);
+    await attack(kit);
+    await expect(kit.auth.signIn(ada, at('192.0.2.1'))).rejects.toMatchObject({
+      details: { reason: 'limited' },
+    });
+    const again = await kit.auth.signIn(ada, device);
+    expect(kit.events.of('auth.signed-in').at(-1)).toMatchObject({ known: true });
+    // The device keeps its id: a copy of its cookie shares its budget.
+    expect(again.deviceToken!.split('.')[1]).toBe(device.devices[0]!.split('.')[1]);
+  });
+
+  test('has a budget of its own, which a right password fills again', async () => {
+    const kit = makeAuth();
+    const device = await known(kit);
+    for (let i = 0; i < 4; i++) expect(await guess(kit, device)).toBe('judged');
+    await kit.auth.signIn(ada, device);
+    for (let i = 0; i < 6; i++) expect(await guess(kit, device)).toBe('judged');
+    expect(await guess(kit, device)).toBe('device');
+    // Whoever has stolen it does not lock the owner's other way in.
+    await kit.auth.signIn(ada, at('192.0.2.1'));
+  });
+
+  test('is one for its account only, for its time, and under a key that is known', async () => {
+    const kit = makeAuth();
+    const device = await known(kit);
+    const [token] = device.devices as [string];
+    const [id, name, since, mac] = token.split('.') as [string, string, string, string];
+    await attack(kit);
+    const changed = (text: string) => text.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    for (const forged of [
+      `b.${name}.${since}.${mac}`,
+      `${id}.${changed(name)}.${since}.${mac}`,
+      `${id}.${name}.${changed(since)}.${mac}`,
+      `${id}.${name}.${since}.${mac.replace(/^./, (c) => (c === 'x' ? 'y' : 'x'))}`,
+      `${id}.${name}.${since}`,
+      '',
+      'x'.repeat(10_000),
+    ]) {
+      expect([forged, await guess(kit, { ...at('192.0.2.1'), devices: [forged] })]).toEqual([
+        forged,
+        'account',
+      ]);
+    }
+    const bob = { login: 'bob@library.example', password };
+    await kit.auth.register(bob, at('192.0.2.1'));
+    await kit.auth.signIn(bob, device);
+    expect(kit.events.of('auth.signed-in').at(-1)).toMatchObject({ known: false });
+    expect(await guess(kit, device)).toBe('judged');
+    kit.clock.advance('181d');
+    await attack(kit);
+    expect(await guess(kit, device)).toBe('account');
+  });
+
+  test('keys rotate: the first signs, the others verify', async () => {
+    const store = createMemoryStore();
+    const one = makeAuth({ store });
+    const device = await known(one);
+    const both = makeAuth({ devices: { keys: [{ id: 'b', key: 'e'.repeat(32) }, ...deviceKeys] } });
+    await both.auth.register(ada, at('192.0.2.1'));
+    const { deviceToken } = await both.auth.signIn(ada, device);
+    expect(both.events.of('auth.signed-in')).toMatchObject([{ known: true }]);
+    expect(deviceToken).toMatch(/^b\./);
+  });
+
+  test('short keys and one name twice do not start', () => {
+    for (const [devices, message] of [
+      [{ keys: [] }, /devices\.keys/],
+      [{ keys: [{ id: 'a', key: 'short' }] }, /32 bytes/],
+      [{ keys: [...deviceKeys, ...deviceKeys] }, /one id twice/],
+      [{ keys: deviceKeys, ttl: '1h' }, /devices\.ttl/],
+      [{}, /devices\.keys/],
+    ] as const) {
+      expect(() => makeAuth({ devices: devices as unknown as NonNullable<AuthOptions['devices']> })).toThrow(
+        message,
+      );
+    }
+    for (const [guesses, message] of [
+      [{ rest: '1h', maxRest: '30m' }, /maxRest must be at least rest/],
+      [{ perAccount: 50, most: 50 }, /perAccount must be less than most/],
+      [{ most: 101 }, /guesses\.most/],
+    ] as const) {
+      expect(() => makeAuth({ guesses })).toThrow(message);
+    }
+  });
+});
+
+describe('many people behind one address', () => {
+  test('500 who mistype once or twice and then sign in see no lock, nor does the network', async () => {
+    const kit = makeAuth();
+    const office = at('192.0.2.1');
+    const people = Array.from({ length: 500 }, (_, i) => ({ login: `p${i}@library.example`, password }));
+    for (const person of people) await kit.auth.register(person, office);
+    for (const [i, person] of people.entries()) {
+      for (let n = 0; n < i % 3; n++) expect(await guess(kit, office, person.login)).toBe('judged');
+      await kit.auth.signIn(person, office);
+    }
+    expect(kit.events.of('auth.limited')).toEqual([]);
+  });
+
+  test('somebody among them who knocks at one account does not use up the budget of the network', async () => {
+    const kit = makeAuth();
+    await kit.auth.register(ada, at('192.0.2.1'));
+    for (let i = 0; i < 1_000; i++)
+      expect(await guess(kit, at('192.0.2.2'), 'eve@library.example')).not.toBe('network');
+    await kit.auth.signIn(ada, at('192.0.2.1'));
+  });
+});
+
+onBothExpress((express: ExpressLike) => {
+  test('the device is a __Host- cookie that signing out leaves, or device_token for those without cookies', async () => {
+    const { auth } = makeAuth({ transport: { cookies: {} } });
+    const app = express();
+    app.use(context({ trustProxy: false }), express.json(), auth.authenticate());
+    app.use('/auth', auth.router());
+    await auth.register(ada, at('192.0.2.1'));
+    const signedIn = await request(app).post('/auth/sign-in').send(ada);
+    const cookies = signedIn.headers['set-cookie'] as unknown as string[];
+    const device = cookies.find((line) => line.startsWith('__Host-device='))!;
+    expect(device).toMatch(/; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=15552000$/);
+    expect(signedIn.body).not.toHaveProperty('device_token');
+    const value = device.split(';', 1)[0]!;
+    const bob = { login: 'bob@library.example', password };
+    await auth.register(bob, at('192.0.2.1'));
+    const second = await request(app).post('/auth/sign-in').set('cookie', value).send(bob);
+    const both = (second.headers['set-cookie'] as unknown as string[]).find((line) =>
+      line.startsWith('__Host-device='),
+    )!;
+    expect(both.split(';', 1)[0]!.split('~')).toHaveLength(2);
+    expect(both).toContain(value.slice('__Host-device='.length));
+    const out = await request(app)
+      .post('/auth/sign-out')
+      .set('cookie', cookies.map((line) => line.split(';', 1)[0]).join('; '));
+    expect(JSON.stringify(out.headers['set-cookie'])).not.toContain('__Host-device');
+
+    const bearer = await request(app)
+      .post('/auth/sign-in')
+      .send({ ...ada, transport: 'bearer' });
+    const { device_token: token } = bearer.body as { device_token: string };
+    expect(auth.metaOf).toBeDefined();
+    const known = await request(app)
+      .post('/auth/sign-in')
+      .send({ ...ada, transport: 'bearer', device_token: token });
+    expect((known.body as { device_token: string }).device_token.split('.')[1]).toBe(token.split('.')[1]);
+    expect(
+      (
+        await request(app)
+          .post('/auth/sign-in')
+          .send({ ...ada, device_token: 7 })
+      ).status,
+    ).toBe(400);
+  });
+});
+
+/** What every store of guesses has to do. */
+function suite(make: () => GuessStore): void {
+  test('guesses of many callers at once: each step is taken once', async () => {
+    const budget = createGuessBudget({ store: make() });
+    const account = `at-once-${Math.floor(performance.now() * 1000)}`;
+    const takes = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => budget.take({ account, ...at(`10.${n}.0.1`) })),
+    );
+    // Twenty are free and one begins the waits.
+    expect(takes.filter((one) => one.allowed)).toHaveLength(21);
+    expect(takes.filter((one) => one.allowed && one.locks)).toHaveLength(1);
+  });
+
+  test('a right password gives back what its network has spent, and nothing of others', async () => {
+    const budget = createGuessBudget({ store: make(), perAccount: 10 });
+    const account = `back-${Math.floor(performance.now() * 1000)}`;
+    const home = { account, ...at('192.0.2.1') };
+    for (let n = 0; n < 6; n++) await budget.take({ account, ...at(`10.${n}.0.1`) });
+    for (let n = 0; n < 4; n++) expect(await budget.take(home)).toMatchObject({ allowed: true });
+    await budget.succeeded(home);
+    for (let n = 0; n < 4; n++)
+      expect(await budget.take(home)).toMatchObject({ allowed: true, locks: false });
+    expect(await budget.take({ account, ...at('10.9.0.1') })).toMatchObject({ allowed: true, locks: true });
+    expect(await budget.take(home)).toMatchObject({ allowed: false, by: 'account' });
+  });
+}
+
+describe('guesses in memory', () => suite(() => createMemoryStore()));
+
+describe('guesses in PGlite', () => {
+  let db: PGlite;
+  let store: ReturnType<typeof postgresGuesses>;
+  const clock = manualClock({ now: 1_800_000_000_000 });
+  beforeAll(async () => {
+    db = await PGlite.create();
+    const sql = fromPglite(db);
+    await migrate(sql, authMigrations);
+    store = postgresGuesses({ sql, clock });
+  }, 60_000);
+  afterAll(() => db.close());
+  suite(() => store);
+
+  test('waits end, counts expire, and the sweep takes what is over', async () => {
+    const budget = createGuessBudget({ store });
+    const home = { account: 'waits', ...at('192.0.2.1') };
+    for (let n = 0; n < 6; n++) expect(await budget.take(home)).toMatchObject({ allowed: true });
+    expect(await budget.take(home)).toMatchObject({ allowed: false, by: 'pair' });
+    clock.advance('30s');
+    expect(await budget.take(home)).toMatchObject({ allowed: true });
+    expect(await budget.take(home)).toMatchObject({ allowed: false });
+    clock.advance('2d');
+    for (let n = 0; n < 5; n++) expect(await budget.take(home)).toMatchObject({ allowed: true });
+    clock.advance('2d');
+    expect(await store.sweep()).toBeGreaterThan(0);
+    expect(await store.sweep()).toBe(0);
+  });
+});
+
+describeWithRedis('guesses in Redis', () => {
+  let server: RedisServer;
+  let client: Redis;
+  beforeAll(async () => {
+    server = await startRedis();
+    client = new Redis(server.url);
+    await client.ping();
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.stop();
+  });
+  suite(() => redisStore(client, { timeoutMs: 10_000 }));
+});
+
+describeWithPostgres('guesses in PostgreSQL', () => {
+  let server: PostgresServer;
+  let pool: pg.Pool;
+  beforeAll(async () => {
+    server = await startPostgres();
+    pool = new pg.Pool({ connectionString: server.url, max: 10 });
+    await migrate(fromPg(pool), authMigrations);
+  }, 60_000);
+  afterAll(async () => {
+    await pool.end();
+    await server.stop();
+  });
+  suite(() => postgresGuesses({ sql: fromPg(pool, { timeoutMs: 20_000 }) }));
+});
