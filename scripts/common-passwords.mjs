@@ -11,7 +11,7 @@ const lines = readFileSync(join(folder, 'passwords', 'django_common_passwords_20
 // No policy allows fewer than eight characters.
 const words = [
   ...new Set(lines.map((line) => line.trim().toLowerCase()).filter((word) => word.length >= 8)),
-].toSorted();
+].toSorted((a, b) => (a < b ? -1 : 1));
 
 // Each line: how many characters it shares with the one before (one digit of base 36), and the rest.
 const coded = words.map((word, i) => {

@@ -21,6 +21,7 @@ const proofs = {
   provider: { home: 'tooling/proofs', file: 'src/provider.ts' },
   revocation: { home: 'tooling/proofs', file: 'src/revocation.ts' },
   guesses: { home: 'tooling/proofs', file: 'src/guesses.ts' },
+  enumeration: { home: 'tooling/proofs', file: 'src/enumeration.ts' },
   flood: { home: 'tooling/proofs', file: 'src/flood.ts' },
   uploads: { home: 'tooling/proofs', file: 'src/uploads.ts' },
   loss: { home: 'tooling/proofs', file: 'src/loss.ts' },
