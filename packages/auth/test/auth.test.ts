@@ -1,11 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  context,
-  createMemoryStore,
-  isSecurityError,
-  stageOf,
-  type Principal,
-} from '@portcullis/core';
+import { context, createMemoryStore, isSecurityError, stageOf, type Principal } from '@portcullis/core';
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
