@@ -1,4 +1,5 @@
 import { nearest, within, type Clock, type Events, type Freshness } from '@portcullis/core';
+import { policyAfter, userAfter } from './apply-writes.js';
 import { parsePattern, type Catalogue } from './catalogue.js';
 import { errors } from './error-codes.js';
 import type { FactsCache } from './facts.js';
@@ -20,9 +21,11 @@ import {
   type RoleRecord,
   type RoleStore,
   type RoleWrite,
+  type Snapshot,
   type UserRecord,
 } from './role-store.js';
 import { EVERY_TENANT } from './tenant.js';
+import type { PendingWrite, WriteCheck } from './write-check.js';
 
 /** Who makes a change: an id, or anything that has one, such as a principal. */
 export type Actor = string | { readonly id: string };
@@ -151,9 +154,14 @@ interface Deps {
   readonly events: Events;
   readonly declared: RoleDefinitions | undefined;
   readonly writeDeadlineMs: number;
+  /** Asked about every write, at every attempt. */
+  readonly checks: readonly WriteCheck[];
 }
 
 const ATTEMPTS = 8;
+const PAGE = 500;
+/** What was read is not of one revision: begin again. */
+const CHANGED = Symbol('changed');
 /** The end of the year 9999: what every database and ISO 8601 can write. */
 const MAX_TIME = 253_402_300_799_999;
 
@@ -162,7 +170,7 @@ type Draft = Pick<RoleBatch, 'writes' | 'changes' | 'changesPolicy'>;
 export function createAdministration<Name extends string, Role extends string>(
   deps: Deps,
 ): Administration<Name, Role> {
-  const { store, catalogue, facts, freshness, clock, events, declared, writeDeadlineMs } = deps;
+  const { store, catalogue, facts, freshness, clock, events, declared, writeDeadlineMs, checks } = deps;
 
   const timely = <T>(call: () => Promise<T>): Promise<T> =>
     within(Promise.resolve(call()), writeDeadlineMs, () => errors.E_ROLES_TIMEOUT());
@@ -174,7 +182,14 @@ export function createAdministration<Name extends string, Role extends string>(
   async function write(plan: (policy: PolicyRecord) => Draft): Promise<Written> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { policy, policyRevision } = await read({ kind: 'policy' });
-      const draft = plan(checkPolicyRecord(policy));
+      const before = checkPolicyRecord(policy);
+      let draft = plan(before);
+      try {
+        if (await judged(draft, before, policyRevision)) draft = serialised(draft);
+      } catch (error) {
+        if (error === CHANGED) continue;
+        throw error;
+      }
       const result = await timely(() =>
         store.commit({ ...draft, ifPolicyRevision: policyRevision }, { deadlineMs: writeDeadlineMs }),
       );
@@ -183,6 +198,40 @@ export function createAdministration<Name extends string, Role extends string>(
       return { revision: result.revision };
     }
     throw errors.E_ROLES_CONFLICT();
+  }
+
+  /** Do all checks agree? True if one of them rests on what others may be writing. */
+  async function judged(draft: Draft, before: PolicyRecord, revision: number): Promise<boolean> {
+    if (checks.length === 0) return false;
+    const { writes } = draft;
+    const load: RoleStore['load'] = async (scope) => {
+      const snapshot = await read(scope);
+      if (snapshot.policyRevision !== revision) throw CHANGED;
+      return snapshot;
+    };
+    const both = (id: string, user: UserRecord) => ({
+      before: user,
+      after: writes.reduce((now, each) => userAfter(id, now, each), user),
+    });
+    const pending: PendingWrite = {
+      writes,
+      before,
+      after: writes.reduce((now, each) => policyAfter(now, each), before),
+      userIds: [...new Set(writes.flatMap((each) => ('userId' in each ? [each.userId] : [])))],
+      user: async (id) => both(id, checkUserRecord((await load({ kind: 'user', id })).user)),
+      async *usersWith(roles) {
+        for (let after: string | undefined = ''; after !== undefined;) {
+          const page: Snapshot['users'] = (
+            await load({ kind: 'users', after, limit: PAGE, ...(roles ? { roles } : {}) })
+          ).users;
+          for (const { id, user } of page ?? []) yield { id, ...both(id, checkUserRecord(user)) };
+          after = page?.length === PAGE ? page.at(-1)!.id : undefined;
+        }
+      },
+    };
+    let rests = false;
+    for (const check of checks) rests = (await check(pending)) || rests;
+    return rests;
   }
 
   const read: RoleStore['load'] = (scope) => timely(() => store.load(scope, { deadlineMs: writeDeadlineMs }));
@@ -439,12 +488,22 @@ export function createAdministration<Name extends string, Role extends string>(
   };
 }
 
+/** Counts as a change of the policy, so that of two such writes at the same time one begins again. */
+function serialised(draft: Draft): Draft {
+  if (draft.changesPolicy) return draft;
+  return {
+    ...draft,
+    changes: [...draft.changes, { topic: POLICY_TOPIC, subject: '*' }],
+    changesPolicy: true,
+  };
+}
+
 /** Refusals of malformed input reject; nothing throws past the promise. */
 async function settleSync<T>(fn: () => Promise<T>): Promise<T> {
   return fn();
 }
 
-function actorId(actor: Actor): string {
+export function actorId(actor: Actor): string {
   const id: unknown = typeof actor === 'string' ? actor : (actor as { id?: unknown } | undefined)?.id;
   if (!isUserId(id)) throw errors.E_GRANT_INVALID({ message: 'The one who makes the change needs an id.' });
   return id;

@@ -44,6 +44,8 @@ export interface AskOptions {
    * that of the credential. @default the principal's own
    */
   readonly tenant?: unknown;
+  /** The object itself, where a duty asks who acted on it before (`differentActor()`). */
+  readonly object?: unknown;
   /** Read the user from the store for this one answer, whatever is cached. @default false */
   readonly fresh?: boolean;
 }

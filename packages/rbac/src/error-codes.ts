@@ -67,6 +67,51 @@ export const errors = defineErrors('rbac', {
     title: 'Malformed grant',
     message: 'The grant cannot be stored as given.',
   },
+  E_GRANT_BEYOND_OWN: {
+    status: 403,
+    title: 'Beyond what one holds',
+    message: 'Nobody can give what they do not hold.',
+  },
+  E_LAST_ADMINISTRATOR: {
+    status: 409,
+    title: 'Last administrator',
+    message: 'Nobody would be left who can administer roles.',
+  },
+  E_REVIEW_INVALID: {
+    status: 400,
+    title: 'Malformed review',
+    message: 'The review cannot be kept as given.',
+  },
+  E_REVIEW_UNKNOWN: {
+    status: 404,
+    title: 'Unknown review',
+    message: 'There is no such review, or no such item in it.',
+  },
+  E_REVIEW_CONFLICT: {
+    status: 409,
+    title: 'Review refused',
+    message: 'The review does not allow that.',
+  },
+  E_BREAK_GLASS: {
+    status: 400,
+    title: 'Break-glass refused',
+    message: 'Emergency access needs a reason and an end.',
+  },
+  E_METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'Method not allowed',
+    message: 'This cannot be done with that method.',
+  },
+  E_EVALUATION_INVALID: {
+    status: 400,
+    title: 'Malformed evaluation request',
+    message: 'The evaluation request cannot be read.',
+  },
+  E_DUTY_CONFLICT: {
+    status: 409,
+    title: 'Separation of duties',
+    message: 'That would give one person what one person must not have.',
+  },
   E_DECISION_MISSING: {
     status: 500,
     title: 'Decision missing',

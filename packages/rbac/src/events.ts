@@ -59,6 +59,22 @@ declare module '@portcullis/core' {
       readonly principalId?: string;
       readonly requestId?: string;
     };
+    /** Somebody took emergency access: to be looked at by people, at once. */
+    'rbac.glass-broken': {
+      readonly userId: string;
+      readonly role: string;
+      readonly reason: string;
+      readonly until: number;
+      readonly revision: number;
+    };
+    'rbac.review-opened': {
+      readonly actor: string;
+      readonly review: string;
+      readonly items: number;
+      readonly dueAt: number;
+    };
+    /** `evidence` is the last hash of its evidence pack: keep it where the pack is not. */
+    'rbac.review-closed': { readonly actor: string; readonly review: string; readonly evidence: string };
     /** The lease has ended and `onStoreDown: { graceMs }` let a cached fact count. */
     'rbac.grace-used': { readonly overMs: number };
   }

@@ -64,8 +64,8 @@ export function createExplain(
     const relation = relationOf(options.owner, principal.id);
     const tenant = tenantFor(principal, options);
     const stored = rolesFrom === 'store' ? await engine.facts.fresh(principal.id) : undefined;
-    const facts = stored ?? (await engine.factsOf(principal, true));
-    const decision = engine.conclude(principal, facts, question, relation, tenant);
+    const facts = stored ? await engine.narrow(stored, principal) : await engine.factsOf(principal, true);
+    const decision = engine.conclude(principal, facts, question, relation, tenant, options.object);
     const known = stored && tenant !== false ? { user: stored.record, tenant } : undefined;
     const moment = known && engine.moment(true, known.tenant);
     const contributions = known
@@ -204,6 +204,8 @@ const SENTENCES: Readonly<Record<Decision['reason'], (by: string) => string>> = 
   'not-owner': () => "It is allowed for what is one's own, and this belongs to somebody else.",
   'owner-unknown': () => "It is allowed for what is one's own, and no owner was given.",
   scope: () => 'The user may, but the scopes of this credential do not cover it.',
+  'same-actor': () =>
+    'It is for others than the one who has acted on the object before, and that somebody else has is not known.',
   tenant: () => 'The credential is of another tenant, or it is not known of which tenant this is.',
   'not-granted': () => 'No role and no direct grant that counts now allows it.',
   unavailable: () => 'It could not be found out.',

@@ -15,6 +15,7 @@ import {
 } from '@portcullis/core';
 import type { Check } from './catalogue.js';
 import { hideCause, type Decision } from './decision.js';
+import { SOME_OBJECT } from './duties.js';
 import { errors } from './error-codes.js';
 import type { Facts } from './facts.js';
 import { isPlain, rule, tenantsOf, unnamedTenant } from './judge.js';
@@ -152,6 +153,10 @@ function compile(
         const problem = `"${check.name}" is for one's own only: say whose the object is with owner`;
         throw new OptionError('E_OPTION_REQUIRED', guardName, 'owner', problem);
       }
+      if (engine.actors?.(check) && !options.object) {
+        const problem = `"${check.name}" is not for everybody who may: say which object with object, so that differentActor() can look`;
+        throw new OptionError('E_OPTION_REQUIRED', guardName, 'object', problem);
+      }
       continue;
     }
     const text = typeof name === 'string' ? name : typeof name;
@@ -196,6 +201,7 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
   return guard(name, settings, (req): Allow | Promise<Allow> => {
     const decision = plain && req.security && atOnce(req.security, plain, req.method);
     if (decision) {
+      if (engine.used) engine.used(decision.principalId!, question.text);
       req.security!.decision = decision;
       return ALLOW;
     }
@@ -248,7 +254,9 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     // between what exists and what does not.
     await withFacts(req, principal, (facts) => {
       const places = tenant && principal.tenant === undefined ? somewhere(facts) : [principal.tenant];
-      const atBest = places.map((place) => engine.conclude(principal, facts, question, 'own', place));
+      const atBest = places.map((place) =>
+        engine.conclude(principal, facts, question, 'own', place, SOME_OBJECT),
+      );
       return atBest.some(({ allowed }) => allowed) ? ALLOW : finish(req, atBest[0]!);
     });
     const found = object ? await object(req) : undefined;
@@ -257,7 +265,7 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     const place = tenantFor(principal, tenant ? { tenant: await tenant(found, req) } : {});
     // Asked again: loading takes time, and a revoke may have arrived meanwhile.
     return withFacts(req, principal, (facts) => {
-      const allowed = finish(req, engine.conclude(principal, facts, question, relation, place));
+      const allowed = finish(req, engine.conclude(principal, facts, question, relation, place, found));
       if (object) ensureContext(req).resource = found;
       return allowed;
     });
@@ -280,6 +288,7 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     context.decision = { ...decision, method: req.method };
     if (decision.cause !== undefined) hideCause(context.decision, decision.cause);
     if (decision.allowed) {
+      if (decision.permission !== undefined) engine.used?.(decision.principalId!, decision.permission);
       engine.passed(decision, context.requestId);
       return ALLOW;
     }

@@ -15,6 +15,15 @@ export {
   type SealOptions,
   type SharedCacheOptions,
 } from './rbac.js';
+export {
+  cardinality,
+  differentActor,
+  dynamicSeparation,
+  permissionSeparation,
+  prerequisite,
+  staticSeparation,
+  type Duty,
+} from './duties.js';
 export { showRoutes, type RouteOptions, type RouteRule } from './route-rules.js';
 export type { FieldRules, Fields } from './fields.js';
 export type { FilterColumns, RowFilter } from './row-filter.js';
@@ -33,6 +42,21 @@ export type {
   Written,
 } from './administration.js';
 export type { RoleDefinition, RoleDefinitions } from './role-definition.js';
+export { rbacPermissions } from './authority.js';
+export type { AuthzenOptions, EvaluationRequest } from './authzen.js';
+export { verifyEvidence } from './evidence.js';
+export { memoryGovernance, type GovernanceStore, type StoredReview, type Use } from './governance-store.js';
+export type {
+  Disposition,
+  Governance,
+  InactiveUser,
+  Review,
+  ReviewDecision,
+  ReviewDraft,
+  ReviewItem,
+  ReviewScope,
+  UnusedReport,
+} from './reviews.js';
 export { memoryRoles } from './memory-store.js';
 export { roleStoreFrom, type RoleStoreFunctions } from './role-store-from.js';
 export {

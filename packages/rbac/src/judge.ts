@@ -58,6 +58,8 @@ export type Reason =
   | 'owner-unknown'
   /** Allowed to the user, but not to this credential: its scopes do not cover it. */
   | 'scope'
+  /** Allowed to others only: the one who asks has acted on the object before, or it is not known who has. */
+  | 'same-actor'
   /** The credential is of another tenant, or it is not known of which tenant this is. */
   | 'tenant'
   /** Nothing allows it. */

@@ -1,4 +1,5 @@
 import { createMemoryFeed, type ChangeFeed } from '@portcullis/core';
+import { NOBODY, policyAfter, userAfter } from './apply-writes.js';
 import type { PolicyRecord, RoleBatch, RoleStore, RoleWrite, UserRecord } from './role-store.js';
 
 interface State {
@@ -6,8 +7,6 @@ interface State {
   policyRevision: number;
   users: ReadonlyMap<string, UserRecord>;
 }
-
-const NOBODY: UserRecord = frozenCopy({ active: true, roles: [], rules: [] });
 
 /** Roles and grants in this process's memory: for tests, and for apps whose grants come from elsewhere at start. */
 export function memoryRoles(options: { readonly feed?: ChangeFeed } = {}): RoleStore {
@@ -42,6 +41,17 @@ export function memoryRoles(options: { readonly feed?: ChangeFeed } = {}): RoleS
           return { policyRevision, policy: frozenCopy(state.policy) };
         case 'user':
           return { policyRevision, user: frozenCopy(state.users.get(scope.id) ?? NOBODY) };
+        case 'users': {
+          const { after = '', limit, roles } = scope;
+          const ids = [...state.users.keys()].filter((id) => compareIds(id, after) > 0).sort(compareIds);
+          const users: { id: string; user: UserRecord }[] = [];
+          for (const id of ids) {
+            const user = state.users.get(id)!;
+            if (roles && !user.roles.some(({ role }) => roles.includes(role))) continue;
+            if (users.push({ id, user: frozenCopy(user) }) === limit) break;
+          }
+          return { policyRevision, users };
+        }
         default:
           throw new TypeError(`memoryRoles cannot load ${String((scope as { kind: unknown }).kind)}`);
       }
@@ -54,54 +64,31 @@ export function memoryRoles(options: { readonly feed?: ChangeFeed } = {}): RoleS
   };
 }
 
+const KINDS: ReadonlySet<string> = new Set([
+  'put-role',
+  'remove-role',
+  'put-assignment',
+  'remove-assignment',
+  'put-rule',
+  'remove-rule',
+  'set-user-active',
+  'set-permission-active',
+]);
+
 function applyWrite(state: State, write: RoleWrite): void {
+  if (!KINDS.has(write.kind)) throw new TypeError(`memoryRoles cannot write ${write.kind}`);
   const users = state.users as Map<string, UserRecord>;
-  const userOf = (id: string): UserRecord => users.get(id) ?? NOBODY;
-  const { roles, inactivePermissions } = state.policy;
-  switch (write.kind) {
-    case 'put-role': {
-      const others = roles.filter(({ name }) => name !== write.role.name);
-      state.policy = { ...state.policy, roles: [...others, write.role] };
-      break;
-    }
-    case 'remove-role':
-      state.policy = { ...state.policy, roles: roles.filter(({ name }) => name !== write.name) };
-      for (const [id, user] of users) {
-        users.set(id, { ...user, roles: user.roles.filter(({ role }) => role !== write.name) });
-      }
-      break;
-    case 'put-assignment': {
-      const user = userOf(write.userId);
-      users.set(write.userId, { ...user, roles: [...rolesBut(user, write.assignment), write.assignment] });
-      break;
-    }
-    case 'remove-assignment': {
-      const user = userOf(write.userId);
-      users.set(write.userId, { ...user, roles: rolesBut(user, write) });
-      break;
-    }
-    case 'put-rule': {
-      const user = userOf(write.userId);
-      users.set(write.userId, { ...user, rules: [...rulesBut(user, write.rule), write.rule] });
-      break;
-    }
-    case 'remove-rule': {
-      const user = userOf(write.userId);
-      users.set(write.userId, { ...user, rules: rulesBut(user, write) });
-      break;
-    }
-    case 'set-user-active':
-      users.set(write.userId, { ...userOf(write.userId), active: write.active });
-      break;
-    case 'set-permission-active': {
-      const others = inactivePermissions.filter((name) => name !== write.permission);
-      const inactive = write.active ? others : [...others, write.permission];
-      state.policy = { ...state.policy, inactivePermissions: inactive };
-      break;
-    }
-    default:
-      throw new TypeError(`memoryRoles cannot write ${String((write as { kind: unknown }).kind)}`);
+  state.policy = policyAfter(state.policy, write);
+  if ('userId' in write) {
+    users.set(write.userId, userAfter(write.userId, users.get(write.userId) ?? NOBODY, write));
+  } else if (write.kind === 'remove-role') {
+    for (const [id, user] of users) users.set(id, userAfter(id, user, write));
   }
+}
+
+/** By code points, as `collate "C"` of a database in UTF-8 does it. */
+function compareIds(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 /** What comes in is kept as it was then, and what goes out cannot be changed. */
@@ -111,18 +98,4 @@ function frozenCopy<T>(value: T): T {
     ? value.map(frozenCopy)
     : Object.fromEntries(Object.entries(value).map(([key, item]) => [key, frozenCopy<unknown>(item)]));
   return Object.freeze(copy) as T;
-}
-
-function rolesBut(user: UserRecord, key: { role: string; tenant?: string }): UserRecord['roles'] {
-  return user.roles.filter(({ role, tenant }) => role !== key.role || tenant !== key.tenant);
-}
-
-function rulesBut(
-  user: UserRecord,
-  key: { effect: string; permission: string; tenant?: string },
-): UserRecord['rules'] {
-  return user.rules.filter(
-    ({ effect, permission, tenant }) =>
-      effect !== key.effect || permission !== key.permission || tenant !== key.tenant,
-  );
 }

@@ -1,5 +1,6 @@
 import type { Principal } from '@portcullis/core';
 import { covers, parsePattern, type Catalogue, type Check } from './catalogue.js';
+import { isDifferentActor, type ActorRules } from './duties.js';
 import { judge, judgeRole, type Moment, type Relation, type UserEntry, type Verdict } from './judge.js';
 import type { CompiledPolicy } from './policy.js';
 import { isTenant } from './tenant.js';
@@ -19,7 +20,7 @@ export interface Answer extends Verdict {
   readonly permission?: string | undefined;
 }
 
-/** Asks the engine, and then whether the credential's scopes cover it: what both allow is allowed. */
+/** Asks the engine, and then whether the credential's scopes cover it and nobody acts on what is their own doing: what all allow is allowed. */
 export function answer(
   catalogue: Catalogue,
   policy: CompiledPolicy,
@@ -27,7 +28,9 @@ export function answer(
   question: Question,
   relation: Relation,
   moment: Moment,
-  scopes: readonly string[] | undefined,
+  { scopes, id }: Pick<Principal, 'scopes' | 'id'>,
+  actors: ActorRules | undefined,
+  object: unknown,
 ): Answer {
   if (question.kind === 'role') {
     // A credential of limited scope stands for some permissions, never for a role as a whole.
@@ -43,6 +46,8 @@ export function answer(
   for (const check of question.checks) {
     let verdict: Verdict = judge(policy, entry, check, relation, moment);
     if (verdict.allowed && scopes && !scopesCover(catalogue, scopes, check, relation)) verdict = SCOPE;
+    const others = verdict.allowed ? actors?.(check) : undefined;
+    if (others && !isDifferentActor(others, object, id)) verdict = SAME_ACTOR;
     if (question.checks.length === 1) return about(verdict, check);
     if (verdict.allowed === (question.mode === 'any')) return about(verdict, check);
     last ??= about(verdict, check);
@@ -58,6 +63,7 @@ function about({ allowed, reason, by }: Verdict, check: Check): Answer {
 /** The credential is bound to a tenant and this is another, or what should say the tenant says none. */
 export const WRONG_TENANT: Verdict = Object.freeze({ allowed: false, reason: 'tenant' });
 
+const SAME_ACTOR: Verdict = Object.freeze({ allowed: false, reason: 'same-actor' });
 const SCOPE: Verdict = Object.freeze({ allowed: false, reason: 'scope' });
 
 /** Ids that the question is about, as seen from the one who asks. */

@@ -9,6 +9,7 @@ import {
   OptionError,
   readOptions,
   systemClock,
+  systemRandom,
   type AnonymousPrincipal,
   type Clock,
   type Duration,
@@ -17,13 +18,24 @@ import {
   type KeyValueStore,
   type Middleware,
   type Principal,
+  type Random,
   type Secret,
   type SecurityError,
   type SecurityRequest,
 } from '@portcullis/core';
 import { createAdministration, type Administration } from './administration.js';
+import { createAdminRouter } from './admin-router.js';
+import { createAuthzen, type AuthzenOptions } from './authzen.js';
+import { authorityCheck, lastAdministratorCheck } from './authority.js';
+import { Activations } from './activations.js';
+import { delegated } from './delegated.js';
+import type { GovernanceStore } from './governance-store.js';
+import { createGovernance, type Governance } from './reviews.js';
+import { UseLog } from './use-log.js';
+import type { WriteCheck } from './write-check.js';
 import { createCatalogue, type Catalogue, type Check } from './catalogue.js';
 import { hideCause, type AskOptions, type Decision, type Subject } from './decision.js';
+import { actorRules, checkDuties, dutyCheck, SOME_OBJECT, type ActorRules, type Duty } from './duties.js';
 import { errors } from './error-codes.js';
 import { createExplain, type Explanation } from './explain.js';
 import { FactsCache, type Facts } from './facts.js';
@@ -31,6 +43,7 @@ import { createGuards, type Guards } from './guards.js';
 import { createFields, type FieldRules, type Fields } from './fields.js';
 import {
   isAllowed,
+  judgeRole,
   makeEntry,
   rule,
   tenantsOf,
@@ -97,6 +110,19 @@ export interface RbacOptions<Name extends string, Role extends string = string> 
    * written by others. Not for stores of one process (memory, PGlite). @default none
    */
   readonly l2?: SharedCacheOptions;
+  /**
+   * Separation of duties, cardinality, prerequisites: checked at every way in which a role is acquired (grants, edits of roles,
+   * seeds), across processes; and who must not act on an object, at decisions. @default none
+   */
+  readonly duties?: readonly Duty[];
+  /** Where sessions' active roles are kept, for `dynamicSeparation()`: shared by all processes. */
+  readonly activations?: KeyValueStore;
+  /** Where access reviews and the last use of permissions are kept; with it, uses are noted. @default none */
+  readonly governance?: GovernanceStore;
+  /** When users were last seen (signed in), for reviews and reports about inactive ones. @default by their uses alone */
+  lastSeen?(userIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** The role that `breakGlass()` gives, and for how long at most (1 minute to 24 hours). @default none */
+  readonly breakGlass?: { readonly role: string; readonly maxMs?: Duration };
   /** For one decision, reads included; then 503. 10 ms to 60 s. @default 1_000 */
   readonly deadlineMs?: Duration;
   /** For one administrative write, or an administrative read; then 503. 10 ms to 10 minutes. @default 5_000 */
@@ -112,6 +138,7 @@ export interface RbacOptions<Name extends string, Role extends string = string> 
   /** `WWW-Authenticate` of a 401 (RFC 9110 section 11.6.1). @default 'Bearer' */
   readonly challenge?: string;
   readonly clock?: Clock;
+  readonly random?: Random;
   readonly events?: Events;
 }
 
@@ -124,7 +151,7 @@ export interface SharedCacheOptions {
 }
 
 export interface Rbac<Name extends string = string, Role extends string = string>
-  extends Guards<Name, Role>, Administration<Name, Role> {
+  extends Guards<Name, Role>, Administration<Name, Role>, Governance {
   /**
    * The decision with its reason. Resolves whatever happens to the store: what cannot be found out is refused
    * with reason `unavailable`.
@@ -151,6 +178,32 @@ export interface Rbac<Name extends string = string, Role extends string = string
   /** What the subject may do now without owning anything, in order of declaration: for menus and buttons. */
   permissionsOf(subject: Subject): Promise<Name[]>;
   /**
+   * The administration as this principal may use it: each function asks for `rbac:grant`, `rbac:define` or `rbac:read`, nobody gives
+   * what they do not hold (E_GRANT_BEYOND_OWN), and the last administrator stays (E_LAST_ADMINISTRATOR).
+   * @throws OptionError unless `rbacPermissions` are declared
+   */
+  onBehalfOf(principal: Principal): Administration<Name, Role>;
+  /** Middleware with `onBehalfOf()`, reviews and reports as a JSON API, which guards itself. @throws OptionError like it */
+  adminRouter(): Middleware;
+  /** Middleware that decides for others (OpenID AuthZEN Authorization API 1.0), for who is allowed `rbac:evaluate`. */
+  authzen(options?: AuthzenOptions): Middleware;
+  /**
+   * Emergency access: gives the principal, who is allowed `rbac:break-glass`, the role of the option `breakGlass` until it ends by
+   * itself, and emits `rbac.glass-broken`.
+   * @throws E_BREAK_GLASS without a reason of at least 10 characters, or for longer than `maxMs`
+   */
+  breakGlass(
+    principal: Principal,
+    options: { readonly reason: string; readonly forMs: number },
+  ): Promise<{ readonly revision: number; readonly until: number }>;
+  /**
+   * Makes a role count in the principal's session, of those that `dynamicSeparation()` keeps apart.
+   * @throws E_DUTY_CONFLICT if another of them is active there, E_PERMISSION_DENIED for who does not have the role
+   */
+  activateRole(principal: Principal, role: Role): Promise<void>;
+  /** Ends it; then another one can be activated. */
+  dropRole(principal: Principal, role: Role): Promise<void>;
+  /**
    * Middleware for the beginning of the app: no 2xx or 3xx leaves without a decision that allows it, or `public('reason')`.
    * Preflights, redirects and whatever else a middleware made by core's `guard()` answers by itself is exempt, auth's routes too.
    */
@@ -172,6 +225,8 @@ export interface SealOptions extends RouteOptions {
   /** `'report'`: they are in the matrix, marked. @default 'throw' */
   readonly unguarded?: 'throw' | 'report';
 }
+
+type DynamicDuty = Extract<Duty, { kind: 'dynamic' }>;
 
 /** As `tenantFor()` finds it; false refuses. */
 export type Tenant = string | undefined | false;
@@ -195,13 +250,25 @@ export interface Engine {
   /** Without waiting; undefined if something has to be read first. */
   factsNow(principal: Principal): Facts | undefined;
   factsOf(principal: Principal, fresh: boolean): Promise<Facts>;
-  judge(principal: Principal, facts: Facts, question: Question, relation: Relation, tenant: Tenant): Answer;
+  /** Who must not act; undefined if no duty asks. */
+  readonly actors: ActorRules | undefined;
+  /** Without the roles that the principal's session has not activated. */
+  narrow(facts: Facts, principal: Principal): Facts | Promise<Facts>;
+  judge(
+    principal: Principal,
+    facts: Facts,
+    question: Question,
+    relation: Relation,
+    tenant: Tenant,
+    object?: unknown,
+  ): Answer;
   conclude(
     principal: Principal,
     facts: Facts,
     question: Question,
     relation: Relation,
     tenant: Tenant,
+    object?: unknown,
   ): Decision;
   /** The decision of a ruling that allows, from memory. */
   granted(
@@ -214,6 +281,8 @@ export interface Engine {
     tenant: string | undefined,
     method: string | undefined,
   ): Decision;
+  /** Notes that a permission was used; undefined where nobody asks. */
+  readonly used: ((userId: string, permission: string) => void) | undefined;
   /** Tells that somebody passed as a superuser. */
   passed(decision: Decision, requestId?: string): void;
   refusal(
@@ -248,12 +317,25 @@ export function createRbac<Name extends string, const Role extends string = stri
         ttlMs: option.duration({ minMs: 1000, maxMs: 3_600_000, default: '30s' }),
       }),
     ),
+    duties: option.optional((value) => value as readonly Duty[]),
+    activations: option.optional(option.port<KeyValueStore>(['get', 'swap', 'delete'])),
+    governance: option.optional(option.port<GovernanceStore>(['putReview', 'review', 'noteUses', 'uses'])),
+    lastSeen: option.optional(
+      option.fn<(userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>>(),
+    ),
+    breakGlass: option.optional(
+      option.group({
+        role: option.string({ max: 100 }),
+        maxMs: option.duration({ minMs: 60_000, maxMs: 86_400_000, default: '1h' }),
+      }),
+    ),
     deadlineMs: option.duration({ minMs: 10, maxMs: 60_000, default: 1_000 }),
     writeDeadlineMs: option.duration({ minMs: 10, maxMs: 600_000, default: 5_000 }),
     maxUsers: option.integer({ min: 1, max: 10_000_000, default: 100_000 }),
     enforce: option.boolean(true),
     challenge: option.string({ max: 200, pattern: /^[\x20-\x7e]+$/, default: 'Bearer' }),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
+    random: option.port<Random>(['uuid'], systemRandom),
     events: option.port<Events>(['emit'], noEvents),
   });
   const { store, clock, events } = given;
@@ -283,9 +365,21 @@ export function createRbac<Name extends string, const Role extends string = stri
     graceMs: given.onStoreDown,
     shared,
   });
+  const duties = checkDuties(given.duties ?? [], catalogue, given.roles);
+  const actors = actorRules(duties, catalogue);
+  const dynamic = duties.filter(({ kind }) => kind === 'dynamic').map((duty) => (duty as DynamicDuty).roles);
+  if (dynamic.length > 0 && !given.activations) {
+    const problem = 'dynamicSeparation() needs activations: a store that all processes share';
+    throw new OptionError('E_OPTION_REQUIRED', 'createRbac', 'activations', problem);
+  }
+  const activations = dynamic.length > 0 ? new Activations(given.activations!, dynamic) : undefined;
+  const uses = given.governance && new UseLog(given.governance, clock, events);
   const wallClock = new WallClock(clock);
   const stored = given.rolesFrom === 'store';
-  const entryNow = (userId: string): UserEntry | undefined => (stored ? facts.entryNow(userId) : undefined);
+  const entryNow = (userId: string): UserEntry | undefined => {
+    const entry = stored ? facts.entryNow(userId) : undefined;
+    return entry && activations?.concerns(facts.heldPolicy, entry) ? undefined : entry;
+  };
 
   const engine: Engine = {
     catalogue,
@@ -294,6 +388,7 @@ export function createRbac<Name extends string, const Role extends string = stri
     challenge: given.challenge,
     ownPrincipal: given.principal !== undefined,
     enforce: given.enforce,
+    used: uses && ((userId, permission) => uses.note(userId, permission)),
     moment(timed, tenant) {
       if (!timed) return tenant === undefined ? ANYTIME : { tenant, now: 0, latest: 0 };
       const { now, latest } = wallClock.read();
@@ -320,21 +415,29 @@ export function createRbac<Name extends string, const Role extends string = stri
     },
     entryNow,
     factsNow(principal) {
-      if (given.rolesFrom === 'store') return facts.now(principal.id);
+      if (stored) {
+        const found = facts.now(principal.id);
+        return found && activations?.concerns(found.policy, found.entry) ? undefined : found;
+      }
       const policy = facts.policyNow();
       return policy && fromPrincipal(catalogue, principal, policy, 'cache');
     },
     async factsOf(principal, fresh) {
-      if (given.rolesFrom === 'store') return fresh ? facts.fresh(principal.id) : facts.get(principal.id);
+      if (stored) {
+        return engine.narrow(await (fresh ? facts.fresh(principal.id) : facts.get(principal.id)), principal);
+      }
       return fromPrincipal(catalogue, principal, await facts.policy(), 'store');
     },
-    judge(principal, { policy, entry }, question, relation, tenant) {
+    actors,
+    narrow: (found, principal) => (activations ? activations.narrow(found, principal) : found),
+    judge(principal, { policy, entry }, question, relation, tenant, object) {
       if (tenant === false) return WRONG_TENANT;
       const moment = engine.moment(entry.timed, tenant);
-      return answer(catalogue, policy, entry, question, relation, moment, principal.scopes);
+      return answer(catalogue, policy, entry, question, relation, moment, principal, actors, object);
     },
-    conclude(principal, found, question, relation, tenant) {
-      const { allowed, reason, by, permission } = engine.judge(principal, found, question, relation, tenant);
+    conclude(principal, found, question, relation, tenant, object) {
+      const judged = engine.judge(principal, found, question, relation, tenant, object);
+      const { allowed, reason, by, permission } = judged;
       return {
         allowed,
         asked: question.text,
@@ -415,11 +518,16 @@ export function createRbac<Name extends string, const Role extends string = stri
         (about.fresh ? undefined : engine.factsNow(principal)) ??
         (await engine.factsOf(principal, about.fresh === true));
       const relation = relationOf(about.owner, principal.id);
-      return engine.conclude(principal, found, question, relation, tenantFor(principal, about));
+      return engine.conclude(principal, found, question, relation, tenantFor(principal, about), about.object);
     } catch (error) {
       return engine.refusal(question, 'unavailable', principal, error);
     }
   }
+
+  const activationsFor = (): Activations => {
+    if (activations) return activations;
+    throw errors.E_ROLE_UNKNOWN({ message: 'No dynamic separation names this role.' });
+  };
 
   const answers = { yes: Promise.resolve(true), no: Promise.resolve(false) };
 
@@ -427,7 +535,7 @@ export function createRbac<Name extends string, const Role extends string = stri
   function can(subject: Subject, permission: string, about: AskOptions = NOTHING): Promise<boolean> {
     try {
       const entry = about === NOTHING && typeof subject === 'string' ? entryNow(subject) : undefined;
-      const check = entry && catalogue.check(permission);
+      const check = entry && actors === undefined ? catalogue.check(permission) : undefined;
       if (entry !== undefined && check !== undefined) {
         const moment = entry.timed ? engine.moment(true, undefined) : ANYTIME;
         const ruling = rule(facts.heldPolicy, entry, check, 'unknown', moment);
@@ -439,16 +547,17 @@ export function createRbac<Name extends string, const Role extends string = stri
       const found = about.fresh ? undefined : engine.factsNow(principal);
       if (!found) return decide(subject, permission, about).then(({ allowed }) => allowed);
       const relation = relationOf(about.owner, principal.id);
-      const { allowed } = engine.judge(principal, found, question, relation, tenantFor(principal, about));
+      const place = tenantFor(principal, about);
+      const { allowed } = engine.judge(principal, found, question, relation, place, about.object);
       return allowed ? answers.yes : answers.no;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  return {
-    ...createGuards<Name, Role>(engine, given.roles),
-    ...createAdministration<Name, Role>({
+  const dutyChecks = [dutyCheck(duties, catalogue, clock)].filter((check) => check !== undefined);
+  const administrationWith = (checks: readonly WriteCheck[]): Administration<string, string> =>
+    createAdministration<string, string>({
       store,
       catalogue,
       facts,
@@ -457,13 +566,65 @@ export function createRbac<Name extends string, const Role extends string = stri
       events,
       declared: given.roles,
       writeDeadlineMs: given.writeDeadlineMs,
-    }),
+      checks,
+    });
+  const administration = administrationWith(dutyChecks);
+  const governance = createGovernance({
+    store,
+    kept: given.governance,
+    flush: async () => uses?.flush(),
+    lastSeen: given.lastSeen,
+    administration,
+    catalogue,
+    clock,
+    random: given.random,
+    events,
+    deadlineMs: given.writeDeadlineMs,
+  });
+  /** For this package's own routes and functions: they exist where their permissions are declared. */
+  const ownPermission = (owner: string, ...names: readonly string[]): void => {
+    const missing = names.find((name) => catalogue.idOf(name) === undefined);
+    if (missing === undefined) return;
+    const problem = `${owner}() asks for "${missing}": spread rbacPermissions into definePermissions()`;
+    throw new OptionError('E_OPTION_REQUIRED', owner, 'permissions', problem);
+  };
+  const need = async (subject: Subject, permission: string): Promise<Decision> => {
+    const decision = await decide(subject, permission);
+    engine.passed(decision);
+    if (decision.allowed) return decision;
+    const { asked, reason, principalId } = decision;
+    events.emit({
+      type: 'rbac.denied',
+      asked,
+      reason,
+      ...(principalId === undefined ? {} : { principalId }),
+    });
+    throw engine.errorOf(decision);
+  };
+  const onBehalfOf = (principal: Principal): Administration<string, string> =>
+    delegated(
+      administrationWith([
+        ...dutyChecks,
+        authorityCheck({ catalogue, facts, moment: engine.moment }, principal),
+        lastAdministratorCheck(() => clock.now()),
+      ]),
+      principal,
+      need,
+    );
+
+  return {
+    ...createGuards<Name, Role>(engine, given.roles),
+    ...(administration as unknown as Administration<Name, Role>),
+    ...governance,
     decide,
     can,
     async require(subject, permission, about) {
       const decision = await decide(subject, permission, about);
       engine.passed(decision);
-      if (decision.allowed) return decision;
+      if (decision.allowed) {
+        if (decision.principalId !== undefined) engine.used?.(decision.principalId, permission);
+        return decision;
+      }
       events.emit({
         type: 'rbac.denied',
         asked: decision.asked,
@@ -472,12 +633,77 @@ export function createRbac<Name extends string, const Role extends string = stri
       });
       throw engine.errorOf(decision);
     },
+    onBehalfOf: (principal) => {
+      ownPermission('onBehalfOf', 'rbac:read', 'rbac:grant', 'rbac:define');
+      return onBehalfOf(principal);
+    },
+    adminRouter() {
+      ownPermission('adminRouter', 'rbac:read', 'rbac:grant', 'rbac:define', 'rbac:review');
+      return createAdminRouter({
+        events,
+        catalogue,
+        governance,
+        principalOf: engine.principalOf,
+        require: need,
+        as: onBehalfOf,
+      });
+    },
+    authzen(about = {}) {
+      ownPermission('authzen', 'rbac:evaluate');
+      return createAuthzen(
+        {
+          events,
+          principalOf: engine.principalOf,
+          require: need,
+          isKnown: (name) => catalogue.check(name) !== undefined,
+          decide,
+        },
+        readOptions('authzen', about, {
+          permission: option.optional(option.fn<NonNullable<AuthzenOptions['permission']>>()),
+          about: option.optional(option.fn<NonNullable<AuthzenOptions['about']>>()),
+          user: option.optional(option.fn<NonNullable<AuthzenOptions['user']>>()),
+          maxEvaluations: option.integer({ min: 1, max: 1000, default: 100 }),
+        }),
+      );
+    },
+    async breakGlass(principal, { reason, forMs }) {
+      ownPermission('breakGlass', 'rbac:break-glass');
+      const glass = given.breakGlass;
+      if (!glass) throw errors.E_BREAK_GLASS({ message: 'There is no role for emergencies.' });
+      if (typeof reason !== 'string' || reason.trim().length < 10) {
+        throw errors.E_BREAK_GLASS({ message: 'Say why, in at least ten characters: people will read it.' });
+      }
+      if (!(Number.isInteger(forMs) && forMs >= 1 && forMs <= glass.maxMs)) {
+        throw errors.E_BREAK_GLASS({ message: `Emergency access ends after at most ${glass.maxMs} ms.` });
+      }
+      await need(principal, 'rbac:break-glass');
+      const until = clock.now() + forMs;
+      const place = principal.tenant === undefined ? {} : { tenant: principal.tenant };
+      const { revision } = await administration.grantRole(principal, principal.id, glass.role, {
+        ...place,
+        until,
+        reason,
+      });
+      events.emit({
+        type: 'rbac.glass-broken',
+        userId: principal.id,
+        role: glass.role,
+        reason,
+        until,
+        revision,
+      });
+      return { revision, until };
+    },
     explain: createExplain(engine, given.rolesFrom),
     async where(subject, permission) {
       const question = questionFor(permission);
       const principal = engine.asPrincipal(subject);
       if (!principal) return noRows;
       const found = engine.factsNow(principal) ?? (await engine.factsOf(principal, false));
+      if (question.checks.some((check) => actors?.(check))) {
+        const problem = `who has acted on a row is not for a filter: "${permission}" is subject to differentActor()`;
+        optionConflict('where', 'permission', problem);
+      }
       const named = tenantsOf(found.entry);
       const elsewhere = unnamedTenant(named);
       return rowFilter({
@@ -499,9 +725,19 @@ export function createRbac<Name extends string, const Role extends string = stri
       if (!principal) return [];
       const found = engine.factsNow(principal) ?? (await engine.factsOf(principal, false));
       return given.permissions.names.filter(
-        (name) => engine.judge(principal, found, questionFor(name), 'unknown', principal.tenant).allowed,
+        (name) =>
+          engine.judge(principal, found, questionFor(name), 'unknown', principal.tenant, SOME_OBJECT).allowed,
       );
     },
+    async activateRole(principal, role) {
+      const { policy, entry } = await facts.get(principal.id);
+      const held = judgeRole(policy, entry, role, engine.moment(entry.timed, principal.tenant));
+      if (!held.allowed) {
+        throw engine.errorOf(engine.refusal({ text: `role ${role}` }, held.reason, principal));
+      }
+      await activationsFor().activate(principal, role);
+    },
+    dropRole: async (principal, role) => activationsFor().drop(principal, role),
     requireDecision: () => createRequireDecision(events, given.enforce),
     seal(app, { unguarded = 'throw', ...about } = {}) {
       const rules = routeRules(app, about);
@@ -515,6 +751,7 @@ export function createRbac<Name extends string, const Role extends string = stri
       await facts.policy();
     },
     async close() {
+      await uses?.flush();
       facts.stop();
       if (!given.freshness) await freshness.stop();
     },

@@ -58,8 +58,19 @@ export interface PolicyRecord {
   readonly inactivePermissions: readonly string[];
 }
 
-/** What to load: all roles, or one user's grants. Later versions may add kinds; answer an unknown one by throwing. */
-export type LoadScope = { readonly kind: 'policy' } | { readonly kind: 'user'; readonly id: string };
+/** What to load: all roles, one user's grants, or a page of users. Later versions may add kinds; answer an unknown one by throwing. */
+export type LoadScope =
+  | { readonly kind: 'policy' }
+  | { readonly kind: 'user'; readonly id: string }
+  | {
+      /** Users about whom something is stored, by id in order of its UTF-8 bytes: for administration and reviews only. */
+      readonly kind: 'users';
+      /** The last id of the page before. */
+      readonly after?: string;
+      readonly limit: number;
+      /** Only those to whom one of these is assigned, whenever it counts. */
+      readonly roles?: readonly string[];
+    };
 
 export interface Snapshot {
   /** The revision of the feed at which roles or permissions last changed, in the same snapshot; 0 if never. */
@@ -68,6 +79,8 @@ export interface Snapshot {
   readonly policy?: PolicyRecord;
   /** Present if asked for; a user nobody wrote about is `{ active: true, roles: [], rules: [] }`. */
   readonly user?: UserRecord;
+  /** Present if a page was asked for; fewer than its limit is the last one. */
+  readonly users?: readonly { readonly id: string; readonly user: UserRecord }[];
 }
 
 /** One write. `put` replaces what has the same key; removing what is not there is no error. */

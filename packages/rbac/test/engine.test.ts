@@ -32,7 +32,18 @@ function compiled(world: World) {
     const checks = [catalogue.check(permission)!];
     const question = { kind: 'permission', text: permission, mode: 'all', checks } as const;
     const moment = { now, latest: now, tenant };
-    return answer(catalogue, policy, entry, question, mine ? 'own' : 'other', moment, scopes);
+    const who = { id: 'u', ...(scopes ? { scopes } : {}) };
+    return answer(
+      catalogue,
+      policy,
+      entry,
+      question,
+      mine ? 'own' : 'other',
+      moment,
+      who,
+      undefined,
+      undefined,
+    );
   };
 }
 

@@ -113,4 +113,27 @@ revoke all on rbac_policy, rbac_role, rbac_role_parent, rbac_role_rule, rbac_ina
   rbac_assignment, rbac_user_rule from public;
 `,
   },
+  {
+    concern: 'rbac',
+    id: '004-governance',
+    up: `
+create table rbac_review (
+  id text primary key check (length(id) between 1 and 100),
+  version bigint not null check (version > 0),
+  body text not null
+);
+create table rbac_use (
+  user_id text not null check (length(user_id) between 1 and 256),
+  permission text not null,
+  day date not null,
+  primary key (user_id, permission)
+);
+alter table rbac_review enable row level security;
+alter table rbac_use enable row level security;
+create policy rbac_read_own on rbac_use for select using (user_id = nullif(current_setting('app.user_id', true), ''));
+create policy rbac_read_staff on rbac_use for select using (current_setting('app.is_staff', true) = 'true');
+create policy rbac_read_staff on rbac_review for select using (current_setting('app.is_staff', true) = 'true');
+revoke all on rbac_review, rbac_use from public;
+`,
+  },
 ]);

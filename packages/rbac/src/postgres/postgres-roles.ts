@@ -11,6 +11,7 @@ import {
 } from '@portcullis/core';
 import type {
   DirectRule,
+  LoadScope,
   PolicyRecord,
   RoleAssignment,
   RoleBatch,
@@ -51,6 +52,8 @@ export function postgresRoles(options: PostgresRolesOptions): RoleStore {
           return loadPolicy(sql, statements.policy, callOptions);
         case 'user':
           return loadUser(sql, statements.user(scope.id), callOptions);
+        case 'users':
+          return loadUsers(sql, statements.users(scope), callOptions);
         default:
           throw new TypeError(`postgresRoles cannot load ${String((scope as { kind: unknown }).kind)}`);
       }
@@ -128,12 +131,28 @@ async function loadPolicy(sql: Sql, statement: SqlStatement, options?: CallOptio
 async function loadUser(sql: Sql, statement: SqlStatement, options?: CallOptions): Promise<Snapshot> {
   const { rows } = await sql.query<UserRow>(statement, undefined, limits(options));
   const row = only(rows);
-  const user: UserRecord = {
+  return { policyRevision: Number(row.revision), user: toUser(row) };
+}
+
+async function loadUsers(sql: Sql, statement: SqlStatement, options?: CallOptions): Promise<Snapshot> {
+  const { rows } = await sql.query<{ revision: string; users: readonly ({ id: string } & UserRow)[] }>(
+    statement,
+    undefined,
+    limits(options),
+  );
+  const row = only(rows);
+  return {
+    policyRevision: Number(row.revision),
+    users: row.users.map((each) => ({ id: each.id, user: toUser(each) })),
+  };
+}
+
+function toUser(row: Omit<UserRow, 'revision'>): UserRecord {
+  return {
     active: row.active ?? true,
     roles: row.roles.map((grant) => withoutNulls(grant) as unknown as RoleAssignment),
     rules: row.rules.map((grant) => withoutNulls(grant) as unknown as DirectRule),
   };
-  return { policyRevision: Number(row.revision), user };
 }
 
 function only<Row>(rows: readonly Row[]): Row {
@@ -161,6 +180,14 @@ function statementsOf(tables: Tables) {
     coalesce((select json_agg(permission order by permission) from ${rule} as rule
       where rule.role = role.name and effect = ${effect}), '[]')`;
 
+  const userColumns = (id: SqlStatement): SqlStatement => tag`
+        (select active from ${user} where id = ${id}) as active,
+        coalesce((select json_agg(json_build_object('role', role, ${provenance}) order by role, tenant)
+          from ${assignment} where user_id = ${id}), '[]') as roles,
+        coalesce((select json_agg(json_build_object('effect', effect, 'permission', permission, ${provenance})
+            order by effect, permission, tenant)
+          from ${userRule} where user_id = ${id}), '[]') as rules`;
+
   return {
     policy: tag`
       select policy.revision,
@@ -175,15 +202,24 @@ function statementsOf(tables: Tables) {
         coalesce((select json_agg(permission order by permission) from ${inactive}), '[]') as inactive
       from ${policy} as policy`,
 
-    user: (id: string) => tag`
-      select policy.revision,
-        (select active from ${user} where id = ${id}) as active,
-        coalesce((select json_agg(json_build_object('role', role, ${provenance}) order by role, tenant)
-          from ${assignment} where user_id = ${id}), '[]') as roles,
-        coalesce((select json_agg(json_build_object('effect', effect, 'permission', permission, ${provenance})
-            order by effect, permission, tenant)
-          from ${userRule} where user_id = ${id}), '[]') as rules
-      from ${policy} as policy`,
+    user: (id: string) => tag`select policy.revision, ${userColumns(tag`${id}`)} from ${policy} as policy`,
+
+    users({ after = '', limit, roles }: Extract<LoadScope, { kind: 'users' }>) {
+      const known = roles
+        ? tag`select user_id as id from ${assignment} where role = any(${roles}::text[])`
+        : tag`select user_id as id from ${assignment} union select user_id from ${userRule} union select id from ${user}`;
+      return tag`
+        select policy.revision, coalesce((
+          select json_agg(row_to_json(page) order by page.id collate "C") from (
+            select known.id, ${userColumns(tag`known.id`)}
+            from (
+              select distinct id collate "C" as id from (${known}) as found
+              where id collate "C" > ${after} order by 1 limit ${limit}
+            ) as known
+          ) as page
+        ), '[]') as users
+        from ${policy} as policy`;
+    },
 
     write: (write: RoleWrite): readonly SqlStatement[] => writeStatements(tables, write),
   };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestGlobals } from '@portcullis/core/testing';
+import { globalsOf } from './globals.js';
 import {
   POLICY_TOPIC,
   USER_TOPIC,
@@ -26,7 +27,7 @@ export function roleStoreSuite(
   makeStores: () => RoleStorePair | Promise<RoleStorePair>,
   options: RoleStoreSuiteOptions = {},
 ): void {
-  const { describe, test } = testGlobals(options.globals);
+  const { describe, test } = globalsOf(options.globals);
 
   describe(`RoleStore: ${name}`, () => {
     const claim = (title: string, check: (store: RoleStore, another: RoleStore) => Promise<void>): void => {
@@ -42,6 +43,35 @@ export function roleStoreSuite(
       assert.equal(policyRevision, 0);
       const { user } = await store.load({ kind: 'user', id: 'nobody' });
       assert.deepEqual(user, { active: true, roles: [], rules: [] });
+    });
+
+    claim('users are read in pages, in order of their ids, with what they have', async (store) => {
+      await put(store, [role('a'), role('b')]);
+      const at = { grantedBy: 'root', grantedAt: 1 };
+      const ids = ['u3', 'U1', '\u00e9', 'u1', 'u2'];
+      for (const [i, userId] of ids.entries()) {
+        await commit(store, [
+          { kind: 'put-assignment', userId, assignment: { role: i % 2 === 0 ? 'a' : 'b', ...at } },
+        ]);
+      }
+      await commit(store, [
+        { kind: 'put-rule', userId: 'rule', rule: { effect: 'deny', permission: 'a:b', ...at } },
+        { kind: 'set-user-active', userId: 'off', active: false },
+      ]);
+      const read = async (scope: object) => (await store.load({ kind: 'users', limit: 3, ...scope })).users!;
+      const pages = [await read({}), await read({ after: 'rule' }), await read({ after: 'u3' })];
+      assert.deepEqual(
+        pages.map((page) => page.map(({ id }) => id)),
+        [['U1', 'off', 'rule'], ['u1', 'u2', 'u3'], ['\u00e9']],
+      );
+      assert.deepEqual(pages[0]![0]!.user, { active: true, roles: [{ role: 'b', ...at }], rules: [] });
+      assert.equal(pages[0]![1]!.user.active, false);
+      assert.equal(pages[0]![2]!.user.rules.length, 1);
+      const holders = await read({ roles: ['b', 'gone'], limit: 100 });
+      assert.deepEqual(
+        holders.map(({ id }) => id),
+        ['U1', 'u1'],
+      );
     });
 
     claim('everything that was written is read back as it was', async (store) => {
@@ -305,14 +335,6 @@ export function roleStoreSuite(
       assert.deepEqual(read.changes, [{ topic: POLICY_TOPIC, subject: '*', revision }]);
     });
   });
-}
-
-function testGlobals(given: TestGlobals | undefined): TestGlobals {
-  if (given) return given;
-  const { describe, test, it } = globalThis as unknown as Partial<TestGlobals & { it: TestGlobals['test'] }>;
-  const run = test ?? it;
-  if (!describe || !run) throw new TypeError('There are no global describe() and test(): pass { globals }.');
-  return { describe, test: run };
 }
 
 function role(name: string, rest: Partial<RoleRecord> = {}): RoleRecord {
