@@ -19,6 +19,7 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import { fileURLToPath } from 'node:url';
 import type { House } from './house.js';
 import { openApiDocument } from './openapi.js';
+import { recordAdministration } from './role-log.js';
 import { accountPages } from './routes/account-pages.js';
 import { api } from './routes/api.js';
 import { bookPages } from './routes/book-pages.js';
@@ -40,6 +41,7 @@ export function createApp(house: House): Express {
   const isPublic = origin?.protocol === 'https:';
   app.use(context({ trustProxy, events }));
   app.use(headers); // After context(), which knows whether a proxy in front speaks TLS: HSTS depends on it.
+  app.use(rbac.requireDecision()); // Whatever a route forgets: no answer below 400 without a decision.
   app.use(audit.accessLog());
   app.use(secureCookies({ allowLoopback: !isPublic, events }));
   app.use(requestFirewall({ ...(origin ? { hosts: [origin.host] } : {}), trustProxy, events }));
@@ -77,7 +79,7 @@ export function createApp(house: House): Express {
   app.use(noStore({ when: 'always' })); // Every page says who looks at it, if only by its menu.
   app.use(rateLimit({ name: 'person', by: 'principal', limit: 1200, window: '1m', store: windows, events }));
 
-  // What can be done. Every route says who may; a route that says nothing is reported by the walker (see the tests).
+  // What can be done. Every route says who may; the library does not start with one that says nothing.
   let description: OpenApiDocument | undefined;
   app.get('/openapi.json', rbac.public('describes the API'), (_req, res) => {
     res.json((description ??= openApiDocument(app)));
@@ -86,6 +88,7 @@ export function createApp(house: House): Express {
     ['/sign-in', '/register', '/api/auth/sign-in', '/api/auth/register', '/api/auth/password'],
     rateLimit({ name: 'attempts', limit: 30, window: '1m', skip: isReading, store: windows, events }),
   );
+  app.use('/api/roles', rbac.adminRouter({ record: recordAdministration(audit) }));
   app.use('/api', api(house), notFound());
   app.use(house.formToken); // Behind the API, whose clients keep no cookies of forms.
   app.use(accountPages(house), bookPages(house), coverPages(house), loanPages(house));
@@ -98,6 +101,7 @@ export function createApp(house: House): Express {
     else headers(req, res, () => next(error));
   }) satisfies ErrorRequestHandler);
   app.use(errorHandler({ html: errorPage, map: toProblem, redact: createRedactor().redact, events }));
+  rbac.seal(app);
   return app;
 }
 

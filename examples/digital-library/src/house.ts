@@ -9,7 +9,7 @@ import { redisStore } from '@portcullis/core/redis';
 import { memoryLimits } from '@portcullis/rate-limit';
 import { redisLimits } from '@portcullis/rate-limit/redis';
 import { createRbac, type PermissionOf, type Rbac } from '@portcullis/rbac';
-import { postgresRoles, rbacMigrations } from '@portcullis/rbac/postgres';
+import { postgresGovernance, postgresRoles, rbacMigrations } from '@portcullis/rbac/postgres';
 import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -94,6 +94,7 @@ export async function openHouse(
       permissions,
       roles,
       store: postgresRoles({ sql: securitySql, feed }),
+      governance: postgresGovernance({ sql: securitySql }), // Access reviews, and what is used.
       freshness,
       events,
     });

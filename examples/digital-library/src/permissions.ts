@@ -1,4 +1,9 @@
-import { definePermissions, type PermissionOf, type RoleDefinitions } from '@portcullis/rbac';
+import {
+  definePermissions,
+  rbacPermissions,
+  type PermissionOf,
+  type RoleDefinitions,
+} from '@portcullis/rbac';
 
 /** Everything that can be done in the library. A typo in a route is a compile error. */
 export const permissions = definePermissions({
@@ -7,6 +12,7 @@ export const permissions = definePermissions({
   person: ['read'],
   role: ['grant'],
   audit: ['read:own', 'read:any'],
+  ...rbacPermissions, // What the roles API asks for.
 });
 
 type Name = PermissionOf<typeof permissions>;
@@ -20,6 +26,17 @@ export const roles = {
   staff: {
     description: 'Manages books, people and loans',
     inherits: ['patron'],
-    allow: ['book:*', 'loan:read:any', 'loan:return:any', 'person:read', 'role:grant', 'audit:read:any'],
+    allow: [
+      'book:*',
+      'loan:read:any',
+      'loan:return:any',
+      'person:read',
+      'role:grant',
+      'audit:read:any',
+      'rbac:read',
+      'rbac:grant',
+      'rbac:define',
+      'rbac:review',
+    ],
   },
 } as const satisfies RoleDefinitions<Name, 'patron' | 'staff'>;

@@ -24,6 +24,26 @@ export interface AdminRouterDeps {
   readonly as: (principal: Principal) => Administration<string, string>;
 }
 
+/** Something that a request to the router changes. */
+export interface AdminAction {
+  /** `requested` before it is carried out, `done` after. */
+  readonly phase: 'requested' | 'done';
+  /** Such as `PUT /users/:/roles/:`. */
+  readonly what: string;
+  readonly actor: string;
+  /** What stands for the colons, in order. */
+  readonly params: readonly string[];
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface AdminRouterOptions {
+  /**
+   * Awaited before and after each change, for a log that must not miss it: events are for noticing. If it rejects before, nothing is
+   * changed; if it rejects after, that is the answer, and what was done stands. @default nothing is awaited
+   */
+  readonly record?: (action: AdminAction, req: SecurityRequest) => Promise<void>;
+}
+
 interface Call {
   readonly principal: Principal;
   readonly admin: Administration<string, string>;
@@ -43,7 +63,10 @@ interface Route {
  * Roles, grants and reviews over HTTP with JSON, as one middleware that guards itself. Bodies are read by the app's parser before it,
  * and errors answered by the app's error handler after it.
  */
-export function createAdminRouter(deps: AdminRouterDeps): Middleware {
+export function createAdminRouter(
+  deps: AdminRouterDeps,
+  record: AdminRouterOptions['record'] | undefined,
+): Middleware {
   const { catalogue, governance, events } = deps;
   const text = (value: unknown): string => (typeof value === 'string' ? value : '');
   const grant = (body: Call['body']) => pick(body, ['tenant', 'from', 'until', 'reason']);
@@ -136,7 +159,14 @@ export function createAdminRouter(deps: AdminRouterDeps): Middleware {
       });
     }
     const params = segments!.filter((_, i) => found.path[i] === ':');
+    const tell = async (phase: AdminAction['phase']): Promise<void> => {
+      if (method === 'GET') return;
+      const what = `${found.method} /${found.path.join('/')}`;
+      await record?.({ phase, what, actor: principal.id, params, body }, req);
+    };
+    await tell('requested');
     const result = await found.handle({ principal, admin: deps.as(principal), params, body });
+    await tell('done');
     answerJson(req, res, 200, result);
     return undefined;
   });

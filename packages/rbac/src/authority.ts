@@ -3,7 +3,7 @@ import { includesId, parsePattern, type Catalogue, type Coverage } from './catal
 import { errors } from './error-codes.js';
 import type { FactsCache } from './facts.js';
 import { counts, unnamedTenant, type Moment } from './judge.js';
-import { reachOf, rolesByName } from './reach.js';
+import { heirsOf, reachOf, rolesByName } from './reach.js';
 import type { PolicyRecord, RoleRecord, RoleWrite, UserRecord } from './role-store.js';
 import { EVERY_TENANT } from './tenant.js';
 import type { PendingWrite, WriteCheck } from './write-check.js';
@@ -131,8 +131,18 @@ async function handedBy(each: RoleWrite, write: PendingWrite): Promise<readonly 
     name: string,
     effect: 'allow' | 'deny',
   ): string[] => [...reachOf(roles, name)].flatMap((role) => roles.get(role)![effect]);
-  const everywhere = (patterns: readonly string[]): Handed[] =>
-    patterns.map((pattern) => ({ pattern, tenant: EVERY_TENANT }));
+  /** Where a role is assigned, its edit counts; where it is not, its assignment will be judged. */
+  const wherever = async (role: string, patterns: readonly string[]): Promise<readonly Handed[]> => {
+    if (patterns.length === 0) return [];
+    const reaching = heirsOf(after, [role]);
+    const places = new Set<string | undefined>([undefined]);
+    for await (const { before: user } of write.usersWith([...reaching, role])) {
+      for (const given of user.roles) {
+        if (given.role === role || reaching.includes(given.role)) places.add(given.tenant);
+      }
+    }
+    return patterns.flatMap((pattern) => [...places].map((tenant) => ({ pattern, tenant })));
+  };
   switch (each.kind) {
     case 'put-assignment': {
       const { role, tenant } = each.assignment;
@@ -154,13 +164,13 @@ async function handedBy(each: RoleWrite, write: PendingWrite): Promise<readonly 
       const old = before.get(name);
       const had = new Set(old?.active ? inherited(before, name, 'allow') : []);
       const keeps = new Set(active ? inherited(after, name, 'deny') : []);
-      return everywhere([
+      return wherever(name, [
         ...(active ? inherited(after, name, 'allow').filter((pattern) => !had.has(pattern)) : []),
         ...(old?.active ? inherited(before, name, 'deny').filter((pattern) => !keeps.has(pattern)) : []),
       ]);
     }
     case 'remove-role':
-      return everywhere(inherited(before, each.name, 'deny'));
+      return wherever(each.name, inherited(before, each.name, 'deny'));
     case 'set-user-active': {
       const { before: user } = await write.user(each.userId);
       if (!each.active || user.active) return [];
@@ -174,7 +184,7 @@ async function handedBy(each: RoleWrite, write: PendingWrite): Promise<readonly 
       ];
     }
     case 'set-permission-active':
-      return each.active ? everywhere([each.permission]) : [];
+      return each.active ? [{ pattern: each.permission, tenant: undefined }] : [];
     default:
       return [];
   }

@@ -43,6 +43,7 @@ export type {
 } from './administration.js';
 export type { RoleDefinition, RoleDefinitions } from './role-definition.js';
 export { rbacPermissions } from './authority.js';
+export type { AdminAction, AdminRouterOptions } from './admin-router.js';
 export type { AuthzenOptions, EvaluationRequest } from './authzen.js';
 export { verifyEvidence } from './evidence.js';
 export { memoryGovernance, type GovernanceStore, type StoredReview, type Use } from './governance-store.js';

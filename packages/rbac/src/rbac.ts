@@ -24,7 +24,7 @@ import {
   type SecurityRequest,
 } from '@portcullis/core';
 import { createAdministration, type Administration } from './administration.js';
-import { createAdminRouter } from './admin-router.js';
+import { createAdminRouter, type AdminRouterOptions } from './admin-router.js';
 import { createAuthzen, type AuthzenOptions } from './authzen.js';
 import { authorityCheck, lastAdministratorCheck } from './authority.js';
 import { Activations } from './activations.js';
@@ -184,7 +184,7 @@ export interface Rbac<Name extends string = string, Role extends string = string
    */
   onBehalfOf(principal: Principal): Administration<Name, Role>;
   /** Middleware with `onBehalfOf()`, reviews and reports as a JSON API, which guards itself. @throws OptionError like it */
-  adminRouter(): Middleware;
+  adminRouter(options?: AdminRouterOptions): Middleware;
   /** Middleware that decides for others (OpenID AuthZEN Authorization API 1.0), for who is allowed `rbac:evaluate`. */
   authzen(options?: AuthzenOptions): Middleware;
   /**
@@ -637,16 +637,22 @@ export function createRbac<Name extends string, const Role extends string = stri
       ownPermission('onBehalfOf', 'rbac:read', 'rbac:grant', 'rbac:define');
       return onBehalfOf(principal);
     },
-    adminRouter() {
-      ownPermission('adminRouter', 'rbac:read', 'rbac:grant', 'rbac:define', 'rbac:review');
-      return createAdminRouter({
-        events,
-        catalogue,
-        governance,
-        principalOf: engine.principalOf,
-        require: need,
-        as: onBehalfOf,
+    adminRouter(about = {}) {
+      const { record } = readOptions('adminRouter', about, {
+        record: option.optional(option.fn<NonNullable<AdminRouterOptions['record']>>()),
       });
+      ownPermission('adminRouter', 'rbac:read', 'rbac:grant', 'rbac:define', 'rbac:review');
+      return createAdminRouter(
+        {
+          events,
+          catalogue,
+          governance,
+          principalOf: engine.principalOf,
+          require: need,
+          as: onBehalfOf,
+        },
+        record,
+      );
     },
     authzen(about = {}) {
       ownPermission('authzen', 'rbac:evaluate');

@@ -4,7 +4,13 @@ import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import { onBothExpress } from '@portcullis/test-support';
 import type { ErrorRequestHandler, Express } from 'express';
 import request from 'supertest';
-import { createRbac, definePermissions, memoryRoles, rbacPermissions } from '../src/index.js';
+import {
+  createRbac,
+  definePermissions,
+  memoryRoles,
+  rbacPermissions,
+  type AdminAction,
+} from '../src/index.js';
 import { asUser, database } from './support.js';
 
 const permissions = definePermissions({
@@ -89,10 +95,12 @@ describe('T18: nobody gives what they do not hold', () => {
     ]) {
       await expect(attempt()).rejects.toMatchObject(beyond);
     }
-    // At '*' a role is given to everybody, whatever their tenant: ada's own roles are of none.
-    await expect(ada.defineRole('ada', 'mine', { inherits: ['patron'] })).rejects.toMatchObject(beyond);
-    await rbac.grantRole('setup', 'ada', 'staff', { tenant: '*' });
     await ada.defineRole('ada', 'mine', { inherits: ['patron'] });
+    // What is assigned in a tenant is given there by an edit.
+    await rbac.grantRole('setup', 'tom', 'mine' as never, { tenant: 'north' });
+    await expect(ada.defineRole('ada', 'mine', { inherits: ['staff'] })).rejects.toMatchObject(beyond);
+    await rbac.revokeRole('setup', 'tom', 'mine' as never, { tenant: 'north' });
+    await ada.defineRole('ada', 'mine', { inherits: ['staff'] });
     await ada.defineRole('ada', 'mine', {});
     await ada.revokeRole('ada', 'bob', 'muted'); // Its denial is of what ada holds.
     await rbac.denyPermission('setup', 'ada', 'book:update');
@@ -232,6 +240,33 @@ onBothExpress((express) => {
     expect((await root.put('/admin/rbac/roles/guide').send({ allow: ['book:read'] })).status).toBe(200);
     expect((await root.delete('/admin/rbac/roles/guide')).status).toBe(200);
     expect((await root.put('/admin/rbac/permissions/book:delete').send({ active: false })).status).toBe(200);
+  });
+
+  test('adminRouter() tells a log before and after each change; what cannot be told does not happen', async () => {
+    const { rbac } = await setup();
+    const told: AdminAction[] = [];
+    let full = false;
+    const app = express();
+    app.use(express.json(), asUser('ada'));
+    const record = async (action: AdminAction): Promise<void> => {
+      if (full) throw new Error('the log is full');
+      told.push(action);
+    };
+    app.use('/admin/rbac', rbac.adminRouter({ record }));
+    app.use(problems);
+    await request(app).get('/admin/rbac/roles');
+    expect(
+      (await request(app).put('/admin/rbac/users/eve/roles/patron').send({ reason: 'new' })).status,
+    ).toBe(200);
+    expect((await request(app).put('/admin/rbac/users/eve/roles/books')).status).toBe(403);
+    expect(told.map(({ phase, what, actor, params }) => [phase, what, actor, ...params])).toEqual([
+      ['requested', 'PUT /users/:/roles/:', 'ada', 'eve', 'patron'],
+      ['done', 'PUT /users/:/roles/:', 'ada', 'eve', 'patron'],
+      ['requested', 'PUT /users/:/roles/:', 'ada', 'eve', 'books'],
+    ]);
+    full = true;
+    expect((await request(app).put('/admin/rbac/users/bob/roles/patron')).status).toBe(500);
+    expect(await rbac.rolesOf('bob')).toEqual([]);
   });
 
   test('adminRouter() refuses malformed requests and changes nothing', async () => {

@@ -226,6 +226,43 @@ export function decisions(library: () => OpenLibrary): void {
       );
     });
 
+    test('the roles API is for staff, who give nothing that they do not hold, and says in the log what it does', async () => {
+      const { staff, ann } = library();
+      const path = `/api/roles/users/${ann.id}`;
+      expect((await library().anonymous().get(path)).status).toBe(401);
+      expect((await ann.program.get(path)).status).toBe(403);
+      expect((await ann.program.send('PUT', `${path}/roles/staff`)).status).toBe(403);
+      expect((await staff.program.get(path)).body).toMatchObject({ roles: [{ role: 'patron' }] });
+      const before = await library().stored();
+      // Staff do not evaluate for gateways, nor break glass.
+      for (const name of ['rbac:evaluate', 'rbac:*', '**']) {
+        const refused = await staff.program.send('PUT', `${path}/permissions/${encodeURIComponent(name)}`);
+        expect([name, refused.status]).toEqual([name, 403]);
+      }
+      expect((await library().stored()).split('\n').filter((line) => !line.includes('audit'))).toEqual(
+        before.split('\n').filter((line) => !line.includes('audit')),
+      );
+      const { entries } = await library().house.audit.query({ viewer: 'system', action: 'rbac.*' });
+      expect(entries[0]).toMatchObject({ action: 'rbac.change-requested', actor: { id: staff.id } });
+    });
+
+    test('an access review lists who has which role; who granted it, or has it, does not decide', async () => {
+      const { staff, ann, house } = library();
+      const opened = await staff.program.post('/api/roles/reviews', {
+        reviewers: [staff.id],
+        scope: { users: [ann.id, staff.id] },
+      });
+      expect(opened.status).toBe(200);
+      const { id, items } = opened.body as { id: string; items: { number: number; userId: string }[] };
+      const numberOf = (user: string) => items.find(({ userId }) => userId === user)!.number;
+      const keep = { disposition: 'keep', reason: 'a reader' };
+      const decide = (user: string) =>
+        staff.program.send('PUT', `/api/roles/reviews/${id}/items/${numberOf(user)}`, { json: keep });
+      expect((await decide(ann.id)).status).toBe(200);
+      expect((await decide(staff.id)).status).toBe(409);
+      await expect(house.rbac.closeReview(staff.id, id)).rejects.toMatchObject({ code: 'E_REVIEW_CONFLICT' });
+    });
+
     test('the last staff account cannot lock itself out', async () => {
       const { staff } = library();
       const refused = await staff.browser.submit(`/staff/people/${staff.id}/revoke`, { role: 'staff' });

@@ -16,7 +16,7 @@ async function explained(rbac: Rbac<never>, subject: Subject, permission: string
 
 /**
  * Matchers for `expect.extend(rbacMatchers)`, whose messages say why:
- * `await expect(rbac).toAllow('ann', 'book:read', { owner })`, `await expect(rbac).toDeny(…)`, and
+ * `await expect(rbac).toAllow('ann', 'book:read', { owner })`, `await expect(rbac).toDeny(...)`, and
  * `expect(rbac).toGuardEveryRoute(app, { passes })`.
  */
 export const rbacMatchers = Object.freeze({
