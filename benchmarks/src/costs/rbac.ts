@@ -285,8 +285,9 @@ export const groups: readonly CostGroup[] = [
       costCase<Question>({ name: 'accesscontrol', prepare: drawn, call: accesscontrol }),
     ],
     claims: [
-      { ours: 'rbac.can(), awaited', peer: 'CASL, cached abilities', atMost: 1 / 3 },
-      { ours: 'rbac.can()', peer: 'accesscontrol', atMost: 1 / 50 },
+      { ours: 'rbac.can()', peer: 'CASL, cached abilities', atMost: 1 / 3 },
+      // 1/50 where the facts are in the processor's caches; beside the others' memory, on a busy machine, 1/13.
+      { ours: 'rbac.can()', peer: 'accesscontrol', atMost: 1 / 10 },
     ],
     peers: ['@casl/ability', 'accesscontrol'],
   },
