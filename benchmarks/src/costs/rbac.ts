@@ -85,7 +85,9 @@ class World {
               policyRevision: 1,
               user: {
                 active: true,
-                roles: this.users.get(scope.id)!.map((role) => ({ role, ...at })),
+                roles: this.users
+                  .get((scope as { readonly id: string }).id)!
+                  .map((role) => ({ role, ...at })),
                 rules: [],
               },
             },
