@@ -1,7 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import { vectorsDirectory } from '@portcullis/test-support';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createRbac, definePermissions, memoryRoles, type RoleRecord } from '../src/index.js';
 import { createCatalogue } from '../src/catalogue.js';
 import { findCycle } from '../src/hierarchy.js';
