@@ -103,6 +103,102 @@ onBothExpress((express) => {
     });
   });
 
+  test('csurf#117 #239 #247 #261, csrf-csrf#57 #81: own pages, scripts and programs have nothing to plumb', async () => {
+    await house(express, {}, async (send, self) => {
+      const json = { 'Content-Type': 'application/json' };
+      const multipart = { 'Content-Type': 'multipart/form-data; boundary=x' };
+      for (const headers of [
+        { Origin: self, 'Sec-Fetch-Site': 'same-origin' },
+        { Origin: self, ...multipart },
+        { 'Sec-Fetch-Site': 'none' },
+        { ...json, Authorization: 'Bearer x' },
+        json,
+        {},
+      ]) {
+        expect([headers, (await send({ headers })).status]).toEqual([headers, 200]);
+      }
+    });
+  });
+
+  test('csurf#154 #170 #193: a form with a file brings its token in a field, once the parser before has read it', async () => {
+    const app = express();
+    const token = csrf.token({ keys: KEY });
+    app.use(context({ trustProxy: false }), csrf());
+    app.use((req, _res, next) => {
+      // What multer, or uploads.receive() of validation, leaves behind: fields of the form.
+      const field = /name="_csrf"\r\n\r\n(.*)\r\n/;
+      let text = '';
+      req
+        .on('data', (chunk) => (text += String(chunk)))
+        .on('end', () => {
+          req.body = Object.assign(Object.create(null) as object, {
+            title: 'x',
+            _csrf: field.exec(text)?.[1],
+          });
+          next();
+        });
+    });
+    app.use(token);
+    app.get('/form', (req, res) => void res.send(token.issue(req as never, res as never)));
+    app.use((req, res) => void res.send(Object.keys(req.body as object).join()));
+    app.use(
+      (error: unknown, _req: unknown, res: { writeHead(s: number): { end(): void } }, _next: unknown) => {
+        res.writeHead((error as { status?: number }).status ?? 500).end();
+      },
+    );
+    await onWire(app, async (send) => {
+      const { token: value, cookie } = await page(send);
+      const post = (sent: string) =>
+        send({
+          headers: { Cookie: cookie, 'Content-Type': 'multipart/form-data; boundary=x' },
+          body: `--x\r\nContent-Disposition: form-data; name="_csrf"\r\n\r\n${sent}\r\n--x--\r\n`,
+        });
+      const good = await post(value);
+      expect([good.status, good.text]).toEqual([200, 'title']);
+      expect((await post(`${value.slice(0, -1)}x`)).status).toBe(403);
+    });
+  });
+
+  test('csurf#229: mounted twice, the first page of a new browser works, with one cookie and one token', async () => {
+    const app = express();
+    const token = csrf.token({ keys: KEY });
+    app.use(context({ trustProxy: false }), csrf(), token);
+    app.use((_req, res, next) => {
+      const { locals } = res as unknown as { locals: Record<string, unknown> };
+      locals['seen'] = String(locals['csrfToken']);
+      next();
+    });
+    app.use(token, csrf());
+    app.get('/form', (_req, res) => {
+      const { locals } = res as unknown as { locals: Record<string, unknown> };
+      res.send(`${String(locals['seen'])} ${String(locals['csrfToken'])}`);
+    });
+    app.use((_req, res) => void res.send('CHANGED'));
+    app.use(
+      (error: unknown, _req: unknown, res: { writeHead(s: number): { end(): void } }, _next: unknown) => {
+        res.writeHead((error as { status?: number }).status ?? 500).end();
+      },
+    );
+    await onWire(app, async (send) => {
+      const answer = await send({ method: 'GET', path: '/form' });
+      expect(answer.headers['set-cookie']).toHaveLength(1);
+      for (const value of answer.text.split(' ')) {
+        const headers = { Cookie: cookiesOf(answer), 'X-CSRF-Token': value };
+        expect((await send({ headers })).status).toBe(200);
+      }
+    });
+  });
+
+  test('csrf-csrf#114: without a session nobody has to invent an identifier; each browser is bound by itself', async () => {
+    await house(express, { token: true }, async (send) => {
+      const [ann, bob] = [await page(send), await page(send)];
+      expect(ann.cookie).not.toBe(bob.cookie);
+      const crossed = { Cookie: bob.cookie, 'X-CSRF-Token': ann.token };
+      expect((await send({ headers: crossed })).status).toBe(403);
+      expect((await send({ headers: { Cookie: bob.cookie, 'X-CSRF-Token': bob.token } })).status).toBe(200);
+    });
+  });
+
   test.each<[string, Sent]>([
     ['csurf took a token from the query, where logs and Referer carry it away', { path: '/?_csrf=TOKEN' }],
     ['a token in the query, under the name of the header', { path: '/?x-csrf-token=TOKEN' }],

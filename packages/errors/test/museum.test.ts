@@ -31,6 +31,32 @@ onBothExpress((express) => {
     },
   );
 
+  test.each([
+    ['CVE-2026-4923: several wildcards with a parameter', '/*foo-*bar-:baz', `/${'a-'.repeat(3_900)}`],
+    ['CVE-2026-4923: a wildcard in the middle', '/x/*a-:b/*c/y', `/x/${'a-b/'.repeat(1_950)}`],
+    ['CVE-2026-4926: optional groups', '/{a}{b}{c}{d}{e}{f}{g}:z', `/${'abcdefg'.repeat(1_100)}/`],
+    ['CVE-2026-4926: more of them than can be tried', `/${'{a}'.repeat(14)}:z`, `/${'a'.repeat(7_800)}/`],
+  ])('path-to-regexp %s: ends at once, or the route does not start', async (_id, pattern, path) => {
+    const app = express();
+    try {
+      app.get(pattern, (_req, res) => void res.send('FOUND'));
+    } catch (error) {
+      // Express 5 refuses what would be too much; 4 has another syntax.
+      expect(error).toBeInstanceOf(Error);
+      return;
+    }
+    app.use(notFound(), errorHandler({ logger: false }));
+    const server = secureServer(app as unknown as RequestListener, { drainMs: 100 });
+    const { port } = await server.listen({ port: 0, host: '127.0.0.1' });
+    try {
+      const began = performance.now();
+      expect(await get(port, path)).toMatch(/^HTTP\/1\.1 (?:200|404) /);
+      expect(performance.now() - began).toBeLessThan(10_000);
+    } finally {
+      await server.close();
+    }
+  });
+
   test('express and fastify, seen: what a handler had said of its answer does not describe the error (Content-Encoding: gzip)', async () => {
     const app = express();
     app.get('/', (_req, res) => {

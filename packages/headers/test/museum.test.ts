@@ -139,9 +139,59 @@ onBothExpress((express) => {
   });
 });
 
+onBothExpress((express) => {
+  const listed = 'https://app.example.com';
+  function service() {
+    const app = express();
+    app.use(context({ trustProxy: false }), cors({ origins: [listed], credentials: true }));
+    app.use(((_error, _req, res, _next) => void res.status(403).end()) satisfies ErrorRequestHandler);
+    app.all('/', (_req, res) => void res.send('ok'));
+    return app;
+  }
+
+  test.each<[string, Record<string, string>]>([
+    [
+      'expressjs/cors#106 #105 #429: the answer to an origin that is not listed',
+      { Origin: 'https://evil.example' },
+    ],
+    ['expressjs/cors#348 #332 #428: the answer to a request without an origin', {}],
+    ['an answer to null', { Origin: 'null' }],
+    ['an answer to a listed origin', { Origin: listed }],
+  ])('%s is kept apart by caches', async (_what, headers) => {
+    for (const method of ['get', 'post', 'options'] as const) {
+      const answer = await request(service())[method]('/').set(headers);
+      expect([method, answer.headers['vary']]).toEqual([
+        method,
+        expect.stringMatching(/(?:^|, )Origin(?:,|$)/),
+      ]);
+      // Nothing of the list, nor that there is one, is told to whom it is not for (they say so although they refuse).
+      const told = Object.keys(answer.headers).filter((name) => name.startsWith('access-control-'));
+      expect([method, told.length > 0]).toEqual([method, headers['Origin'] === listed]);
+    }
+  });
+
+  test('expressjs/cors#302 #317: a preflight is kept apart by what it asked for; public data by nothing', async () => {
+    const preflight = await request(service())
+      .options('/')
+      .set({
+        Origin: listed,
+        'Access-Control-Request-Method': 'PUT',
+        'Access-Control-Request-Headers': 'content-type',
+      });
+    expect(preflight.headers['vary']).toMatch(
+      /^Origin, Access-Control-Request-Method, Access-Control-Request-Headers\b/,
+    );
+    const open = express();
+    open.use(context({ trustProxy: false }), cors({ origins: '*' }));
+    open.get('/', (_req, res) => void res.send('ok'));
+    const answer = await request(open).get('/').set('Origin', listed);
+    expect([answer.headers['access-control-allow-origin'], answer.headers['vary']]).toEqual(['*', undefined]);
+  });
+});
+
 describe('expressjs/cors accepts, and ours does not start with', () => {
   test.each([
-    ['every origin, with cookies', { origins: '*', credentials: true }],
+    ['every origin, with cookies (honojs/hono#4813 reflects them all)', { origins: '*', credentials: true }],
     ['every origin that asks', { origins: true }],
     ['an expression that is not anchored', { origins: [/example\.com/] }],
     ['null', { origins: ['null'] }],

@@ -36,7 +36,7 @@ const DRAIN = { bytes: 4 * 2 ** 20, ms: 2000 } as const;
 /**
  * Reads a `multipart/form-data` body (RFC 7578) and writes its files to the spool, chunk by chunk as they come. Memory does
  * not grow with the body. Ends with the first thing that is not allowed; whoever called removes what was written.
- * @throws E_UPLOAD_MALFORMED, E_UPLOAD_TOO_LARGE, E_UPLOAD_TIMEOUT, E_UPLOAD_UNAVAILABLE
+ * @throws E_MEDIA_TYPE, E_BODY_CODING, E_UPLOAD_MALFORMED, E_UPLOAD_TOO_LARGE, E_UPLOAD_TIMEOUT, E_UPLOAD_UNAVAILABLE
  */
 export async function readMultipart(req: SecurityRequest, parts: ReadParts): Promise<Multipart> {
   try {
@@ -51,6 +51,9 @@ async function read(
   req: SecurityRequest,
   { rules, newPath, timeoutMs, idleMs }: ReadParts,
 ): Promise<Multipart> {
+  // Whoever would undo the coding reads another body than is read here.
+  if ((req.headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity')
+    throw errors.E_BODY_CODING({ headers: { 'Accept-Encoding': 'identity' } });
   if (Number(req.headers['content-length'] ?? 0) > rules.maxBytes) throw tooLarge('body');
   const parser = makeParser(req, rules);
   const counts = new Map<string, number>();

@@ -127,7 +127,11 @@ export type ReceiveMiddleware<Files extends string, Fields extends string> = Mid
 };
 
 export interface Uploads {
-  /** Middleware for one route: takes what the rules name and nothing else. @throws OptionError */
+  /**
+   * Middleware for one route: takes what the rules name and nothing else. Text fields become `req.body`, frozen; a field that may
+   * occur more than once is a list.
+   * @throws OptionError
+   */
   receive<const Files extends string, const Fields extends string = never>(
     rules: ReceiveOptions & {
       readonly files: Readonly<Record<Files, unknown>>;
@@ -254,6 +258,8 @@ async function receive(
         );
     };
     context.uploads = collected(files, multipart, rules);
+    // The texts are the body, as of any other form: for validate({ body }) and csrf.token() behind it.
+    req.body = bodyOf(multipart.fields, rules);
     parts.events.emit({ type: 'upload.received', requestId: context.requestId, files: files.length, bytes });
     // What the route has not kept by then is nobody's.
     if (res.closed || res.destroyed) await forget();
@@ -364,6 +370,16 @@ function receivedFile(
         () => false,
       )),
   };
+}
+
+/** Fields that may occur once as texts, others as lists; only those that have come. */
+function bodyOf(fields: Multipart['fields'], rules: Rules): unknown {
+  const body: Record<string, unknown> = Object.create(null);
+  for (const [name, { maxCount }] of rules.fields) {
+    const values = fields.get(name);
+    if (values) body[name] = maxCount === 1 ? values[0] : Object.freeze([...values]);
+  }
+  return Object.freeze(body);
 }
 
 function collected(files: readonly ReceivedFile[], { fields }: Multipart, rules: Rules): Received {

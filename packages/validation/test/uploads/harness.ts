@@ -47,6 +47,7 @@ export interface Answer {
     readonly code?: string;
     readonly problem?: { readonly reason?: string; readonly field?: string };
     readonly files?: readonly Record<string, unknown>[];
+    readonly body?: unknown;
   };
 }
 
@@ -83,12 +84,17 @@ export async function station(
     if (typeof user === 'string') req.security.principal = { kind: 'user', id: user };
     next();
   });
-  app.post('/', receive, (async (req: Request, res: Response) => {
+  const answer = async (req: Request, res: Response): Promise<void> => {
     const { files, fields } = receive.of(req);
     const all = Object.values(files).flat();
     if (req.headers['x-keep'] !== 'no') await Promise.all(all.map((file) => file.keep()));
-    res.json({ files: all.map(({ stream: _stream, keep: _keep, ...facts }) => facts), fields });
-  }) as never);
+    const body: unknown = req.body;
+    res.json({ files: all.map(({ stream: _stream, keep: _keep, ...facts }) => facts), fields, body });
+  };
+  // Express 4 does not wait for promises.
+  app.post('/', receive, (req: Request, res: Response, next: NextFunction) => {
+    answer(req, res).catch(next);
+  });
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
     const {
       code,

@@ -18,6 +18,7 @@ export type StackName =
   | 'Portcullis on Express 4'
   | 'multer, memory storage'
   | 'express.raw()'
+  | 'read and dropped'
   | 'bare pipe'
   | 'busboy, to disk';
 
@@ -38,6 +39,15 @@ export const stacks: Readonly<Record<StackName, Stack>> = {
     const app = express();
     app.post('/', express.raw({ type: () => true, limit: 2 * GIB }), (req, res) => {
       res.json({ size: (req.body as Buffer).length });
+    });
+    return app;
+  },
+  // What Node.js itself needs to see a body.
+  'read and dropped': async () => {
+    const app = express();
+    app.post('/', (req, res) => {
+      let size = 0;
+      req.on('data', (chunk: Buffer) => (size += chunk.length)).on('end', () => res.json({ size }));
     });
     return app;
   },
