@@ -84,17 +84,17 @@ export async function station(
     if (typeof user === 'string') req.security.principal = { kind: 'user', id: user };
     next();
   });
-  const answer = async (req: Request, res: Response): Promise<void> => {
-    const { files, fields } = receive.of(req);
-    const all = Object.values(files).flat();
-    if (req.headers['x-keep'] !== 'no') await Promise.all(all.map((file) => file.keep()));
-    const body: unknown = req.body;
-    res.json({ files: all.map(({ stream: _stream, keep: _keep, ...facts }) => facts), fields, body });
-  };
-  // Express 4 does not wait for promises.
-  app.post('/', receive, (req: Request, res: Response, next: NextFunction) => {
-    answer(req, res).catch(next);
-  });
+  app.post('/', receive, (async (req: Request, res: Response, next: NextFunction) => {
+    try {
+      const { files, fields } = receive.of(req);
+      const all = Object.values(files).flat();
+      if (req.headers['x-keep'] !== 'no') await Promise.all(all.map((file) => file.keep()));
+      const body: unknown = req.body;
+      res.json({ files: all.map(({ stream: _stream, keep: _keep, ...facts }) => facts), fields, body });
+    } catch (error) {
+      next(error); // Express 4 does not wait for promises.
+    }
+  }) as never);
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
     const {
       code,
