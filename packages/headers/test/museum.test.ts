@@ -171,13 +171,11 @@ onBothExpress((express) => {
   });
 
   test('expressjs/cors#302 #317: a preflight is kept apart by what it asked for; public data by nothing', async () => {
-    const preflight = await request(service())
-      .options('/')
-      .set({
-        Origin: listed,
-        'Access-Control-Request-Method': 'PUT',
-        'Access-Control-Request-Headers': 'content-type',
-      });
+    const preflight = await request(service()).options('/').set({
+      Origin: listed,
+      'Access-Control-Request-Method': 'PUT',
+      'Access-Control-Request-Headers': 'content-type',
+    });
     expect(preflight.headers['vary']).toMatch(
       /^Origin, Access-Control-Request-Method, Access-Control-Request-Headers\b/,
     );
