@@ -1,5 +1,5 @@
 import type { Middleware } from '@portcullis/core';
-import { validOf, type Schemas } from '@portcullis/validation';
+import { validOf, type JsonSchema, type Schemas } from '@portcullis/validation';
 import type { Request } from 'express';
 import { acting, idOf } from './acting.js';
 import { addBook, findBook, searchBooks } from './books.js';
@@ -7,7 +7,19 @@ import type { House, LibraryRbac } from './house.js';
 import { lend, takeBack } from './lending.js';
 import { loansOf, openLoans } from './loans.js';
 import { BookUnknown } from './problems.js';
-import { auditSchema, bookIdSchema, bookSchema, loanSchema, searchSchema, uuidSchema } from './schemas.js';
+import {
+  auditAnswer,
+  auditSchema,
+  bookAnswer,
+  bookIdSchema,
+  bookPageAnswer,
+  bookSchema,
+  loanAnswer,
+  loanSchema,
+  loansAnswer,
+  searchSchema,
+  uuidSchema,
+} from './schemas.js';
 
 export interface ApiRoute {
   readonly method: 'get' | 'post';
@@ -18,6 +30,8 @@ export interface ApiRoute {
   /** For the document: what the answer itself may refuse, by status. */
   readonly refusals?: Readonly<Record<number, string>>;
   readonly input?: Schemas;
+  /** The form of a success; what has another one is answered with 500 and does not leave. */
+  readonly output: JsonSchema;
   guard(rbac: LibraryRbac): Middleware;
   answer(house: House, req: Request): Promise<unknown>;
 }
@@ -37,6 +51,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     summary: 'Search books by title, author or ISBN',
     success: 200,
     input: search,
+    output: bookPageAnswer,
     guard: (rbac) => rbac.public('the catalogue is open to everybody'),
     async answer(house, req) {
       const { q, page } = validOf(search, req).query;
@@ -50,6 +65,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     success: 200,
     refusals: { 404: 'There is no such book' },
     input: oneBook,
+    output: bookAnswer,
     guard: (rbac) => rbac.public('the catalogue is open to everybody'),
     async answer(house, req) {
       const book = await acting(house, req, (tx) => findBook(tx, validOf(oneBook, req).params.id));
@@ -64,6 +80,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     success: 201,
     refusals: { 409: 'A book with this ISBN is in the library already' },
     input: newBook,
+    output: bookAnswer,
     guard: (rbac) => rbac.requirePermission('book:create'),
     async answer(house, req) {
       const { body } = validOf(newBook, req);
@@ -85,6 +102,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     path: '/loans',
     summary: 'Your loans',
     success: 200,
+    output: loansAnswer,
     guard: (rbac) => rbac.requirePermission('loan:read', { owner: self }),
     answer: (house, req) => acting(house, req, async (tx) => ({ loans: await loansOf(tx, idOf(req)) })),
   },
@@ -93,6 +111,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     path: '/loans/open',
     summary: 'All open loans',
     success: 200,
+    output: loansAnswer,
     guard: (rbac) => rbac.requirePermission('loan:read:any'),
     answer: (house, req) => acting(house, req, async (tx) => ({ loans: await openLoans(tx) })),
   },
@@ -106,6 +125,7 @@ export const apiRoutes: readonly ApiRoute[] = [
       409: 'No copy left, five books already, or this one among them',
     },
     input: newLoan,
+    output: loanAnswer,
     guard: (rbac) => rbac.requirePermission('loan:create'),
     answer: (house, req) => lend(house, req, validOf(newLoan, req).body.bookId, idOf(req)),
   },
@@ -116,6 +136,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     success: 200,
     refusals: { 404: 'There is no such open loan' },
     input: oneLoan,
+    output: loanAnswer,
     guard: (rbac) => rbac.requireAnyPermission(['loan:return:own', 'loan:return:any'], { owner: self }),
     answer: (house, req) => takeBack(house, req, validOf(oneLoan, req).params.id),
   },
@@ -125,6 +146,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     summary: 'What happened: your own entries, all of them for staff',
     success: 200,
     input: log,
+    output: auditAnswer,
     guard: (rbac) => rbac.requirePermission('audit:read', { owner: self }),
     async answer({ audit, rbac }, req) {
       const { action, cursor } = validOf(log, req).query;

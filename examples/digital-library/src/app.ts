@@ -90,8 +90,9 @@ export function createApp(house: House): Express {
   );
   app.use('/api/roles', rbac.adminRouter({ record: recordAdministration(audit) }));
   app.use('/api', api(house), notFound());
+  app.use(coverPages(house)); // Before the tokens of forms: its form carries one beside a file, and is read by the route.
   app.use(house.formToken); // Behind the API, whose clients keep no cookies of forms.
-  app.use(accountPages(house), bookPages(house), coverPages(house), loanPages(house));
+  app.use(accountPages(house), bookPages(house), loanPages(house));
   app.use('/staff', staffPages(house));
 
   app.use(notFound());

@@ -1,4 +1,4 @@
-/** What comes in, by form. JSON bodies are read as they are, forms and addresses by declared type. */
+/** What comes in and what the API answers, by form. JSON bodies are read as they are, forms and addresses by declared type. */
 
 const text = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength }) as const;
 
@@ -81,4 +81,77 @@ export const auditSchema = {
     action: { type: 'string', maxLength: 80, pattern: '^[a-z0-9.*-]*$' },
     cursor: { type: 'string', maxLength: 200, pattern: '^[A-Za-z0-9_=.:-]*$' },
   },
+} as const;
+
+/** What the API answers; a member that is not listed here never leaves, whatever a query has selected. */
+const time = { type: 'string', format: 'date-time' } as const;
+const id = { type: 'string' } as const;
+
+export const bookAnswer = {
+  title: 'Book',
+  type: 'object',
+  properties: {
+    id,
+    isbn13: { type: 'string', format: 'isbn13' },
+    title: { type: 'string' },
+    authors: { type: 'string' },
+    year: { type: ['integer', 'null'] },
+    copies: { type: 'integer', minimum: 0 },
+    available: { type: 'integer', minimum: 0 },
+  },
+  required: ['id', 'isbn13', 'title', 'authors', 'year', 'copies', 'available'],
+} as const;
+
+export const bookPageAnswer = {
+  title: 'BookPage',
+  type: 'object',
+  properties: {
+    books: { type: 'array', items: bookAnswer, maxItems: 20 },
+    total: { type: 'integer', minimum: 0 },
+    number: { type: 'integer', minimum: 1 },
+    pages: { type: 'integer', minimum: 1 },
+  },
+  required: ['books', 'total', 'number', 'pages'],
+} as const;
+
+export const loanAnswer = {
+  title: 'Loan',
+  type: 'object',
+  properties: {
+    id,
+    bookId: id,
+    title: { type: 'string' },
+    patronId: { type: 'string' },
+    borrowedAt: time,
+    dueAt: time,
+    returnedAt: { anyOf: [time, { type: 'null' }] },
+  },
+  required: ['id', 'bookId', 'title', 'patronId', 'borrowedAt', 'dueAt', 'returnedAt'],
+} as const;
+
+export const loansAnswer = {
+  title: 'Loans',
+  type: 'object',
+  properties: { loans: { type: 'array', items: loanAnswer, maxItems: 500 } },
+  required: ['loans'],
+} as const;
+
+/** Entries are open: what an action says about itself is its own. */
+export const auditAnswer = {
+  title: 'AuditPage',
+  type: 'object',
+  properties: {
+    entries: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { id, time, kind: { type: 'string' }, action: { type: 'string' } },
+        required: ['id', 'time', 'kind', 'action'],
+        additionalProperties: true,
+      },
+      maxItems: 500,
+    },
+    next: { type: 'string' },
+  },
+  required: ['entries'],
 } as const;

@@ -12,12 +12,8 @@ export function api(house: House): Router {
     router[route.method](
       route.path,
       route.guard(house.rbac),
-      ...(route.input ? [validate(route.input)] : []),
-      async (req, res) => {
-        const result = await route.answer(house, req);
-        if (result === undefined) res.status(204).end();
-        else res.status(route.success).json(result);
-      },
+      validate({ ...route.input, response: { [route.success]: route.output } }),
+      async (req, res) => void res.status(route.success).json(await route.answer(house, req)),
     );
   }
   return router;

@@ -16,6 +16,7 @@ export function coverPages(house: House): Router {
   const router = Router();
   const upload = covers.uploads.receive({
     files: { cover: { kinds: ['png', 'jpeg', 'webp'], maxBytes: 2_000_000 } },
+    fields: { _csrf: { maxBytes: 200 } },
   });
 
   router.get(
@@ -39,6 +40,7 @@ export function coverPages(house: House): Router {
     rbac.requirePermission('book:update'),
     validate(oneBook),
     upload,
+    house.formToken, // Here and not in app.ts: the token of a browser too old for csrf() stands in the form that was just read.
     async (req, res) => {
       const { id } = validOf(oneBook, req).params;
       const [file] = upload.of(req).files.cover;

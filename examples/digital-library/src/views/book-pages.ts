@@ -53,18 +53,18 @@ export function bookDetail(formToken: Html | undefined, book: Book, viewer: View
     ${
       viewer.isStaff &&
       html`<p><a class="button" href="/staff/books/${book.id}/edit">Edit this book</a></p>
-        ${coverForm(book)}`
+        ${coverForm(formToken, book)}`
     }`;
 }
 
-// Without a token: a file is read behind the check of tokens, so an old browser cannot upload.
-function coverForm(book: Book): Html {
+function coverForm(formToken: Html | undefined, book: Book): Html {
   return html`<form
     method="post"
     action="/staff/books/${book.id}/cover"
     enctype="multipart/form-data"
     class="stacked"
   >
+    ${formToken}
     <div class="field">
       <label for="cover">Cover</label>
       <p class="hint" id="cover-hint">A PNG, JPEG or WebP picture of at most 2 MB</p>

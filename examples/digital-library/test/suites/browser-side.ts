@@ -164,6 +164,7 @@ export function browserSide(library: () => OpenLibrary): void {
         [library().anonymous(), '/sign-in'],
         [library().anonymous(), '/register'],
         [ann.browser, '/books/1'],
+        [staff.browser, '/books/1'],
         [staff.browser, '/staff/books/new'],
         [staff.browser, '/staff/people'],
       ] as const;
@@ -173,6 +174,30 @@ export function browserSide(library: () => OpenLibrary): void {
         expect([path, forms.length > 0]).toEqual([path, true]);
         for (const form of forms) expect(form).toContain('name="_csrf"');
       }
+    });
+
+    test('an old browser uploads a cover with the token of its page, beside the file, and not without it', async () => {
+      const { staff } = library();
+      const book = await addBook(library(), { title: 'A book with an old browser' });
+      const page = await staff.browser.get(`/books/${book.id}`);
+      const token = /action="\/staff\/books\/\d+\/cover"[^]*?name="_csrf" value="([^"]+)"/.exec(
+        page.text,
+      )![1]!;
+      const { raw, headers } = upload(PNG, 'a.png', 'image/png');
+      const field = (value: string): Buffer =>
+        Buffer.from(`--cut\r\nContent-Disposition: form-data; name="_csrf"\r\n\r\n${value}\r\n`);
+      const type = { 'content-type': headers['content-type'] };
+      const send = (...parts: Buffer[]) =>
+        staff.browser.send('POST', `/staff/books/${book.id}/cover`, {
+          headers: type,
+          raw: Buffer.concat([...parts, raw]),
+        });
+      const before = await library().stored();
+      for (const parts of [[], [field('made-up')], [field(token), field(token)]])
+        expect([403, 413]).toContain((await send(...parts)).status);
+      expect(await library().stored()).toBe(before);
+      expect((await send(field(token))).status).toBe(303);
+      expect((await library().anonymous().get(`/books/${book.id}/cover`)).status).toBe(200);
     });
 
     test('a cover is a picture that staff upload; it is handed out so that nothing of it runs', async () => {
