@@ -18,6 +18,7 @@ import type { OpenApiDocument } from '@portcullis/validation/openapi';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { fileURLToPath } from 'node:url';
 import type { House } from './house.js';
+import { limits } from './limits.js';
 import { openApiDocument } from './openapi.js';
 import { recordAdministration } from './role-log.js';
 import { accountPages } from './routes/account-pages.js';
@@ -32,6 +33,7 @@ import { errorPage } from './views/error-page.js';
 /** The whole posture of the library, from top to bottom: what a request passes, in this order. */
 export function createApp(house: House): Express {
   const { auth, audit, rbac, events, windows, origin, trustProxy } = house;
+  const { perMinute } = limits;
   const app = express();
   app.set('trust proxy', trustProxy);
   app.set('query parser', 'simple');
@@ -51,7 +53,7 @@ export function createApp(house: House): Express {
   // Before csrf(): browsers send reports on their own account. What they tell ends in the audit log (report-log.ts).
   app.use(
     '/reports',
-    rateLimit({ name: 'reports', limit: 60, window: '1m', store: windows, events }),
+    rateLimit({ name: 'reports', limit: perMinute.reports, window: '1m', store: windows, events }),
     reportEndpoint({ events, ...(origin ? { origins: [origin.origin] } : {}) }),
   );
   app.use(csrf({ events, ...(origin ? { trustedOrigins: [origin.origin] } : {}) }));
@@ -66,7 +68,7 @@ export function createApp(house: House): Express {
   );
 
   // How often, how much, and who.
-  app.use(rateLimit({ name: 'address', limit: 600, window: '1m', store: windows, events }));
+  app.use(rateLimit({ name: 'address', limit: perMinute.address, window: '1m', store: windows, events }));
   app.use(auth.wellKnown());
   app.use(
     '/assets',
@@ -77,7 +79,16 @@ export function createApp(house: House): Express {
   app.use(strictJson({ otherTypes: 'pass', events }), strictForm({ otherTypes: 'pass', events }));
   app.use(auth.authenticate());
   app.use(noStore({ when: 'always' })); // Every page says who looks at it, if only by its menu.
-  app.use(rateLimit({ name: 'person', by: 'principal', limit: 1200, window: '1m', store: windows, events }));
+  app.use(
+    rateLimit({
+      name: 'person',
+      by: 'principal',
+      limit: perMinute.person,
+      window: '1m',
+      store: windows,
+      events,
+    }),
+  );
 
   // What can be done. Every route says who may; the library does not start with one that says nothing.
   let description: OpenApiDocument | undefined;
@@ -86,7 +97,14 @@ export function createApp(house: House): Express {
   });
   app.use(
     ['/sign-in', '/register', '/api/auth/sign-in', '/api/auth/register', '/api/auth/password'],
-    rateLimit({ name: 'attempts', limit: 30, window: '1m', skip: isReading, store: windows, events }),
+    rateLimit({
+      name: 'attempts',
+      limit: perMinute.attempts,
+      window: '1m',
+      skip: isReading,
+      store: windows,
+      events,
+    }),
   );
   app.use('/api/roles', rbac.adminRouter({ record: recordAdministration(audit) }));
   app.use('/api', api(house), notFound());

@@ -1,6 +1,7 @@
 import { sql, type Events, type SqlClient } from '@portcullis/core';
 import { createUploads, diskSink, type DiskSink, type Uploads } from '@portcullis/validation/uploads';
 import { join } from 'node:path';
+import { limits } from './limits.js';
 
 export interface Cover {
   readonly key: string;
@@ -16,7 +17,10 @@ export interface Covers {
 
 export function createCovers(directory: string, events: Events): Covers {
   const files = diskSink({ directory: join(directory, 'covers') });
-  return { files, uploads: createUploads({ sink: files, pictures: { maxPixels: 20_000_000 }, events }) };
+  return {
+    files,
+    uploads: createUploads({ sink: files, pictures: { maxPixels: limits.cover.maxPixels }, events }),
+  };
 }
 
 /** Undefined if there is no such book, or if it has no cover. */

@@ -5,12 +5,13 @@ import { createRedactor } from '@portcullis/redact';
 import { createApp } from './app.js';
 import { runCommand } from './command.js';
 import { openHouse } from './house.js';
+import { limits } from './limits.js';
 import { loadSettings } from './settings.js';
 
 await runCommand(async () => {
   const config = loadSettings();
   const house = await openHouse(config.values, { production: config.production });
-  const server = secureServer(createApp(house));
+  const server = secureServer(createApp(house), { limits: limits.server, timeouts: limits.timeouts });
   guardProcess({
     logger: console,
     redact: createRedactor().redact,

@@ -5,6 +5,7 @@ import { acting, idOf } from '../acting.js';
 import { findBook } from '../books.js';
 import { coverOf, setCover } from '../covers.js';
 import type { House } from '../house.js';
+import { limits } from '../limits.js';
 import { BookUnknown, CoverUnknown } from '../problems.js';
 import { bookIdSchema } from '../schemas.js';
 
@@ -15,7 +16,7 @@ export function coverPages(house: House): Router {
   const { rbac, audit, covers } = house;
   const router = Router();
   const upload = covers.uploads.receive({
-    files: { cover: { kinds: ['png', 'jpeg', 'webp'], maxBytes: 2_000_000 } },
+    files: { cover: { kinds: ['png', 'jpeg', 'webp'], maxBytes: limits.cover.maxBytes } },
     fields: { _csrf: { maxBytes: 200 } },
   });
 
