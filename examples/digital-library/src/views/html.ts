@@ -1,3 +1,5 @@
+import { escapeHtml } from '@portcullis/validation/encode';
+
 /**
  * Markup that is safe to send. Made by the {@link html} tag only, which escapes every value for text and quoted
  * attribute values; a value that is itself Html is taken as it is. Write attributes in double quotes, and never put a
@@ -33,16 +35,4 @@ function render(value: HtmlValue): string {
   if (value instanceof Html) return value.toString();
   if (Array.isArray(value)) return (value as readonly HtmlValue[]).map(render).join('');
   return escapeHtml(String(value));
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
 }
