@@ -11,7 +11,7 @@ import {
   secureCookies,
   securityHeaders,
 } from '@portcullis/headers';
-import { context, rateLimit } from '@portcullis/rate-limit';
+import { context, policies, rateLimit, rateLimits } from '@portcullis/rate-limit';
 import { createRedactor } from '@portcullis/redact';
 import { strictForm, strictJson } from '@portcullis/validation';
 import type { OpenApiDocument } from '@portcullis/validation/openapi';
@@ -106,6 +106,13 @@ export function createApp(house: House): Express {
       events,
     }),
   );
+  // Those who sign in rightly share an address with a whole school; those who do not are few.
+  app.use(
+    ['/sign-in', '/api/auth/sign-in'],
+    rateLimit({ ...policies.login, onlyFailures: true, skip: isReading, store: windows, events }),
+  );
+  // Programs; people read pages.
+  app.use('/api', rateLimits([policies.anonymous, policies.user], { store: windows, events }));
   app.use('/api/roles', rbac.adminRouter({ record: recordAdministration(audit) }));
   app.use('/api', api(house), notFound());
   app.use(coverPages(house)); // Before the tokens of forms: its form carries one beside a file, and is read by the route.

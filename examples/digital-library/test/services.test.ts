@@ -111,12 +111,12 @@ describeWithPostgres('two processes of the library', () => {
       for (let n = 0; n < 40; n++) {
         const { status: code } = await guesser
           .at(n % 2 === 0 ? one.url : two.url)
-          .submit('/sign-in', { email: '', password: '' });
+          .submit('/register', { email: '', password: '' });
         seen.push(code);
       }
       expect(new Set(seen)).toEqual(new Set([400, 429]));
       expect(seen.slice(0, 30)).toEqual(Array.from({ length: 30 }, () => 400));
-      expect((await new Client(two.url).submit('/sign-in', {})).status).toBe(400);
+      expect((await new Client(two.url).submit('/register', {})).status).toBe(400);
     });
 
     describe.each(['running', 'paused'])('with Redis %s', (state) => {

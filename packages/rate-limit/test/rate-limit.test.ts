@@ -11,7 +11,7 @@ import {
   type LimitStore,
 } from '../src/index.js';
 import { MemoryMeters } from '../src/memory-meters.js';
-import { windowMeter } from '../src/meter.js';
+import { rateMeter, windowMeter } from '../src/meter.js';
 import { appOf, handClock, problems, recorded } from './support.js';
 
 test('every error code of the package has a factory that carries its code', () => {
@@ -380,6 +380,32 @@ describe('windows in memory', () => {
     clock.advance(120_000);
     expect(meters.hit(meter, 'newcomer').hits).toBe(1);
     expect(meters.size).toBe(1);
+  });
+
+  test('a clock that is set back gives nothing twice', () => {
+    let now = 1_000_000;
+    const clock = { now: () => now, monotonic: () => now };
+    const meter = rateMeter('test', { count: 1, perMs: 1000 }, 4, 'test');
+    const meters = new MemoryMeters([meter], {
+      maxKeys: 100,
+      clock,
+      seed: [7, 8],
+      onOverflow: () => undefined,
+    });
+    const admitted = (times: number): number => {
+      let passed = 0;
+      for (let i = 0; i < times; i++)
+        if (meters.take([{ meter, key: 'ann', tag: 'ann', cost: 1, limit: 5 }])[0]!.admitted) passed++;
+      return passed;
+    };
+    expect(admitted(4)).toBe(4);
+    now -= 1000;
+    expect(admitted(10)).toBe(1);
+    // This second has run out before.
+    now += 1000;
+    expect(admitted(10)).toBe(0);
+    now += 1000;
+    expect(admitted(10)).toBe(1);
   });
 
   test('a window ends on time, whichever generation its key is in', () => {

@@ -204,9 +204,43 @@ onBothExpress((express) => {
       }
     });
 
-    test('api: 10 a second, 20 more at once; login: 5 a minute, 5 more at once', () => {
+    test('api: 20 more at once and then 10 a second, by address', async () => {
+      const clock = handClock();
+      const app = limited({ ...policies.api, clock });
+      expect(await admitted(app, 25)).toBe(21);
+      clock.advance(1000);
+      expect(await admitted(app, 15)).toBe(10);
+      expect(await admitted(app, 1, '203.0.113.10')).toBe(1);
       expect(stageOf(rateLimit(policies.api))?.detail).toBe('api 10/s burst 20');
+    });
+
+    test('login: 5 more at once and then 5 a minute, by address, with a wait that is honest', async () => {
+      const clock = handClock();
+      const app = limited({ ...policies.login, clock });
+      expect(await admitted(app, 10)).toBe(6);
+      expect((await get(app)).headers['retry-after']).toBe('12');
+      clock.advance(11_999);
+      expect(await admitted(app, 1)).toBe(0);
+      clock.advance(1);
+      expect(await admitted(app, 3)).toBe(1);
+      clock.advance(60_000);
+      expect(await admitted(app, 10)).toBe(5);
       expect(stageOf(rateLimit(policies.login))?.detail).toBe('login 5/min burst 5');
+    });
+
+    test('login with onlyFailures: those who sign in rightly are not counted, those who guess are', async () => {
+      const app = limited({ ...policies.login, onlyFailures: true, clock: handClock() });
+      const server = app.listen(0);
+      const attempt = async (code: number): Promise<number> =>
+        (await request(server).post(`/status/${code}`).set('X-Forwarded-For', '203.0.113.9')).status;
+      try {
+        for (let i = 0; i < 20; i++) expect(await attempt(200)).toBe(200);
+        const seen: number[] = [];
+        for (let i = 0; i < 8; i++) seen.push(await attempt(401));
+        expect(seen).toEqual([401, 401, 401, 401, 401, 401, 429, 429]);
+      } finally {
+        server.close();
+      }
     });
   });
 

@@ -6,6 +6,7 @@ import { startRedis } from '@portcullis/test-support/servers';
 import { Redis } from 'ioredis';
 import type { Section } from './limits/claim.js';
 import { proveGcra } from './limits/gcra.js';
+import { proveMemory } from './limits/memory.js';
 import { proveOutages } from './limits/outages.js';
 import { proveProcesses } from './limits/processes.js';
 import { report } from './limits/report.js';
@@ -17,6 +18,7 @@ const parts: Record<string, (url: string, short: boolean) => Promise<Section>> =
   gcra: proveGcra,
   processes: proveProcesses,
   outages: proveOutages,
+  memory: proveMemory,
 };
 
 const started = performance.now();

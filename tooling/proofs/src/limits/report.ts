@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+import { markdownTable } from '../markdown-table.js';
 import type { Section } from './claim.js';
 
 export function report(sections: readonly Section[], seconds: number, redis: string): string {
@@ -15,11 +16,12 @@ export function report(sections: readonly Section[], seconds: number, redis: str
     'Each claim stands beside controls: something known to be wrong, which the same harness must find, or the proof proves nothing.',
   ];
   for (const { title, note, claims } of sections) {
-    lines.push('', `## ${title}`, '', note, '', '| claim | measured | holds |', '| --- | --- | --- |');
-    for (const { what, measured, holds } of claims)
-      lines.push(
-        `| ${what.replaceAll('|', '\\|')} | ${measured} | ${holds ? (what.startsWith('control') ? 'found' : 'yes') : '**no**'} |`,
-      );
+    const rows = claims.map(({ what, measured, holds }) => [
+      what.replaceAll('|', '\\|'),
+      measured,
+      holds ? (what.startsWith('control') ? 'found' : 'yes') : '**no**',
+    ]);
+    lines.push('', `## ${title}`, '', note, '', markdownTable(['claim', 'measured', 'holds'], rows));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -1,0 +1,22 @@
+// The transformer of the tests with one change: the source of a mutant is changed before it is compiled. Nothing on the
+// disk changes.
+'use strict';
+const swc = require('@swc/jest');
+
+module.exports = {
+  createTransformer({ swc: options, mutant }) {
+    const inner = swc.createTransformer(options);
+    const changed = (source, file) => {
+      if (!mutant || file !== mutant.path) return source;
+      if (source.split(mutant.from).length !== 2)
+        throw new Error(`Not exactly once in ${file}: ${mutant.from}`);
+      return source.replace(mutant.from, () => mutant.to);
+    };
+    return {
+      canInstrument: inner.canInstrument,
+      getCacheKey: (source, file, rest) => inner.getCacheKey(changed(source, file), file, rest),
+      process: (source, file, rest) => inner.process(changed(source, file), file, rest),
+      processAsync: (source, file, rest) => inner.processAsync(changed(source, file), file, rest),
+    };
+  },
+};
