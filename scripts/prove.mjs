@@ -15,6 +15,7 @@ const proofs = {
   worlds: { home: 'tooling/proofs', file: 'src/worlds.ts' },
   coherence: { home: 'tooling/proofs', file: 'src/coherence.ts' },
   limits: { home: 'tooling/proofs', file: 'src/limits.ts' },
+  malformed: { home: 'tooling/proofs', file: 'src/malformed.ts' },
   mutants: { home: 'tooling/proofs', file: 'src/mutants.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },

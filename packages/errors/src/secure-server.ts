@@ -133,7 +133,8 @@ export function secureServer(app: RequestListener, options: SecureServerOptions 
     keepAliveTimeout: timeouts.keepAlive,
     connectionsCheckingInterval: timeouts.check,
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // Asked for below: Node's own answer is none of ours.
+    requireHostHeader: false,
   };
   const server: Server = tls
     ? createHttpsServer({ ...settings, ...tls, handshakeTimeout: timeouts.handshake })
@@ -147,7 +148,7 @@ export function secureServer(app: RequestListener, options: SecureServerOptions 
   const refusals = createServerRefusals(events, random);
   const receive = (req: IncomingMessage, res: ServerResponse, ready?: () => void): void => {
     connections.began(req, res);
-    const reason = excessOf(req, limits);
+    const reason = objectionTo(req, limits);
     if (reason !== undefined) {
       refusals.refuse(req, res, reason);
       return;
@@ -210,9 +211,20 @@ function serve(app: RequestListener, req: IncomingMessage, res: ServerResponse):
 
 type Limits = ReturnType<typeof readAll>['limits'];
 
-function excessOf(req: IncomingMessage, limits: Limits): Answered | undefined {
+function objectionTo(req: IncomingMessage, limits: Limits): Answered | undefined {
+  // RFC 9112 section 3.2: one Host line, no more and no less. Node takes the first of several.
+  if (hostLines(req.rawHeaders) !== 1 && req.httpVersion === '1.1') return 'malformed';
   if ((req.url ?? '').length > limits.url) return 'url-too-long';
   return req.rawHeaders.length > 2 * limits.headers ? 'headers-too-large' : undefined;
+}
+
+function hostLines(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') count++;
+  }
+  return count;
 }
 
 /** What Node's parser and its time-outs say. */

@@ -105,6 +105,8 @@ describe('every refusal of the server is a problem document', () => {
       'E_HEADERS_TOO_LARGE',
     ],
     ['a body that says it is too long', `${POST}Content-Length: 10485761\r\n\r\n`, 413, 'E_BODY_TOO_LARGE'],
+    ['no host', 'GET / HTTP/1.1\r\n\r\n', 400, 'E_REQUEST_MALFORMED'],
+    ['two hosts', 'GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n', 400, 'E_REQUEST_MALFORMED'],
     ['an expectation', 'GET / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n', 417, 'E_EXPECTATION_FAILED'],
     ['CONNECT', 'CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'E_METHOD_NOT_ALLOWED'],
     ['TRACK', 'TRACK / HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'E_METHOD_NOT_ALLOWED'],
