@@ -268,20 +268,14 @@ const bodies: readonly Attack[] = [
     `Content-Type: multipart/form-data; boundary=${'x'.repeat(1000)}`,
   ),
   body('10 MB', `{"a":"${'x'.repeat(10_000_000)}"}`),
-  ...[
-    'a=%',
-    'a=%ff%fe',
-    `${'a=1&'.repeat(50_000)}`,
-    `${'a[b]'.repeat(5000)}=1`,
-    '__proto__[x]=1',
-    'a=%00',
-  ].map((text, i) =>
-    refuse(
-      ['half an escape', 'no UTF-8', '50,000 fields', '5,000 brackets', 'a prototype', 'NUL'][i]! +
-        ' in a form',
-      (places) =>
-        `POST ${places.form} HTTP/1.1\r\n${head(places, 'Content-Type: application/x-www-form-urlencoded', `Content-Length: ${text.length}`)}${text}`,
-    ),
+  ...['a=%', 'a=%ff%fe', 'a=1&'.repeat(50_000), `${'a[b]'.repeat(5000)}=1`, '__proto__[x]=1', 'a=%00'].map(
+    (text, i) =>
+      refuse(
+        ['half an escape', 'no UTF-8', '50,000 fields', '5,000 brackets', 'a prototype', 'NUL'][i]! +
+          ' in a form',
+        (places) =>
+          `POST ${places.form} HTTP/1.1\r\n${head(places, 'Content-Type: application/x-www-form-urlencoded', `Content-Length: ${text.length}`)}${text}`,
+      ),
   ),
   answer('GET with a body', (places) => `${get(places, places.page, JSON_TYPE, 'Content-Length: 7')}${BODY}`),
   refuse(

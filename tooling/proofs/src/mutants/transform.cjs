@@ -7,10 +7,10 @@ module.exports = {
   createTransformer({ swc: options, mutant }) {
     const inner = swc.createTransformer(options);
     const changed = (source, file) => {
-      if (!mutant || file !== mutant.path) return source;
+      if (!mutant || file !== mutant.path) return String(source);
       if (source.split(mutant.from).length !== 2)
         throw new Error(`Not exactly once in ${file}: ${mutant.from}`);
-      return source.replace(mutant.from, () => mutant.to);
+      return String(source).replace(String(mutant.from), () => String(mutant.to));
     };
     return {
       canInstrument: inner.canInstrument,
