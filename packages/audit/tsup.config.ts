@@ -1,3 +1,9 @@
 import { bundle } from '../../tsup.preset.js';
 
-export default bundle(['src/index.ts', 'src/postgres.ts', 'src/winston.ts']);
+const [command] = bundle(['src/cli/bin.ts', 'src/cli/scan-worker.ts']);
+
+export default [
+  ...bundle(['src/index.ts', 'src/postgres.ts', 'src/winston.ts']),
+  // The command is a module of its own, in one format.
+  command,
+];

@@ -121,9 +121,11 @@ export class Chain {
     const next = due ? newKey(this.#deps, state.number) : key;
     if (due) add(ownEntry(this.#deps, 'writer.key-changed', { key: next!.publicKey }));
     const signature = key
-      ? sign(null, batchStatement(log, this.writer, state.number - 1, state.head), key.privateKey).toString(
-          'base64',
-        )
+      ? sign(
+          null,
+          batchStatement(log, this.writer, state.number - 1, state.head.toString('base64')),
+          key.privateKey,
+        ).toString('base64')
       : '';
     state.key = next;
     return { writer: this.writer, first, bodies, leaves: Buffer.concat(leaves), signature, sealed, outbox };

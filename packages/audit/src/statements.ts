@@ -8,7 +8,7 @@ export function writerStatement(log: string, writer: string, publicKey: string):
   return Buffer.from(`portcullis-audit writer v1\n${log}\n${writer}\n${publicKey}\n`);
 }
 
-/** By the writer's key: the entry of this number has this leaf hash, and through the chain all before it. */
-export function batchStatement(log: string, writer: string, number: number, head: Buffer): Buffer {
-  return Buffer.from(`portcullis-audit batch v1\n${log}\n${writer}\n${number}\n${head.toString('base64')}\n`);
+/** By the writer's key: the entry of this number has this leaf hash (base64), and through the chain all before it. */
+export function batchStatement(log: string, writer: string, number: number, head: string): Buffer {
+  return Buffer.from(`portcullis-audit batch v1\n${log}\n${writer}\n${number}\n${head}\n`);
 }

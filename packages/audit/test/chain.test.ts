@@ -40,7 +40,7 @@ function isSignedWith(batch: AuditBatch, key: string): boolean {
   const signature = Buffer.from(batch.signature, 'base64');
   return verify(
     null,
-    batchStatement(origin, batch.writer, number, head),
+    batchStatement(origin, batch.writer, number, head.toString('base64')),
     publicKeyOf(Buffer.from(key, 'base64')),
     signature,
   );

@@ -1,42 +1,42 @@
+import { hash } from 'node:crypto';
 import { EMPTY_ROOT, nodeHash } from './hash.js';
 
-/**
- * The right edge of a growing tree: one hash for each complete subtree, as many as its size has binary ones. Enough to
- * append, and to know the root.
- */
+/** The right edge of a growing tree: one hash for each complete subtree. Enough to append, and to know the root. */
 export class Frontier {
-  /** `#hashes[level]` is the root of a complete subtree of 2^level leaves, if the size has that bit. */
-  readonly #hashes: (Buffer | undefined)[] = [];
+  /** For each level 0x01, a left and a right hash: what RFC 6962 section 2.1 hashes. Left ones are there by the size's bits. */
+  readonly #nodes: Buffer[] = [];
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  append(leaf: Buffer): void {
-    this.appendSubtree(leaf, 0);
-  }
-
-  /** A complete subtree of 2^level leaves; the size so far must be a multiple of that. */
-  appendSubtree(root: Buffer, level: number): void {
-    let carried = root;
-    let at = level;
-    for (;;) {
-      const left = this.#hashes[at];
-      if (!left) break;
-      carried = nodeHash(left, carried);
-      this.#hashes[at] = undefined;
-      at++;
+  /** A leaf hash: the 32 bytes at `at`. */
+  append(leaves: Uint8Array, at = 0): void {
+    let rest = this.#size++;
+    let node = this.#node(0);
+    const isRight = rest % 2 === 1;
+    node.set(leaves.subarray(at, at + 32), isRight ? 33 : 1);
+    for (let level = 1; rest % 2 === 1; level++) {
+      // Hashes come out as text at a third of the time that a Buffer takes.
+      const carried = hash('sha256', node, 'latin1' as 'hex');
+      rest = (rest - 1) / 2;
+      node = this.#node(level);
+      node.write(carried, rest % 2 === 1 ? 33 : 1, 'latin1');
     }
-    this.#hashes[at] = carried;
-    this.#size += 2 ** level;
   }
 
   root(): Buffer {
     let root: Buffer | undefined;
-    for (const hash of this.#hashes) {
-      if (hash) root = root ? nodeHash(hash, root) : hash;
+    for (let level = 0, rest = this.#size; rest > 0; level++, rest = Math.floor(rest / 2)) {
+      if (rest % 2 === 0) continue;
+      const left = this.#nodes[level]!.subarray(1, 33);
+      root = root ? nodeHash(left, root) : Buffer.from(left);
     }
     return root ?? EMPTY_ROOT;
+  }
+
+  #node(level: number): Buffer {
+    return (this.#nodes[level] ??= Buffer.alloc(65, 1));
   }
 }

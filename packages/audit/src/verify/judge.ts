@@ -1,12 +1,12 @@
 import { verify, type KeyObject } from 'node:crypto';
-import { canonicalJson } from './canonical-json.js';
-import type { Body } from './entry.js';
-import { openCheckpoint, parseCheckpoint, type Checkpoint } from './checkpoint.js';
-import { BEFORE_FIRST, leafHash, placeOf } from './leaf.js';
-import { readBatch, readCheckpointLine } from './log/lines.js';
-import { Frontier } from './merkle/frontier.js';
-import { parseNote, parseVerifierKey, publicKeyOf, signedBy, type NoteKey } from './note.js';
-import { batchStatement, writerStatement } from './statements.js';
+import { openCheckpoint, parseCheckpoint, type Checkpoint } from '../checkpoint.js';
+import type { Body } from '../entry.js';
+import { BEFORE_FIRST } from '../leaf.js';
+import { readBatch, readCheckpointLine } from '../log/lines.js';
+import { Frontier } from '../merkle/frontier.js';
+import { parseNote, parseVerifierKey, publicKeyOf, signedBy, type NoteKey } from '../note.js';
+import { batchStatement, writerStatement } from '../statements.js';
+import type { ScanItem, ScanResult } from './scan.js';
 
 export interface VerifyOptions {
   /** `status().verifierKey` of the log, kept where who can write the log cannot. Without it, writers are not certified. */
@@ -43,7 +43,8 @@ export interface LogReport {
 
 interface Chain {
   next: number;
-  head: Buffer;
+  /** Leaf hash of the last entry, base64. */
+  head: string;
   key: KeyObject | undefined;
   /** A key-change entry was the last one: the key after the next signature. */
   successor: KeyObject | undefined;
@@ -53,28 +54,17 @@ interface Chain {
 
 const MAX_FINDINGS = 100;
 
-/**
- * Checks an export of the log (`audit.export()`), line by line: that every entry is canonical (RFC 8785), stands in its
- * writer's chain without gap, and is covered by the signature of a key that the log's key certified; that every checkpoint has
- * the root of the Merkle tree over the entries before it (RFC 6962); and that the log says what the anchors say.
- * Memory grows with the number of writers, and of anchors, only.
- * What it cannot see: entries that no checkpoint of an anchor covers, cut off together with their signatures.
- * @throws TypeError for a verifier key that is none
- */
-export async function verifyLog(
-  lines: AsyncIterable<string> | Iterable<string>,
-  options: VerifyOptions = {},
-): Promise<LogReport> {
-  const check = new LogCheck(options);
-  for await (const line of lines) check.line(line);
-  return check.report();
-}
-
-class LogCheck {
+/** Puts together, in order, what was found in the pieces of an export. Memory grows with the number of writers and anchors. */
+export class Judge {
   readonly #key: NoteKey | undefined;
   readonly #chains = new Map<string, Chain>();
   readonly #tampered: Finding[] = [];
-  #line = 0;
+  readonly #warnings: string[] = [];
+  readonly #tree = new Frontier();
+  /** By size, the largest first. */
+  readonly #anchors: Checkpoint[] = [];
+  readonly #hasAnchors: boolean;
+  #lines = 0;
   #entries = 0;
   #batches = 0;
   #checkpoints = 0;
@@ -82,12 +72,10 @@ class LogCheck {
   #anchored = 0;
   #unsigned = 0;
   #log: string | undefined;
-  readonly #tree = new Frontier();
-  /** By size, the largest first. */
-  readonly #anchors: Checkpoint[] = [];
-  #hasAnchors = false;
-  readonly #warnings: string[] = [];
+  /** What the log says about itself in the next run. */
+  #own: Body | undefined;
 
+  /** @throws TypeError for a verifier key that is none */
   constructor({ verifierKey, anchors = [], witnesses }: VerifyOptions) {
     this.#key = verifierKey === undefined ? undefined : parseVerifierKey(verifierKey);
     this.#log = this.#key?.name;
@@ -103,12 +91,25 @@ class LogCheck {
     if (rejected > 0) this.#warnings.push(`${rejected} anchors do not count: not signed as they must be`);
   }
 
-  line(text: string): void {
-    this.#line++;
-    if (text === '') return;
-    if (text.startsWith('{"batch":')) this.#batch(text);
-    else if (text.startsWith('{"checkpoint":')) this.#checkpoint(text);
-    else this.#entry(text);
+  /** Problems so far; for progress. */
+  get problems(): number {
+    return this.#tampered.length;
+  }
+
+  add({ items, leaves, lines }: ScanResult): void {
+    let leaf = 0;
+    for (const item of items) {
+      const line = this.#lines + item.line + 1;
+      if (item.kind === 'run') {
+        this.#run(item, line);
+        this.#append(leaves, leaf, item.count, line);
+        leaf += item.count;
+      } else if (item.kind === 'log-entry') this.#own = parse(item.text);
+      else if (item.kind === 'batch') this.#batch(item.text, line);
+      else if (item.kind === 'checkpoint') this.#checkpoint(item.text, line);
+      else this.#find(item.problem, line);
+    }
+    this.#lines += lines;
   }
 
   report(): LogReport {
@@ -143,85 +144,94 @@ class LogCheck {
     return limits;
   }
 
-  #entry(text: string): void {
-    this.#entries++;
-    const place = placeOf(text);
-    const body = place && parse(text);
-    if (!place || !body) return this.#find('this is no entry');
-    if (canonicalJson(body) !== text) this.#find('the entry is not in canonical form');
-    this.#log ??= place.log;
-    if (place.log !== this.#log) this.#find('the entry belongs to another log');
-    let chain = this.#chains.get(place.writer);
+  #run({ log, writer, first, previous, count, last }: ScanItem & { kind: 'run' }, line: number): void {
+    this.#entries += count;
+    this.#log ??= log;
+    if (log !== this.#log) this.#find('the entry belongs to another log', line);
+    let chain = this.#chains.get(writer);
     if (!chain) {
-      chain = { next: 0, head: BEFORE_FIRST, key: undefined, successor: undefined, covered: 0 };
-      this.#chains.set(place.writer, chain);
+      const head = BEFORE_FIRST.toString('base64');
+      chain = { next: 0, head, key: undefined, successor: undefined, covered: 0 };
+      this.#chains.set(writer, chain);
     }
-    if (place.number !== chain.next) {
-      this.#find(`writer ${place.writer}: entry ${place.number} stands where ${chain.next} belongs`);
-    } else if (place.previous !== chain.head.toString('base64')) {
-      this.#find(`writer ${place.writer}: entry ${place.number} does not follow the one before`);
+    if (first !== chain.next) {
+      this.#find(`writer ${writer}: entry ${first} stands where ${chain.next} belongs`, line);
+    } else if (previous !== chain.head) {
+      this.#find(`writer ${writer}: entry ${first} does not follow the one before`, line);
     }
-    this.#keys(body, place.writer, chain);
-    chain.head = leafHash(text);
-    chain.next = place.number + 1;
-    this.#tree.append(chain.head);
-    this.#compareAnchors();
-  }
-
-  #compareAnchors(): void {
-    const { size } = this.#tree;
-    while (this.#anchors.at(-1)?.size === size) {
-      if (this.#anchors.pop()!.root.equals(this.#tree.root())) this.#anchored = size;
-      else this.#find(`the first ${size} entries are not those of the anchor`);
-    }
-  }
-
-  #checkpoint(text: string): void {
-    this.#checkpoints++;
-    const note = readCheckpointLine(text);
-    const checkpoint = note === undefined ? undefined : readAnchor(note, this.#key, undefined);
-    if (!checkpoint) return this.#find('this is no checkpoint of the log');
-    const { size, root } = checkpoint;
-    if (size !== this.#tree.size) {
-      this.#find(`a checkpoint of ${size} entries stands after ${this.#tree.size}`);
-    } else if (!root.equals(this.#tree.root())) {
-      this.#find(`the first ${size} entries are not those of the checkpoint`);
-    }
-    this.#sealed = Math.max(this.#sealed, size);
+    this.#keys(writer, first, chain, line);
+    chain.head = last;
+    chain.next = first + count;
   }
 
   /** Entries of the log about itself say which key speaks for the writer. */
-  #keys({ k, n, e }: Body, writer: string, chain: Chain): void {
-    const { key, certificate } = (e.data ?? {}) as { key?: unknown; certificate?: unknown };
-    if (n === 0) {
-      if (k !== 'log' || e.type !== 'writer.opened')
-        return this.#find(`writer ${writer} does not open its chain`);
+  #keys(writer: string, number: number, chain: Chain, line: number): void {
+    const own = this.#own;
+    this.#own = undefined;
+    const { key, certificate } = (own?.e.data ?? {}) as { key?: unknown; certificate?: unknown };
+    if (number === 0) {
+      if (own?.e.type !== 'writer.opened')
+        return this.#find(`writer ${writer} does not open its chain`, line);
       chain.key = typeof key === 'string' ? keyOf(key) : undefined;
       if (this.#key && !isCertified(this.#key, writer, key, certificate)) {
-        this.#find(`writer ${writer} is not certified by the log's key`);
+        this.#find(`writer ${writer} is not certified by the log's key`, line);
         chain.key = undefined;
       }
-    } else if (k === 'log' && e.type === 'writer.key-changed') {
+    } else if (own?.e.type === 'writer.key-changed') {
       chain.successor = typeof key === 'string' ? keyOf(key) : undefined;
     }
   }
 
-  #batch(text: string): void {
+  #append(leaves: Uint8Array, from: number, count: number, line: number): void {
+    const due = (): number => this.#anchors.at(-1)?.size ?? Number.POSITIVE_INFINITY;
+    let next = due();
+    for (let i = from; i < from + count; i++) {
+      this.#tree.append(leaves, i * 32);
+      if (this.#tree.size < next) continue;
+      this.#compareAnchors(line);
+      next = due();
+    }
+  }
+
+  #compareAnchors(line: number): void {
+    const { size } = this.#tree;
+    while (this.#anchors.at(-1)?.size === size) {
+      if (this.#anchors.pop()!.root.equals(this.#tree.root())) this.#anchored = size;
+      else this.#find(`the first ${size} entries are not those of the anchor`, line);
+    }
+  }
+
+  #checkpoint(text: string, line: number): void {
+    this.#checkpoints++;
+    const note = readCheckpointLine(text);
+    const checkpoint = note === undefined ? undefined : readAnchor(note, this.#key, undefined);
+    if (!checkpoint) return this.#find('this is no checkpoint of the log', line);
+    const { size, root } = checkpoint;
+    if (size !== this.#tree.size) {
+      this.#find(`a checkpoint of ${size} entries stands after ${this.#tree.size}`, line);
+    } else if (!root.equals(this.#tree.root())) {
+      this.#find(`the first ${size} entries are not those of the checkpoint`, line);
+    }
+    this.#sealed = Math.max(this.#sealed, size);
+  }
+
+  #batch(text: string, line: number): void {
     this.#batches++;
     const { writer, last, signature } = readBatch(text) ?? {};
     const chain = writer === undefined ? undefined : this.#chains.get(writer);
     if (writer === undefined || last === undefined || signature === undefined) {
-      return this.#find('this is no batch');
+      return this.#find('this is no batch', line);
     }
-    if (!chain || last !== chain.next - 1)
-      return this.#find(`writer ${writer}: entries up to ${last} are missing`);
+    if (!chain || last !== chain.next - 1) {
+      return this.#find(`writer ${writer}: entries up to ${last} are missing`, line);
+    }
     if (chain.key) {
       const statement = batchStatement(this.#log ?? '', writer, last, chain.head);
       if (!verify(null, statement, chain.key, Buffer.from(signature, 'base64'))) {
-        this.#find(`writer ${writer}: the signature over entries up to ${last} is wrong`);
+        this.#find(`writer ${writer}: the signature over entries up to ${last} is wrong`, line);
       }
     } else if (this.#key) {
-      this.#find(`writer ${writer}: nobody certified could have signed this batch`);
+      this.#find(`writer ${writer}: nobody certified could have signed this batch`, line);
     } else {
       this.#unsigned++;
     }
@@ -229,7 +239,7 @@ class LogCheck {
     if (chain.successor) [chain.key, chain.successor] = [chain.successor, undefined];
   }
 
-  #find(problem: string, line = this.#line): void {
+  #find(problem: string, line: number): void {
     if (this.#tampered.length < MAX_FINDINGS) this.#tampered.push({ line, problem });
   }
 }

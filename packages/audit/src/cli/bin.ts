@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+import { main } from './main.js';
+
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.once('SIGTERM', () => stop.abort());
+// Whoever reads has seen enough, as in `portcullis-audit export | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+const line = { out: process.stdout, err: process.stderr, now: () => performance.now() };
+process.exitCode = await main(process.argv.slice(2), line, stop.signal);

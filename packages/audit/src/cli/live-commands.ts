@@ -1,0 +1,95 @@
+import type { AuditQuery } from '../query.js';
+import type { StoredEntry } from '../entry.js';
+import { entryFormatter, type ExportFormat } from '../exports/export-as.js';
+import { writeLines, type CommandLine, type ExitCode } from './console.js';
+import { loadAudit } from './inputs.js';
+
+export interface ExportArguments {
+  readonly audit: string;
+  /** Absent: the log itself, with all evidence. */
+  readonly format: ExportFormat | undefined;
+}
+
+export async function exportCommand(
+  { audit: path, format }: ExportArguments,
+  line: CommandLine,
+): Promise<ExitCode> {
+  const audit = await loadAudit(path);
+  try {
+    await writeLines(line.out, audit.export(format === undefined ? undefined : { format }));
+  } finally {
+    await audit.close();
+  }
+  return 0;
+}
+
+export interface TailArguments extends ExportArguments {
+  readonly lines: number;
+  readonly follow: boolean;
+  readonly action: string | undefined;
+}
+
+const EVERY_MS = 1_000;
+const PAGE = 500;
+
+/** The newest entries, and those that come, until it is interrupted. */
+export async function tailCommand(
+  given: TailArguments,
+  line: CommandLine,
+  stop: AbortSignal,
+): Promise<ExitCode> {
+  const audit = await loadAudit(given.audit);
+  const format = entryFormatter({ format: given.format ?? 'ndjson' });
+  const query: AuditQuery = {
+    viewer: 'system',
+    ...(given.action === undefined ? {} : { action: given.action }),
+  };
+  try {
+    const newest = (await audit.query({ ...query, limit: Math.max(given.lines, 1) })).entries;
+    let seen = newest[0]?.seq;
+    for (const entry of newest.slice(0, given.lines).toReversed()) line.out.write(`${format(entry)}\n`);
+    while (given.follow && !stop.aborted) {
+      await pause(EVERY_MS, stop);
+      const added = await since(seen, (cursor) =>
+        audit.query({ ...query, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) }),
+      );
+      for (const entry of added) line.out.write(`${format(entry)}\n`);
+      seen = added.at(-1)?.seq ?? seen;
+    }
+  } finally {
+    await audit.close();
+  }
+  return 0;
+}
+
+/** Oldest first. */
+async function since(
+  seen: string | undefined,
+  page: (cursor: string | undefined) => Promise<{ entries: readonly StoredEntry[]; next?: string }>,
+): Promise<StoredEntry[]> {
+  const added: StoredEntry[] = [];
+  let cursor: string | undefined;
+  for (;;) {
+    const { entries, next } = await page(cursor);
+    for (const entry of entries) {
+      if (seen !== undefined && BigInt(entry.seq) <= BigInt(seen)) return added.toReversed();
+      added.push(entry);
+    }
+    if (next === undefined) return added.toReversed();
+    cursor = next;
+  }
+}
+
+function pause(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    stop.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,8 @@
+import { parentPort } from 'node:worker_threads';
+import { scanLines } from '../verify/scan.js';
+
+parentPort?.on('message', (piece: Uint8Array) => {
+  const result = scanLines(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+  const buffer = piece.buffer as ArrayBuffer;
+  parentPort?.postMessage({ result, buffer }, [result.leaves.buffer as ArrayBuffer, buffer]);
+});

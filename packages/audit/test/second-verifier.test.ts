@@ -1,0 +1,87 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createAudit, memoryAudit, verifyLog } from '../src/index.js';
+import { checkpointLine } from '../src/log/lines.js';
+import { attacked, collect, signer, someLog, verifierKey } from './support/some-log.js';
+
+const script = fileURLToPath(new URL('../../../tooling/audit-verifier/verify_log.py', import.meta.url));
+const hasPython =
+  spawnSync('python3', ['--version']).status === 0 && spawnSync('openssl', ['version']).status === 0;
+const folder = mkdtempSync(join(tmpdir(), 'second-verifier-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Report {
+  readonly entries: number;
+  readonly sealed: number;
+  readonly anchored: number;
+  readonly tampered: readonly { line: number; problem: string }[];
+}
+
+/** Python's standard library and openssl: not a line shared with ours. */
+function second(lines: readonly string[], anchor?: string): { code: number | null; report: Report } {
+  const log = join(folder, 'log.ndjson');
+  writeFileSync(log, lines.map((line) => `${line}\n`).join(''));
+  const note = join(folder, 'anchor');
+  if (anchor !== undefined) writeFileSync(note, `${checkpointLine(anchor)}\n`);
+  const args = [script, log, '--key', verifierKey, ...(anchor === undefined ? [] : ['--anchor', note])];
+  const { status, stdout } = spawnSync('python3', args, { encoding: 'utf8' });
+  return { code: status, report: JSON.parse(stdout) as Report };
+}
+
+const run = hasPython || process.env['REQUIRE_SERVICES'] === '1' ? describe : describe.skip;
+run('a second verifier that shares no code', () => {
+  test('agrees on a log in order: counts, coverage, and what it could not see', async () => {
+    const { lines, anchor } = await someLog();
+    const { tampered, warnings, ...counts } = await verifyLog(lines, { verifierKey, anchors: [anchor] });
+    expect([tampered, warnings]).toEqual([[], []]);
+    expect(second(lines, anchor)).toEqual({ code: 0, report: { ...counts, tampered: [] } });
+    expect(second(lines).code).toBe(3);
+  });
+
+  test('agrees on each of the 17 attacks, and without an anchor on what an anchor is needed for', async () => {
+    const { logs, anchor } = await attacked();
+    const agree = async (attack: string, notes: readonly string[]): Promise<void> => {
+      const lines = logs[attack]!;
+      const ours = (await verifyLog(lines, { verifierKey, anchors: notes })).tampered.length > 0;
+      expect([attack, notes.length, second(lines, notes[0]).code === 2]).toEqual([
+        attack,
+        notes.length,
+        ours,
+      ]);
+    };
+    for (const attack of Object.keys(logs)) await agree(attack, [anchor]);
+    for (const attack of ['put an old backup back', 'delete the whole log']) await agree(attack, []);
+  });
+
+  test('agrees on canonical form: every kind of value, and texts of the same value that are not it', async () => {
+    const audit = createAudit({ store: memoryAudit(), signer, checkpointEvery: '1h' });
+    const data = {
+      f: [1e21, 1e-7, 123.456, -0, 5e-324, 1e23, 0.1],
+      s: 'st\u00e4le \u{1f4d6} \u2028 \\ " \n',
+      '\u20ac': null,
+      b: [true, false, {}],
+    };
+    await audit.record({ action: 'book.created', outcome: 'success', data });
+    await audit.checkpoint();
+    const lines = await collect(audit.export());
+    await audit.close();
+    expect(second(lines).report.tampered).toEqual([]);
+    const at = lines.findIndex((line) => line.includes('book.created'));
+    const others = ['"f":[1000000000000000000000,', '"f":[1.0e21,', '"f": [1e+21,'].map((text) =>
+      lines.with(at, lines[at]!.replace('"f":[1e+21,', text)),
+    );
+    for (const forged of others) {
+      expect(forged[at]).not.toBe(lines[at]);
+      const [ours, theirs] = [
+        (await verifyLog(forged, { verifierKey })).tampered,
+        second(forged).report.tampered,
+      ];
+      expect(ours[0]).toEqual({ line: at + 1, problem: 'the entry is not in canonical form' });
+      expect(theirs[0]).toEqual({ line: at + 1, problem: 'not canonical' });
+    }
+  });
+});
