@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { systemClock } from '@portcullis/core';
 import { main } from './main.js';
 
 const stop = new AbortController();
@@ -9,5 +10,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
 });
-const line = { out: process.stdout, err: process.stderr, now: () => performance.now() };
-process.exitCode = await main(process.argv.slice(2), line, stop.signal);
+const line = { out: process.stdout, err: process.stderr, now: () => systemClock.monotonic() };
+void main(process.argv.slice(2), line, stop.signal).then((code) => (process.exitCode = code));
