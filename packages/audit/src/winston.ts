@@ -48,3 +48,11 @@ function escapeAll(value: unknown): unknown {
     Object.entries(value).map(([key, item]) => [escapeControls(key), escapeAll(item)]),
   );
 }
+
+export {
+  gelfTransport,
+  splunkTransport,
+  type GelfTransportOptions,
+  type HttpTransport,
+  type SplunkTransportOptions,
+} from './winston-http.js';
