@@ -26,6 +26,7 @@ import { api } from './routes/api.js';
 import { bookPages } from './routes/book-pages.js';
 import { coverPages } from './routes/cover-pages.js';
 import { loanPages } from './routes/loan-pages.js';
+import { sessionPages } from './routes/session-pages.js';
 import { staffPages } from './routes/staff-pages.js';
 import { toProblem } from './problems.js';
 import { errorPage } from './views/error-page.js';
@@ -117,7 +118,7 @@ export function createApp(house: House): Express {
   app.use('/api', api(house), notFound());
   app.use(coverPages(house)); // Before the tokens of forms: its form carries one beside a file, and is read by the route.
   app.use(house.formToken); // Behind the API, whose clients keep no cookies of forms.
-  app.use(accountPages(house), bookPages(house), loanPages(house));
+  app.use(accountPages(house), bookPages(house), loanPages(house), sessionPages(house));
   app.use('/staff', staffPages(house));
 
   app.use(notFound());

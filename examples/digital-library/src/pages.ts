@@ -12,6 +12,7 @@ const NOTICES: Readonly<Record<string, string>> = {
   'signed-out': 'You are signed out.',
   borrowed: 'Borrowed. Enjoy the book.',
   returned: 'Returned. Thank you.',
+  ended: 'Signed out there.',
   saved: 'Saved.',
   granted: 'The role is granted.',
   revoked: 'The role is taken away.',

@@ -22,7 +22,7 @@ export const searchSchema = {
     page: { type: 'integer', minimum: 1, maximum: 10_000, default: 1 },
     done: {
       type: 'string',
-      enum: ['registered', 'signed-out', 'borrowed', 'returned', 'saved', 'granted', 'revoked'],
+      enum: ['registered', 'signed-out', 'borrowed', 'returned', 'saved', 'granted', 'revoked', 'ended'],
     },
   },
 } as const;

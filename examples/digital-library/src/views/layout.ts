@@ -59,7 +59,7 @@ function menu(viewer: Viewer | undefined, formToken: Html | undefined): Html {
     }
     <form method="post" action="/sign-out" class="inline">
       ${formToken}
-      <span class="who">${viewer.name}</span>
+      <a class="who" href="/account/sessions">${viewer.name}</a>
       <button type="submit" class="link">Sign out</button>
     </form>`;
 }

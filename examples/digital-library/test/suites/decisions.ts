@@ -9,6 +9,9 @@ import { addBook } from './everyday-use.js';
 /** Who may do what: changed on purpose only, in a commit that shows it. */
 const DECISIONS: Readonly<Record<string, string>> = {
   'GET /': 'public: the catalogue is open to everybody',
+  'GET /account/sessions': 'authorize: in person',
+  'POST /account/sessions/:id/end': 'authorize: in person',
+  'POST /account/sessions/end-others': 'authorize: in person',
   'GET /api/audit': 'authorize: audit:read',
   'GET /api/books': 'public: the catalogue is open to everybody',
   'GET /api/books/:id': 'public: the catalogue is open to everybody',

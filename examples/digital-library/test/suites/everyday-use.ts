@@ -86,6 +86,39 @@ export function everydayUse(library: () => OpenLibrary): void {
       expect((await stolen.get('/loans')).status).toBe(401);
     });
 
+    test('a reader sees where they are signed in, ends one session and then all others, and keeps their own', async () => {
+      const account = { email: 'sessions@readers.example', password: 'seven quiet otters borrow a lamp' };
+      library().secrets.add(account.password);
+      const [desk, phone, tablet] = [library().anonymous(), library().anonymous(), library().anonymous()];
+      await desk.submit('/register', account);
+      for (const device of [desk, phone, tablet]) await device.submit('/sign-in', account);
+      expect((await library().anonymous().get('/account/sessions')).status).toBe(401);
+
+      const page = (await desk.get('/account/sessions')).text;
+      const others = [...page.matchAll(/action="\/account\/sessions\/([0-9a-f-]{36})\/end"/g)].map(
+        ([, id]) => id!,
+      );
+      expect(others).toHaveLength(2);
+      expect(page).toContain('This device');
+      const ended = await desk.submit(`/account/sessions/${others[0]}/end`);
+      expect([ended.status, ended.headers['location']]).toEqual([303, '/account/sessions?done=ended']);
+      const left = await Promise.all(
+        [phone, tablet].map(async (device) => (await device.get('/loans')).status),
+      );
+      expect(left.toSorted((a, b) => a - b)).toEqual([200, 401]);
+
+      // Nobody ends the session of somebody else.
+      const mine = /sessions\/([0-9a-f-]{36})\/end/.exec((await desk.get('/account/sessions')).text)![1]!;
+      await library().bob.browser.submit(`/account/sessions/${mine}/end`);
+      expect((await desk.get('/account/sessions')).text).toContain(mine);
+
+      await desk.submit('/account/sessions/end-others');
+      const after = await Promise.all(
+        [phone, tablet, desk].map(async (device) => (await device.get('/loans')).status),
+      );
+      expect(after).toEqual([401, 401, 200]);
+    });
+
     test('a program does the same with a bearer token', async () => {
       const program = library().anonymous();
       const account = { login: 'program@readers.example', password: 'nine loud herons return a candle' };
