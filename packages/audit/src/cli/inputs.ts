@@ -28,7 +28,7 @@ export async function loadAudit(path: string): Promise<Audit> {
   const module = (await import(pathToFileURL(resolve(path)).href)) as { audit?: Audit; default?: Audit };
   const audit = module.audit ?? module.default;
   if (typeof audit?.export !== 'function') {
-    throw new UsageError(`${path} does not export "audit", as createAudit() makes it.`);
+    throw new UsageError(`${path} has no export named audit, as createAudit() makes it.`);
   }
   return audit;
 }
