@@ -1,4 +1,4 @@
-import { createAudit, type Audit } from '@portcullis/audit';
+import { createAudit, ed25519Signer, fileAnchor, type Audit } from '@portcullis/audit';
 import { auditMigrations, auditRoleMigration, postgresAudit } from '@portcullis/audit/postgres';
 import { argon2id, createAuth, type Auth } from '@portcullis/auth';
 import { authMigrations, postgresSessions } from '@portcullis/auth/postgres';
@@ -13,10 +13,11 @@ import { postgresGovernance, postgresRoles, rbacMigrations } from '@portcullis/r
 import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { addMissingBooks, type NewBook } from './books.js';
 import { createCovers, type Covers } from './covers.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
-import { formKey, loadOrGenerateKeys } from './keys.js';
+import { formKey, loadOrGenerateAuditKey, loadOrGenerateKeys } from './keys.js';
 import { APP_ROLE, libraryMigrations } from './migrations.js';
 import { createPeople, type People } from './people.js';
 import { permissions, roles } from './permissions.js';
@@ -48,6 +49,8 @@ export interface House {
 }
 
 const HOUR_MS = 3_600_000;
+/** Name of the log, in every entry and checkpoint. It says which log that is, not where it runs, and never changes. */
+const AUDIT_LOG = 'digital-library/audit';
 const STAFF_EMAIL = 'staff@library.example';
 
 /**
@@ -60,6 +63,7 @@ export async function openHouse(
   options: { readonly production: boolean },
 ): Promise<House> {
   const { DATABASE_URL, REDIS_URL, DATA_DIRECTORY, SIGNING_KEYS, TRUSTED_PROXIES, PUBLIC_ORIGIN } = settings;
+  const { AUDIT_KEY, AUDIT_ANCHOR } = settings;
   const database = DATABASE_URL ? await connectPostgres(DATABASE_URL) : await openEmbedded(DATA_DIRECTORY);
   const redis = REDIS_URL ? connectRedis(REDIS_URL.reveal()) : undefined;
   const close = async (): Promise<void> => {
@@ -127,7 +131,12 @@ export async function openHouse(
       production: options.production,
       events,
     });
-    const audit = createAudit({ store: postgresAudit({ sql, role: APP_ROLE }), events });
+    const audit = createAudit({
+      store: postgresAudit({ sql, role: APP_ROLE }),
+      signer: ed25519Signer({ origin: AUDIT_LOG, key: loadOrGenerateAuditKey(AUDIT_KEY, DATA_DIRECTORY) }),
+      anchors: [fileAnchor({ path: AUDIT_ANCHOR ?? join(DATA_DIRECTORY, 'audit-anchor.ndjson') })],
+      events,
+    });
     recordReports(audit, events);
 
     await addStartingBooks(sql);

@@ -1,18 +1,30 @@
 import { generateKeys } from '@portcullis/auth';
 import { Secret } from '@portcullis/core';
-import { hkdfSync } from 'node:crypto';
+import { generateKeyPairSync, hkdfSync } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The keys that sign access tokens: from the settings, else generated once and kept beside the data. */
 export function loadOrGenerateKeys(given: Secret<string> | undefined, directory: string): Secret<string> {
-  if (given !== undefined) return given;
-  const file = join(directory, 'signing-keys.json');
+  return given ?? loadOrGenerate(directory, 'signing-keys.json', () => JSON.stringify(generateKeys()));
+}
+
+/** The key that speaks for the audit log. It stays with the log: another key would be another log. */
+export function loadOrGenerateAuditKey(given: Secret<string> | undefined, directory: string): Secret<string> {
+  return given ?? loadOrGenerate(directory, 'audit-key.pem', ed25519Pem);
+}
+
+function ed25519Pem(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+function loadOrGenerate(directory: string, name: string, make: () => string): Secret<string> {
+  const file = join(directory, name);
   if (!existsSync(file)) {
     // With a database of its own elsewhere, nobody has made the folder yet.
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const draft = `${file}.${process.pid}`;
-    writeFileSync(draft, JSON.stringify(generateKeys()), { mode: 0o600 });
+    writeFileSync(draft, make(), { mode: 0o600 });
     try {
       // link() does not replace: of two processes that start together both use the keys of the first.
       linkSync(draft, file);

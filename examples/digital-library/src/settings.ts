@@ -30,6 +30,15 @@ const declaration = {
     requiredIn: 'production',
     note: 'JSON Web Keys that sign access tokens; generated into DATA_DIRECTORY where it is not required',
   }),
+  AUDIT_KEY: setting.secret({
+    minBytes: 64,
+    requiredIn: 'production',
+    note: 'Ed25519 key (PKCS #8 PEM) that speaks for the audit log; generated like SIGNING_KEYS',
+  }),
+  AUDIT_ANCHOR: setting.string({
+    optional: true,
+    note: 'file that gets checkpoints of the audit log, best on another disk; none: audit-anchor.ndjson in DATA_DIRECTORY',
+  }),
   TRUSTED_PROXIES: setting.list(setting.string(), {
     optional: true,
     note: 'networks of the proxies in front, such as 10.0.0.0/8; none: clients connect directly',

@@ -131,7 +131,10 @@ export function staffPages(house: House): Router {
       ...(action ? { action } : {}),
       ...(cursor ? { cursor } : {}),
     });
-    await sendPage(house, req, res, { title: 'Audit log', body: auditLog(page, action ?? '') });
+    await sendPage(house, req, res, {
+      title: 'Audit log',
+      body: auditLog(page, action ?? '', audit.status()),
+    });
   });
   return router;
 

@@ -1,4 +1,4 @@
-import type { AuditPage } from '@portcullis/audit';
+import type { AuditPage, AuditStatus } from '@portcullis/audit';
 import type { Person } from '../people.js';
 import { html, type Html } from './html.js';
 
@@ -46,8 +46,18 @@ function staffRole(formToken: Html, person: Person, isStaff: boolean): Html {
   </form>`;
 }
 
-export function auditLog(page: AuditPage, action: string): Html {
+/** What the log proves now: `anchored` is what it should say. */
+function auditStatus({ guarantee, sealed, anchors, warnings }: AuditStatus): Html {
+  return html`<p>
+      Guarantee: <strong>${guarantee}</strong>. ${sealed} entries are under a signed
+      checkpoint${anchors.map(({ name, size }) => html`, ${size ?? 0} in the anchor "${name}"`)}.
+    </p>
+    ${warnings.map((warning) => html`<p role="alert">Warning: ${warning}.</p>`)}`;
+}
+
+export function auditLog(page: AuditPage, action: string, status: AuditStatus): Html {
   return html`<h1>Audit log</h1>
+    ${auditStatus(status)}
     <form method="get" action="/staff/audit" class="search">
       <label for="action">Action, such as book.added, or loan.*</label>
       <div class="row">

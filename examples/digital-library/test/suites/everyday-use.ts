@@ -263,6 +263,8 @@ export function everydayUse(library: () => OpenLibrary): void {
       const all = await log(staff.program, 'loan.*');
       expect(new Set(all.map(({ actor }) => actor.id)).size).toBeGreaterThan(5);
       const page = await staff.browser.get('/staff/audit?action=loan.*');
+      // Checkpoints go to the anchor every second; until the first one, the page says what is missing.
+      expect(page.text).toMatch(/Guarantee: <strong>(?:anchored|checkpointed)<\/strong>/);
       expect(page.text).toContain(`loan ${loan}`);
     });
 
