@@ -12,6 +12,7 @@ const proofs = {
   corpus: { home: 'tooling/proofs', file: 'src/corpus.ts' },
   observatory: { home: 'tooling/proofs', file: 'src/observatory.ts' },
   attacks: { home: 'tooling/proofs', file: 'src/attacks.ts' },
+  auditlog: { home: 'tooling/proofs', file: 'src/auditlog.ts', built: true },
   worlds: { home: 'tooling/proofs', file: 'src/worlds.ts' },
   coherence: { home: 'tooling/proofs', file: 'src/coherence.ts' },
   limits: { home: 'tooling/proofs', file: 'src/limits.ts' },

@@ -247,6 +247,42 @@ describe('a log that was set back', () => {
   });
 });
 
+test('whoever waits for a checkpoint gets it, although a turn of the timer had been queued that gives way to others', async () => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'] });
+  try {
+    const memory = memoryAudit();
+    const waited: boolean[] = [];
+    let release = (): void => undefined;
+    const blocked = new Promise<void>((resolve) => (release = resolve));
+    const tree = {
+      ...memory.tree!,
+      async extend(step: never, how: { readonly wait: boolean }) {
+        waited.push(how.wait);
+        if (waited.length === 1) await blocked;
+        return memory.tree!.extend(step, how);
+      },
+    };
+    const audit = createAudit({
+      store: { ...memory, tree },
+      signer,
+      anchors: false,
+      checkpointEvery: '10ms',
+    });
+    audits.push(audit);
+    await audit.record(record);
+    const first = audit.checkpoint();
+    await new Promise((resolve) => setImmediate(resolve));
+    jest.advanceTimersByTime(10);
+    const second = audit.checkpoint();
+    await new Promise((resolve) => setImmediate(resolve));
+    release();
+    await Promise.all([first, second]);
+    expect(waited).toEqual([true, true]);
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
 describe('at start', () => {
   test('a log without anchor says so, unless that is meant', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);

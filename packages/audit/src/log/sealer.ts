@@ -53,6 +53,8 @@ export class Sealer implements AnchoredLog {
   #trouble: string | undefined;
   #running: Promise<Checkpoint | undefined> = Promise.resolve(undefined);
   #queued: Promise<Checkpoint | undefined> | undefined;
+  /** Somebody waits for the queued run: it must not give way to another process. */
+  #awaited = false;
 
   constructor(deps: SealerDeps) {
     this.#deps = deps;
@@ -89,10 +91,13 @@ export class Sealer implements AnchoredLog {
 
   /** One run at a time; callers that come meanwhile share the next one. */
   #next(wait: boolean): Promise<Checkpoint | undefined> {
+    this.#awaited ||= wait;
     if (this.#queued) return this.#queued;
     const start = (): Promise<Checkpoint | undefined> => {
+      const awaited = this.#awaited;
       this.#queued = undefined;
-      return this.#run(wait);
+      this.#awaited = false;
+      return this.#run(awaited);
     };
     const queued = this.#running.then(start, start);
     this.#queued = queued;
