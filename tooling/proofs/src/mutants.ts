@@ -8,11 +8,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { markdownTable } from './markdown-table.js';
+import { mutants as authPasswords } from './mutants/auth-passwords.js';
 import type { Mutant } from './mutants/mutant.js';
 import { mutants as rateLimit } from './mutants/rate-limit.js';
 
 /** Adding a package is adding a row. */
-const PACKAGES: Readonly<Record<string, readonly Mutant[]>> = { 'rate-limit': rateLimit };
+const PACKAGES: Readonly<Record<string, readonly Mutant[]>> = {
+  'rate-limit': rateLimit,
+  auth: authPasswords,
+};
 /** Of the short form, all packages together. */
 const SAMPLE = 4;
 
