@@ -3,7 +3,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { ensureContext, type SecurityRequest, type Sql } from '@portcullis/core';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
 import { manualClock } from '@portcullis/core/testing';
-import { describeWithPostgres, startPostgres, type PostgresServer } from '@portcullis/test-support';
+import {
+  describeWithPostgres,
+  eventually,
+  startPostgres,
+  type PostgresServer,
+} from '@portcullis/test-support';
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -319,9 +324,8 @@ describe('in memory', () => {
     expect(foundIn(text)).toEqual([]);
     down = false;
     await audit.record({ action: 'a.c', outcome: 'success' });
-    await audit.query({ viewer: 'system' });
     // Purged once it is in the store.
-    expect(readFileSync(join(directory, 'audit-spool.ndjson'), 'latin1')).toBe('');
+    await eventually(() => expect(readFileSync(join(directory, 'audit-spool.ndjson'), 'latin1')).toBe(''));
     const { entries } = await audit.query({ viewer: 'system', actor: 'spooled' });
     expect(entries[0]!.data).toMatchObject({ person: { name: PLANTED.name } });
     await audit.close();
