@@ -11,11 +11,12 @@ const oneSession = { params: uuidSchema } as const;
 
 /** Where a person is signed in, and how to end that. Whose sessions they are is kept by `auth.sessions`, which asks for the user too. */
 export function sessionPages(house: House): Router {
-  const { auth, audit } = house;
+  const { auth, audit, rbac } = house;
   const router = Router();
   const inPerson = auth.inPerson();
+  const own = rbac.public('everybody sees and ends their own sessions');
 
-  router.get('/account/sessions', inPerson, validate(notice), async (req, res) => {
+  router.get('/account/sessions', inPerson, own, validate(notice), async (req, res) => {
     const { principal } = req.security;
     const sessions = await auth.sessions.list(idOf(req));
     const current = principal.kind === 'anonymous' ? undefined : principal.sessionId;
@@ -26,7 +27,7 @@ export function sessionPages(house: House): Router {
     });
   });
 
-  router.post('/account/sessions/end-others', inPerson, async (req, res) => {
+  router.post('/account/sessions/end-others', inPerson, own, async (req, res) => {
     const { principal } = req.security;
     const keep = principal.kind === 'anonymous' ? '' : (principal.sessionId ?? '');
     await auth.sessions.revokeOthers(idOf(req), keep);
@@ -34,7 +35,7 @@ export function sessionPages(house: House): Router {
     res.redirect(303, '/account/sessions?done=ended');
   });
 
-  router.post('/account/sessions/:id/end', inPerson, validate(oneSession), async (req, res) => {
+  router.post('/account/sessions/:id/end', inPerson, own, validate(oneSession), async (req, res) => {
     await auth.sessions.revoke(idOf(req), validOf(oneSession, req).params.id);
     await audit.record({ action: 'person.sessions-ended', outcome: 'success', request: req });
     res.redirect(303, '/account/sessions?done=ended');

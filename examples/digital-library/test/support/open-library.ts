@@ -114,7 +114,7 @@ async function listen(server: Server): Promise<{ readonly url: string; close(): 
 async function digest({ sql }: House): Promise<string> {
   const tables = await sql.query<{ name: string }>(
     `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
-     where table_schema in ('library', 'portcullis') and table_type = 'BASE TABLE' and table_name not in ('audit_batch', 'rbac_use') order by 1`,
+     where table_schema in ('library', 'portcullis') and table_type = 'BASE TABLE' and table_name not in ('audit_batch', 'audit_unplaced', 'audit_placed', 'audit_tile', 'audit_checkpoint', 'rbac_use') order by 1`,
   );
   const parts = tables.rows.map(({ name }) => {
     const where = name.endsWith('audit_entry') ? `where t.kind = 'action' and t.outcome = 'success'` : '';
