@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { markdownTable } from './markdown-table.js';
+import { mutants as auth } from './mutants/auth.js';
 import { mutants as authPasswords } from './mutants/auth-passwords.js';
 import type { Mutant } from './mutants/mutant.js';
 import { mutants as rateLimit } from './mutants/rate-limit.js';
@@ -15,7 +16,7 @@ import { mutants as rateLimit } from './mutants/rate-limit.js';
 /** Adding a package is adding a row. */
 const PACKAGES: Readonly<Record<string, readonly Mutant[]>> = {
   'rate-limit': rateLimit,
-  auth: authPasswords,
+  auth: [...auth, ...authPasswords],
 };
 /** Of the short form, all packages together. */
 const SAMPLE = 4;
