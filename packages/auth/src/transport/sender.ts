@@ -12,8 +12,6 @@ export interface SenderConstraints {
   readonly mutualTls: MutualTls | undefined;
 }
 
-export const NO_CONSTRAINTS: SenderConstraints = { dpop: undefined, mutualTls: undefined };
-
 /** The schemes that a request may bring a token under. */
 export function schemesOf({ dpop }: SenderConstraints): readonly Authorization['scheme'][] {
   return dpop ? ['Bearer', 'DPoP'] : ['Bearer'];
