@@ -15,7 +15,8 @@ import { markdownTable } from './markdown-table.js';
 const { values: flags } = parseArgs({ options: { short: { type: 'boolean' }, write: { type: 'boolean' } } });
 const ROWS = 10_000;
 const ROUNDS = flags.short ? 5 : 15;
-const AT_MOST = 2.5;
+// The short form watches that it does not become much worse; the long one judges what was asked.
+const AT_MOST = flags.short ? 4 : 2.5;
 
 const COLUMNS = `id integer primary key, title text not null, author text not null, isbn text, shelf integer not null,
   price numeric(10,2), bought timestamptz not null, pages integer, language text, lent boolean not null, note text, changed integer not null`;
