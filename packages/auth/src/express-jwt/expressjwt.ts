@@ -332,29 +332,17 @@ function readParams(options: Params) {
       'algorithms mixes HMAC with public keys: that is how a public key becomes a secret. Name one kind',
     );
   }
-  const {
-    audience,
-    issuer,
-    subject,
-    jwtid,
-    nonce,
-    clockTolerance,
-    clockTimestamp,
-    maxAge,
-    ignoreNotBefore,
-    ignoreExpiration,
-  } = given;
   const all = {
-    audience,
-    issuer,
-    subject,
-    jwtid,
-    nonce,
-    clockTolerance,
-    clockTimestamp,
-    maxAge,
-    ignoreNotBefore,
-    ignoreExpiration,
+    audience: given.audience,
+    issuer: given.issuer,
+    subject: given.subject,
+    jwtid: given.jwtid,
+    nonce: given.nonce,
+    clockTolerance: given.clockTolerance,
+    clockTimestamp: given.clockTimestamp,
+    maxAge: given.maxAge,
+    ignoreNotBefore: given.ignoreNotBefore,
+    ignoreExpiration: given.ignoreExpiration,
   };
   const checks = Object.fromEntries(
     Object.entries(all).filter(([, value]) => value !== undefined),
