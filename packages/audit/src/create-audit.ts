@@ -142,6 +142,7 @@ export interface Audit {
   /**
    * Brings what waits in the outbox longer than this (default 3 s) into the log. Happens by itself every second; entries of
    * `tx()` are relayed right after their commit.
+   * @throws SqlError | E_AUDIT_UNAVAILABLE
    */
   relay(longerThan?: Duration): Promise<void>;
   /** Middleware, stage observe: one record per request, when the response is closed, aborted ones included. */
@@ -361,8 +362,7 @@ export function createAudit(options: AuditOptions): Audit {
       };
     },
     async relay(longerThan) {
-      await relay?.sweep(longerThan === undefined ? undefined : toMs(longerThan));
-      await writer.settled();
+      await (relay ? relay.catchUp(toMs(longerThan ?? '3s')) : writer.settled());
     },
     accessLog: (accessOptions) =>
       accessLog(accessOptions, { ...deps, events, write: (entry) => writer.write(entry) }),

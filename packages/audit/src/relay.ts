@@ -20,12 +20,13 @@ export class Relay {
   readonly #deps: RecordDeps;
   readonly #timer: NodeJS.Timeout;
   #sweeping: Promise<void> | undefined;
+  #next: { longerThanMs: number; readonly done: Promise<void> } | undefined;
 
   constructor(outbox: AuditOutbox, writer: Writer, deps: RecordDeps) {
     this.#outbox = outbox;
     this.#deps = deps;
     this.#writer = writer;
-    this.#timer = setInterval(() => void this.sweep(), SWEEP_EVERY_MS);
+    this.#timer = setInterval(() => this.#regularly(), SWEEP_EVERY_MS);
     this.#timer.unref();
   }
 
@@ -33,33 +34,54 @@ export class Relay {
     this.#writer.relay([{ id: entry.id, entries: [entry] }]);
   }
 
-  /** @param longerThanMs How long a row must have waited. */
-  sweep(longerThanMs: number = LEFT_AFTER_MS): Promise<void> {
-    // A store that cannot be asked is noticed by the writer; the rows wait.
-    return (this.#sweeping ??= this.#sweep(longerThanMs)
-      .catch(() => undefined)
-      .finally(() => (this.#sweeping = undefined)));
-  }
-
-  /** Resolves when all that was committed before is in the log. @throws SqlError | E_AUDIT_UNAVAILABLE */
-  async catchUp(): Promise<void> {
-    await this.#sweep(0);
-    await this.#writer.settled();
-    if (this.#writer.status.store === 'down') throw errors.E_AUDIT_UNAVAILABLE();
+  /**
+   * Resolves when everything that waited longer than this is in the log. Sweeps are made one after another; who comes while one is
+   * on its way shares the next, because the one on its way has not seen what they have committed, and may look for older rows only.
+   * @throws SqlError | E_AUDIT_UNAVAILABLE
+   */
+  catchUp(longerThanMs = 0): Promise<void> {
+    if (this.#next) {
+      this.#next.longerThanMs = Math.min(this.#next.longerThanMs, longerThanMs);
+      return this.#next.done;
+    }
+    if (!this.#sweeping) return this.#start(longerThanMs);
+    const begin = (): Promise<void> => {
+      const { longerThanMs: shortest } = this.#next!;
+      this.#next = undefined;
+      return this.#start(shortest);
+    };
+    this.#next = { longerThanMs, done: this.#sweeping.then(begin, begin) };
+    return this.#next.done;
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
+  #regularly(): void {
+    // A store that cannot be asked is noticed by the writer; the rows wait.
+    if (!this.#sweeping) this.#start(LEFT_AFTER_MS).catch(() => undefined);
+  }
+
+  #start(longerThanMs: number): Promise<void> {
+    const sweeping = this.#sweep(longerThanMs).finally(() => (this.#sweeping = undefined));
+    this.#sweeping = sweeping;
+    return sweeping;
+  }
+
   async #sweep(longerThanMs: number): Promise<void> {
+    let before: string | undefined;
     for (;;) {
       const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT);
-      const rows = left.map((row) => readOutboxRow(row, this.#deps)).filter((row) => row !== undefined);
-      const taken = this.#writer.relay(rows);
-      if (left.length < SWEEP_LIMIT || taken === 0) return;
+      this.#writer.relay(
+        left.map((row) => readOutboxRow(row, this.#deps)).filter((row) => row !== undefined),
+      );
       // One statement can leave thousands of rows; they are not held all at once.
       await this.#writer.settled();
+      if (this.#writer.status.store === 'down') throw errors.E_AUDIT_UNAVAILABLE();
+      const oldest = left[0]?.id;
+      if (left.length < SWEEP_LIMIT || oldest === before) return;
+      before = oldest;
     }
   }
 }

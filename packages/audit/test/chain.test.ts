@@ -157,13 +157,44 @@ test('the outbox is relayed again once the store is back, even if nobody records
       outbox: { put: () => Promise.resolve(), waiting: () => Promise.resolve(waiting) },
     },
   });
-  await audit.relay(0);
+  await expect(audit.relay(0)).rejects.toMatchObject({ code: 'E_AUDIT_UNAVAILABLE' });
   expect(audit.status().store).toBe('down');
   down = false;
   clock.advance(1_000);
   await audit.relay(0);
   expect(stored.map(({ outbox }) => outbox)).toEqual([[waiting[0]!.id]]);
   expect(audit.status().store).toBe('up');
+  await audit.close();
+});
+
+test('relay(0) brings in what is there now, also while a sweep for older rows is on its way', async () => {
+  const ids = Array.from({ length: 450 }, (_, i) => `b8f0a7a2-7c4e-4a53-9d0a-${String(i).padStart(12, '0')}`);
+  let waiting = ids.map((id) => ({ id, draft: draft('any').draft }));
+  const asked: number[] = [];
+  let answer: ((rows: readonly []) => void) | undefined;
+  const audit = createAudit({
+    store: {
+      ...memoryAudit(),
+      append({ outbox }) {
+        waiting = waiting.filter(({ id }) => !outbox.includes(id));
+        return Promise.resolve();
+      },
+      outbox: {
+        put: () => Promise.resolve(),
+        waiting(longerThanMs, limit) {
+          asked.push(longerThanMs);
+          if (longerThanMs > 0) return new Promise((resolve) => (answer = resolve));
+          return Promise.resolve(waiting.slice(0, limit));
+        },
+      },
+    },
+  });
+  const regular = audit.relay('3s');
+  const all = Promise.all([audit.relay(0), audit.relay(0)]);
+  answer!([]);
+  await Promise.all([regular, all]);
+  expect(waiting).toEqual([]);
+  expect(asked).toEqual([3_000, 0, 0, 0]);
   await audit.close();
 });
 
