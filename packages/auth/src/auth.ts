@@ -1,41 +1,21 @@
-import {
-  ensureContext,
-  noEvents,
-  option,
-  optionConflict,
-  readOptions,
-  systemClock,
-  systemRandom,
-  type Clock,
-  type Duration,
-  type Events,
-  type Freshness,
-  type KeyValueStore,
-  type Middleware,
-  type OptionReader,
-  type Random,
-  type SecurityRequest,
-} from '@portcullis/core';
-import { inProduction } from './environment.js';
+import { ensureContext, type KeyValueStore, type Middleware, type SecurityRequest } from '@portcullis/core';
+import { noCookies, noImpersonation, withoutNotify } from './absent.js';
+import { createApiKeys, type ApiKeys } from './api-keys/api-keys.js';
+import { keyValueApiKeys } from './api-keys/key-value-api-keys.js';
+import type { AuthOptions } from './auth-options.js';
+import { createSealer } from './factors/factor-record.js';
+import { createFactors, type Factors, type FactorDeps } from './factors/factors.js';
 import { checkedUsers } from './flows/checked-users.js';
-import { createFlows, type Flows, type RequestMeta } from './flows/flows.js';
-import { emailLogin } from './flows/login.js';
 import { createFactorFlows, type FactorFlows } from './flows/factor-flows.js';
+import { createFlows, type Flows, type RequestMeta } from './flows/flows.js';
 import { createMailFlows, type MailFlows } from './flows/mail-flows.js';
-import type { Notify } from './flows/messages.js';
 import { createNotifier } from './flows/notifier.js';
 import { createOneTimeTokens } from './flows/one-time-tokens.js';
 import { createOutbox } from './flows/outbox.js';
-import { createSealer, type FactorKey } from './factors/factor-record.js';
-import { createFactors } from './factors/factors.js';
 import { createDeviceCookie } from './guesses/device-cookie.js';
-import { createDevices, type DevicesOptions } from './guesses/devices.js';
-import { createGuessBudget, type GuessBudget, type GuessBudgetOptions } from './guesses/guess-budget.js';
-import { createApiKeys, type ApiKeys, type ApiKeysOptions } from './api-keys/api-keys.js';
-import type { ApiKeyStore } from './api-keys/api-key-store.js';
-import { keyValueApiKeys } from './api-keys/key-value-api-keys.js';
-import { createImpersonation, type Impersonate, type ImpersonationOptions } from './impersonation.js';
-import { createLadder, type GuessStore } from './guesses/ladder.js';
+import { createDevices } from './guesses/devices.js';
+import { createGuessBudget, type GuessBudget } from './guesses/guess-budget.js';
+import { createLadder, type Ladder } from './guesses/ladder.js';
 import {
   createAuthenticate,
   createInPerson,
@@ -43,126 +23,23 @@ import {
   userAgentOf,
   type RequiredOptions,
 } from './identify.js';
-import { createPasswords, type Passwords, type PasswordsOptions } from './passwords/passwords.js';
-import { createRouter, type AuthRouterOptions } from './router.js';
+import { createImpersonation, type Impersonate } from './impersonation.js';
+import { createPasswords, type Passwords } from './passwords/passwords.js';
+import { readAuthOptions, type AuthSettings } from './read-auth-options.js';
+import { createRouter, type AuthRouterOptions } from './routes/router.js';
 import { keyValueSessions } from './sessions/key-value-sessions.js';
-import type { SessionStore } from './sessions/session-store.js';
-import {
-  createSessions,
-  type EndOptions,
-  type SessionLifetimes,
-  type Sessions,
-} from './sessions/sessions.js';
+import { createSessions, type EndOptions, type Sessions } from './sessions/sessions.js';
 import { createStatelessSessions } from './sessions/stateless-sessions.js';
-import type { KeysInput } from './tokens/keys.js';
 import { publishKeys } from './tokens/publish-keys.js';
 import { createTokens, type Tokens } from './tokens/tokens.js';
 import { createCookies, type AuthCookies } from './transport/cookies.js';
 import { createDpop, type DpopOptions } from './transport/dpop.js';
-import { createMutualTls, type MutualTlsOptions } from './transport/mutual-tls.js';
+import { createMutualTls } from './transport/mutual-tls.js';
 import { keyValueReplays } from './transport/replay-store.js';
 import type { SenderConstraints } from './transport/sender.js';
-import type { External } from './external/external.js';
-import type { UserPort } from './users.js';
 
-export interface AuthOptions {
-  /** Who makes the tokens, usually the service's URL. */
-  readonly issuer: string;
-  /** For whom they are, usually the API's URL. */
-  readonly audience: string;
-  /** A private JWK Set; the first key signs, all verify. `generateKeys()` makes one. */
-  readonly keys: KeysInput;
-  readonly users: UserPort;
-  /** Counts guesses, and keeps the sessions unless `sessions.store` does. One process: `createMemoryStore()`. */
-  readonly store: KeyValueStore;
-  /**
-   * `false`, or `{ stateless: true }` with other lifetimes: the server keeps nothing of a session, and none can be ended; see
-   * `createStatelessSessions()` for what that loses.
-   */
-  readonly sessions?: false | SessionsSettings;
-  readonly transport?: {
-    /** `Authorization: Bearer ...`. @default true */
-    readonly bearer?: boolean;
-    /** @default false */
-    readonly cookies?: false | CookieOptions;
-    /**
-     * Bind tokens to a key of the client (RFC 9449): a sign-in with a proof begins a bound session, and its tokens count only with
-     * proofs of the same key. `replays` defaults to `keyValueReplays({ store })`. @default false: bound tokens are refused
-     */
-    readonly dpop?: false | (Omit<DpopOptions, 'replays'> & Partial<Pick<DpopOptions, 'replays'>>);
-    /** Take tokens that are bound to the client's certificate (RFC 8705). @default false: such tokens are refused */
-    readonly mutualTls?: false | MutualTlsOptions;
-  };
-  /** Takes access tokens of other providers too: `external([...])`. @default none */
-  readonly external?: External;
-  /** Keys for programs, `Authorization: Bearer <prefix>_...`. @default none */
-  readonly apiKeys?: Omit<ApiKeysOptions, 'store' | 'isActive' | 'clock' | 'random' | 'events'> & {
-    /** @default keyValueApiKeys({ store }) */
-    readonly store?: ApiKeyStore;
-  };
-  /** Lets staff act for others. @default nobody */
-  readonly impersonation?: ImpersonationOptions;
-  readonly passwords?: Omit<PasswordsOptions, 'clock' | 'events'>;
-  readonly guesses?: Omit<GuessBudgetOptions, 'store'> & {
-    /** @default the `store` of everything */
-    readonly store?: GuessStore;
-  };
-  /**
-   * Known devices: after a sign-in a device gets a signed token (a cookie with `transport.cookies`, else `deviceToken`), and
-   * its guesses count apart, so that strangers cannot lock the owner out. @default none is known
-   */
-  readonly devices?: DevicesOptions;
-  /**
-   * Offer registration. `by-mail`: the answer does not tell whether there is an account, and the mailbox is shown to be theirs.
-   * `open`: at once, for those who cannot send mail. @default 'by-mail' with `users.create` and `notify`, 'open' without `notify`
-   */
-  readonly registration?: 'by-mail' | 'open' | false;
-  /**
-   * Tells people something in a mailbox: a link to finish a registration or to reset a password, a warning. Called after the
-   * answer, up to three times if it rejects. @default none: no registration by mail, no reset
-   */
-  readonly notify?: Notify;
-  /**
-   * Second factors: codes of authenticator apps (TOTP) and recovery codes. Needs `users.saveFactors()`. `keys` seal the secrets in
-   * the database: the first seals, all open. `issuer`: the name that apps show. @default none
-   */
-  readonly factors?: { readonly keys: readonly FactorKey[]; readonly issuer: string };
-  readonly links?: {
-    /** How long a link to finish a registration counts, 5 min to 7 d. @default '1d' */
-    readonly registration?: Duration;
-    /** How long a link to reset a password or change an e-mail counts, 5 min to 1 d. @default '30m' */
-    readonly reset?: Duration;
-  };
-  /** Canonical spelling of a login, or undefined for what is none. @default emailLogin */
-  readonly login?: (typed: string) => string | undefined;
-  /** Refuses what is meant for development. @default NODE_ENV is "production" */
-  readonly production?: boolean;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly events?: Events;
-}
-
-export interface SessionsSettings extends SessionLifetimes {
-  /** Keep nothing of a session: no store, no bound, no grace window, no revocation. @default false */
-  readonly stateless?: boolean;
-  /** @default keyValueSessions({ store }) */
-  readonly store?: SessionStore;
-  /** Lifetime of an access token, 1 s to 24 h. @default '10m' */
-  readonly accessTtl?: Duration;
-  /** Keeps live sessions in memory under this lease; needs a `store` that announces to the same feed. @default none: every request asks the store */
-  readonly freshness?: Freshness;
-}
-
-export interface CookieOptions {
-  /** `development`: without Secure and `__Host-`, for http://localhost; refused in production. @default 'host' */
-  readonly profile?: 'host' | 'development';
-  /** `refresh`: as long as the refresh token. `session`: until the browser closes. @default 'refresh' */
-  readonly lifetime?: 'refresh' | 'session';
-  /** Renew an expired access token in `authenticate()`; otherwise the client calls `POST /refresh`. @default true */
-  readonly renew?: boolean;
-  /** Other origins (`https://app.example`) that may send state-changing requests with cookies. @default [] */
-  readonly trustedOrigins?: readonly string[];
-}
+const MINUTE = 60_000;
+const DAY = 86_400_000;
 
 export interface Auth extends Flows, MailFlows, FactorFlows {
   /**
@@ -212,233 +89,83 @@ export interface Auth extends Flows, MailFlows, FactorFlows {
   readonly apiKeys: ApiKeys | undefined;
 }
 
-const MINUTE = 60_000;
-const DAY = 86_400_000;
-
-/** Checked by the part that it is for. */
-const asGiven =
-  <T>(): OptionReader<T> =>
-  (value) =>
-    value as T;
-
-/** An options object of a part, which checks what is in it; here only that it is one. */
-const optionsOf =
-  <T extends object>(): OptionReader<T | undefined> =>
-  (value, owner, path) =>
-    value === undefined ? undefined : option.port<T>([])(value, owner, path);
-
 /**
  * Everything about who someone is, from one set of options.
  * @throws OptionError
  */
 export function createAuth(options: AuthOptions): Auth {
-  const given = readOptions('createAuth', options, {
-    issuer: asGiven<string>(),
-    audience: asGiven<string>(),
-    keys: asGiven<KeysInput>(),
-    users: option.port<UserPort>(['findByLogin', 'findById', 'saveCredential']),
-    store: option.port<KeyValueStore>(['get', 'set', 'swap', 'increment', 'delete']),
-    sessions: option.orFalse(optionsOf<SessionsSettings>()),
-    apiKeys: optionsOf<NonNullable<AuthOptions['apiKeys']>>(),
-    impersonation: optionsOf<ImpersonationOptions>(),
-    transport: option.group({
-      bearer: option.boolean(true),
-      dpop: option.orFalse(option.optional(option.port<object>([]))),
-      mutualTls: option.orFalse(option.optional(option.port<MutualTlsOptions>([]))),
-      cookies: option.orFalse(
-        option.optional(
-          option.group({
-            profile: option.oneOf(['host', 'development'], 'host'),
-            lifetime: option.oneOf(['refresh', 'session'], 'refresh'),
-            renew: option.boolean(true),
-            trustedOrigins: option.array(option.string({ pattern: /^https?:\/\/[^/\s]+$/ }), { default: [] }),
-          }),
-        ),
-      ),
-    }),
-    external: option.optional(option.port<External>(['claims', 'verify'])),
-    passwords: optionsOf<Omit<PasswordsOptions, 'clock' | 'events'>>(),
-    guesses: optionsOf<NonNullable<AuthOptions['guesses']>>(),
-    devices: optionsOf<DevicesOptions>(),
-    registration: option.orFalse(option.optional(option.oneOf(['by-mail', 'open']))),
-    notify: option.optional(option.fn<Notify>()),
-    factors: option.optional(
-      option.group({
-        keys: option.array((value) => value as FactorKey, { min: 1, max: 16 }),
-        issuer: option.string({ max: 64, pattern: /^[^:]+$/ }),
-      }),
-    ),
-    links: option.group({
-      registration: option.duration({ minMs: 5 * MINUTE, maxMs: 7 * DAY, default: '1d' }),
-      reset: option.duration({ minMs: 5 * MINUTE, maxMs: DAY, default: '30m' }),
-    }),
-    login: option.fn(emailLogin),
-    production: option.boolean(inProduction()),
-    clock: option.port<Clock>(['now', 'monotonic'], systemClock),
-    random: option.port<Random>(['bytes', 'uuid'], systemRandom),
-    events: option.port<Events>(['emit'], noEvents),
-  });
-  const { store, clock, random, events, login } = given;
+  const given = readAuthOptions(options);
+  const { issuer, audience, store, notify, clock, random, events } = given;
+  const { bearer, cookies: cookieOptions } = given.transport;
   const users = checkedUsers(given.users);
-  const { notify } = given;
-  const registration = given.registration ?? (users.create ? (notify ? 'by-mail' : 'open') : false);
-  if (registration && !users.create)
-    optionConflict('createAuth', 'registration', 'registration needs users.create()');
-  if (registration === 'by-mail' && !notify)
-    optionConflict(
-      'createAuth',
-      'registration',
-      'registration "by-mail" needs notify(), which sends the mail',
-    );
-  const { bearer } = given.transport;
-  const cookieOptions = given.transport.cookies || undefined;
-  if (!bearer && !cookieOptions)
-    optionConflict('createAuth', 'transport', 'transport has neither bearer nor cookies on');
-  if (cookieOptions?.profile === 'development' && given.production) {
-    optionConflict(
-      'createAuth',
-      'transport.cookies.profile',
-      'transport.cookies.profile "development" sends tokens over plain HTTP and is refused in production. Leave it out',
-    );
-  }
+  const isActive = async (userId: string) => (await users.findById(userId))?.active === true;
+  const parts = { clock, random, events, isActive };
 
-  const { dpop: dpopOptions, mutualTls: mutualTlsOptions } = given.transport;
-  if (!bearer && (dpopOptions || mutualTlsOptions))
-    optionConflict(
-      'createAuth',
-      'transport.bearer',
-      'transport.dpop and transport.mutualTls bind tokens of the Authorization header, and transport.bearer switches it off',
-    );
-  const constraints: SenderConstraints = {
-    dpop: dpopOptions
-      ? createDpop({ replays: keyValueReplays({ store }), ...dpopOptions } as DpopOptions, { clock })
-      : undefined,
-    mutualTls: mutualTlsOptions ? createMutualTls(mutualTlsOptions) : undefined,
-  };
-
-  const sessionsGiven: SessionsSettings =
-    given.sessions === false ? { stateless: true } : (given.sessions ?? {});
-  const { accessTtl, stateless = false, ...settings } = sessionsGiven;
-  const { issuer, audience, keys } = given;
-  const signing = { issuer, audience, keys };
+  const signing = { issuer, audience, keys: given.keys };
+  const { accessTtl, stateless, store: sessionStore, ...lifetimes } = given.sessions;
   const tokens = createTokens({
     ...signing,
     clock,
     random,
     ...(accessTtl === undefined ? {} : { accessTtl }),
   });
-  const isActive = async (userId: string) => (await users.findById(userId))?.active === true;
-  const parts = { clock, random, events, isActive };
   const sessions = stateless
-    ? createStatelessSessions({ ...statelessOnly(settings), ...parts, tokens, signing })
-    : createSessions({ ...storedOnly(settings, store), ...parts, tokens });
-  if (stateless && given.impersonation)
-    optionConflict(
-      'createAuth',
-      'impersonation',
-      'impersonation needs sessions that can be ended. Leave out sessions: false',
-    );
-  const apiKeys = given.apiKeys && createApiKeys({ ...keysOnly(given.apiKeys, store), ...parts });
+    ? createStatelessSessions({ ...lifetimes, ...parts, tokens, signing })
+    : createSessions({ ...lifetimes, ...parts, tokens, store: sessionStore ?? keyValueSessions({ store }) });
+  const apiKeys =
+    given.apiKeys &&
+    createApiKeys({ ...given.apiKeys, ...parts, store: given.apiKeys.store ?? keyValueApiKeys({ store }) });
+
   const passwords = createPasswords({ ...given.passwords, clock, events });
   const guesses = createGuessBudget({ store, ...given.guesses }, 'guesses');
   const devices = given.devices && createDevices(given.devices, { clock, random }, 'createAuth', 'devices');
-  const outbox = createOutbox({ events });
-  const notifier = createNotifier(notify, outbox);
   const oneTimeTokens = createOneTimeTokens(store, clock, random);
-  if (given.factors && !users.saveFactors)
-    optionConflict('createAuth', 'factors', 'factors needs users.saveFactors(), which stores them');
-  const factors =
-    given.factors &&
-    createFactors({
-      users,
-      store,
-      sealer: createSealer(given.factors.keys, random, 'createAuth', 'factors.keys'),
-      tokens: oneTimeTokens,
-      // Five wrong codes at once, then waits that double up to a day: some 16 of a million a day.
-      attempts: createLadder(store, 'factor', {
-        free: 5,
-        restMs: MINUTE / 2,
-        maxRestMs: DAY,
-        most: 100,
-        windowMs: DAY,
-      }),
-      issuer: given.factors.issuer,
-      clock,
-      random,
-      events,
-    });
-  const { confirm, begin, ...flows } = createFlows({
+  const outbox = createOutbox({ events });
+  const shared = {
     users,
     sessions,
     passwords,
-    guesses,
     devices,
-    notifier,
-    factors,
     tokens: oneTimeTokens,
-    login,
+    notifier: createNotifier(notify, outbox),
+    login: given.login,
+    clock,
     events,
-    clock,
-  });
-  const factorFlows = createFactorFlows({
-    users,
-    sessions,
-    factors,
-    tokens: oneTimeTokens,
-    notifier,
-    confirm,
-    begin,
-    clock,
-  });
+  };
+  const factors = given.factors && factorsOf(given.factors, { ...shared, store, random });
+  const { confirm, begin, ...flows } = createFlows({ ...shared, guesses, factors });
+  const factorFlows = createFactorFlows({ ...shared, factors, confirm, begin });
   const mailFlows = createMailFlows({
-    users,
-    sessions,
-    passwords,
-    devices,
-    tokens: oneTimeTokens,
-    notifier,
-    // One mailbox gets three messages at once, then one after 5, 10, 20 minutes, ...
-    mails: createLadder(store, 'mail', {
-      free: 3,
-      restMs: 5 * MINUTE,
-      maxRestMs: 60 * MINUTE,
-      most: 50,
-      windowMs: DAY,
-    }),
+    ...shared,
+    mails: mailLadder(store),
     confirm,
-    login,
     lifetimes: { registrationMs: given.links.registration, resetMs: given.links.reset },
-    clock,
-    events,
   });
-  const deviceCookie = devices && cookieOptions && createDeviceCookie(cookieOptions.profile, devices.ttlMs);
-  const cookies = cookieOptions && createCookies({ ...cookieOptions, clock, device: deviceCookie });
-  const trustedOrigins = cookieOptions?.trustedOrigins ?? [];
-  const renew = cookieOptions?.renew ?? false;
 
+  const device = devices && cookieOptions && createDeviceCookie(cookieOptions.profile, devices.ttlMs);
+  const cookies = cookieOptions && createCookies({ ...cookieOptions, clock, device });
+  const constraints = constraintsOf(given);
   const metaOf = (req: SecurityRequest): RequestMeta => ({
     address: ensureContext(req, { clock, random }).address,
     ...userAgentOf(req),
-    ...(deviceCookie ? { devices: deviceCookie.read(req) } : {}),
+    ...(device ? { devices: device.read(req) } : {}),
   });
+  const transport = { bearer, cookies, trustedOrigins: cookieOptions?.trustedOrigins ?? [] };
   const authenticate = createAuthenticate({
+    ...transport,
     tokens,
     sessions,
     external: given.external,
     apiKeys,
     constraints,
-    bearer,
-    cookies,
-    renew,
-    trustedOrigins,
+    renew: cookieOptions?.renew ?? false,
     clock,
     random,
     events,
   });
   const inPerson = createInPerson(events);
-  const required = (requiredOptions?: RequiredOptions) =>
-    createRequired(events, constraints, clock, requiredOptions);
-  const routerDeps = {
+  const routeDeps = {
+    ...transport,
     flows,
     factorFlows,
     factors: factors !== undefined,
@@ -447,11 +174,8 @@ export function createAuth(options: AuthOptions): Auth {
     sessions,
     tokens,
     apiKeys,
-    registration,
-    bearer,
-    cookies,
+    registration: given.registration,
     dpop: constraints.dpop,
-    trustedOrigins,
     metaOf,
     now: () => clock.now(),
     events,
@@ -463,11 +187,11 @@ export function createAuth(options: AuthOptions): Auth {
     ...(notify ? mailFlows : withoutNotify(mailFlows)),
     settled: () => outbox.settled(),
     authenticate: () => authenticate,
-    required,
+    required: (requiredOptions) => createRequired(events, constraints, clock, requiredOptions),
     inPerson: () => inPerson,
     impersonate: given.impersonation
       ? createImpersonation(given.impersonation, { users, sessions, events, now: () => clock.now() })
-      : async () => notAllowed(),
+      : noImpersonation,
     async deactivate(userId, endOptions = {}) {
       if (!users.deactivate) throw new TypeError('deactivate() needs users.deactivate().');
       const found = await users.deactivate(userId);
@@ -477,7 +201,7 @@ export function createAuth(options: AuthOptions): Auth {
       if (found) events.emit({ type: 'auth.deactivated', userId });
       return found;
     },
-    router: (routerOptions) => createRouter(routerDeps, routerOptions),
+    router: (routerOptions) => createRouter(routeDeps, routerOptions),
     wellKnown: () => publishKeys(tokens),
     metaOf,
     cookies: cookies ?? noCookies,
@@ -489,63 +213,40 @@ export function createAuth(options: AuthOptions): Auth {
   };
 }
 
-function statelessOnly(
-  settings: Omit<SessionsSettings, 'accessTtl' | 'stateless'>,
-): Pick<SessionLifetimes, 'refreshTtl' | 'absolute'> {
-  const { store, freshness, max, grace, ...rest } = settings;
-  for (const [name, value] of Object.entries({ store, freshness, max, grace })) {
-    if (value !== undefined)
-      optionConflict(
-        'createAuth',
-        `sessions.${name}`,
-        `sessions.${name} has no meaning with sessions.stateless, which keeps nothing. Leave one of them out`,
-      );
-  }
-  return rest;
+/** Five wrong codes at once, then waits that double up to a day: some 16 of a million a day. */
+function factorsOf(
+  { keys, issuer }: NonNullable<AuthSettings['factors']>,
+  { store, ...deps }: Omit<FactorDeps, 'sealer' | 'attempts' | 'issuer'>,
+): Factors {
+  return createFactors({
+    ...deps,
+    store,
+    issuer,
+    sealer: createSealer(keys, deps.random, 'createAuth', 'factors.keys'),
+    attempts: createLadder(store, 'factor', {
+      free: 5,
+      restMs: MINUTE / 2,
+      maxRestMs: DAY,
+      most: 100,
+      windowMs: DAY,
+    }),
+  });
 }
 
-function storedOnly(
-  settings: Omit<SessionsSettings, 'accessTtl' | 'stateless'>,
-  store: KeyValueStore,
-): SessionLifetimes & { readonly store: SessionStore; readonly freshness?: Freshness } {
-  if (settings.freshness && !settings.store) {
-    optionConflict(
-      'createAuth',
-      'sessions.freshness',
-      'sessions.freshness needs sessions.store with the same feed, such as keyValueSessions({ store, feed }), or ends would never be announced',
-    );
-  }
-  return { ...settings, store: settings.store ?? keyValueSessions({ store }) };
+/** One mailbox gets three messages at once, then one after 5, 10, 20 minutes, ... */
+function mailLadder(store: KeyValueStore): Ladder {
+  return createLadder(store, 'mail', {
+    free: 3,
+    restMs: 5 * MINUTE,
+    maxRestMs: 60 * MINUTE,
+    most: 50,
+    windowMs: DAY,
+  });
 }
 
-function keysOnly(
-  settings: NonNullable<AuthOptions['apiKeys']>,
-  store: KeyValueStore,
-): Omit<ApiKeysOptions, 'isActive' | 'clock' | 'random' | 'events'> {
-  if (settings.freshness && !settings.store) {
-    optionConflict(
-      'createAuth',
-      'apiKeys.freshness',
-      'apiKeys.freshness needs apiKeys.store with the same feed, such as keyValueApiKeys({ store, feed }), or ends would never be announced',
-    );
-  }
-  return { ...settings, store: settings.store ?? keyValueApiKeys({ store }) };
+function constraintsOf({ store, clock, transport: { dpop, mutualTls } }: AuthSettings): SenderConstraints {
+  return {
+    dpop: dpop && createDpop({ replays: keyValueReplays({ store }), ...dpop } as DpopOptions, { clock }),
+    mutualTls: mutualTls && createMutualTls(mutualTls),
+  };
 }
-
-function notAllowed(): never {
-  throw new TypeError(
-    'Nobody may act for others. Say who may with createAuth({ impersonation: { allow, record } }).',
-  );
-}
-
-/** The same functions, each refusing. */
-function withoutNotify(flows: MailFlows): MailFlows {
-  const refuse = () => Promise.reject(new TypeError('This flow sends mail. Give createAuth({ notify }).'));
-  return Object.fromEntries(Object.keys(flows).map((name) => [name, refuse])) as unknown as MailFlows;
-}
-
-function off(): never {
-  throw new TypeError('Cookies are off. Turn them on with createAuth({ transport: { cookies: {} } }).');
-}
-
-const noCookies: AuthCookies = Object.freeze({ write: off, clear: off, remember: off, read: off });

@@ -1,5 +1,7 @@
-export { createAuth, type Auth, type AuthOptions, type CookieOptions } from './auth.js';
-export type { AccountAction, AuthRouterOptions } from './router.js';
+export { createAuth, type Auth } from './auth.js';
+export type { AuthOptions, CookieOptions } from './auth-options.js';
+export type { AccountAction } from './routes/account-action.js';
+export type { AuthRouterOptions } from './routes/router.js';
 export type {
   ChangePasswordInput,
   Flows,

@@ -250,7 +250,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     what: 'GHSA-x732-6j76-qmhm, CVE-2026-47676: a second slash leads to the same route',
-    file: src('router'),
+    file: src('routes/router'),
     from: "if (pathOf(req.originalUrl ?? req.url).includes('//')) return ALLOW;",
     to: '',
     killedBy: test('auth', 'GHSA-x732-6j76-qmhm'),

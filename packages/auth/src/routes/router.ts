@@ -1,0 +1,84 @@
+import { ALLOW, guard, option, readOptions, type Middleware } from '@portcullis/core';
+import { errors } from '../error-codes.js';
+import { answerKeys } from '../tokens/publish-keys.js';
+import { assertSameSite } from '../transport/cross-site.js';
+import type { RecordAction } from './account-action.js';
+import { apiKeyRoutes } from './api-key-routes.js';
+import { factorRoutes } from './factor-routes.js';
+import { mailRoutes } from './mail-routes.js';
+import { passwordRoutes } from './password-routes.js';
+import type { Route, RouteDeps } from './route.js';
+import { sessionRoutes } from './session-routes.js';
+import { signInRoutes } from './sign-in-routes.js';
+
+export interface AuthRouterOptions {
+  /**
+   * Awaited when something was done and before it is answered, for a log that must not miss it: events are for noticing.
+   * If it rejects, that is the answer (tokens are not handed out); what was done stands. Without it, nothing is awaited.
+   */
+  readonly record?: RecordAction;
+}
+
+/** All that the router serves. */
+function routesOf(deps: RouteDeps): readonly Route[] {
+  return [
+    ...signInRoutes(deps),
+    ...passwordRoutes(deps),
+    ...mailRoutes(deps),
+    ...factorRoutes(deps),
+    ...sessionRoutes(deps),
+    ...apiKeyRoutes(deps),
+    { method: 'GET', path: '/jwks.json', run: async ({ res }) => answerKeys(deps.tokens, res) },
+  ];
+}
+
+/**
+ * Serves the flows as JSON, relative to where it is mounted; what it does not know goes on to the app. Bodies must have
+ * been parsed before (`express.json()`), `authenticate()` must have run for the routes that need a principal.
+ * Paths are compared exactly: `//sign-in`, `/Sign-In` and `/sign-in/` are other paths and lead nowhere.
+ */
+export function createRouter(deps: Omit<RouteDeps, 'record'>, options: AuthRouterOptions = {}): Middleware {
+  const { record } = readOptions('authRouter', options, {
+    record: option.fn<RecordAction>(() => Promise.resolve()),
+  });
+  const { cookies, trustedOrigins, events } = deps;
+  const find = finderOf(routesOf({ ...deps, record }));
+
+  return guard('authRouter', { stage: 'public', detail: 'sign-in routes', events }, async (req, res) => {
+    // Express 4 swallows the second slash of `/auth//sign-in` when it takes off the mount path.
+    if (pathOf(req.originalUrl ?? req.url).includes('//')) return ALLOW;
+    const found = find(pathOf(req.url));
+    if (!found) return ALLOW;
+    const route = found.methods.get(req.method ?? '');
+    if (!route) {
+      throw errors.E_METHOD_NOT_ALLOWED({ headers: { Allow: [...found.methods.keys()].join(', ') } });
+    }
+    if (cookies) assertSameSite(req, trustedOrigins);
+    await route.run({ req, res, id: found.id });
+    return undefined;
+  });
+}
+
+type Methods = ReadonlyMap<string, Route>;
+
+function finderOf(
+  routes: readonly Route[],
+): (path: string) => { readonly methods: Methods; readonly id: string } | undefined {
+  const paths = new Map<string, Map<string, Route>>();
+  for (const route of routes) {
+    const methods = paths.get(route.path) ?? new Map<string, Route>();
+    paths.set(route.path, methods.set(route.method, route));
+  }
+  return (path) => {
+    const cut = path.lastIndexOf('/') + 1;
+    const id = path.slice(cut);
+    const literal = id === ':id' ? undefined : paths.get(path);
+    if (literal) return { methods: literal, id: '' };
+    const methods = id === '' ? undefined : paths.get(`${path.slice(0, cut)}:id`);
+    return methods && { methods, id };
+  };
+}
+
+function pathOf(url: string | undefined): string {
+  return (url ?? '').split('?', 1)[0]!;
+}
