@@ -18,6 +18,8 @@ const { values: flags, positionals } = parseArgs({
 const length: Length = flags.short
   ? { rounds: 11, share: 0.2, margin: 1.5 }
   : { rounds: 21, share: 1, margin: 1 };
+/** Other work on the machine may spoil a short run of a file, but hardly three one after the other. */
+const ATTEMPTS = flags.short ? 3 : 1;
 
 const NOT_MEASURED = new Set(['harness', 'measure-costs', 'child']);
 const known = readdirSync(new URL('costs/', import.meta.url))
@@ -32,14 +34,13 @@ if (unknown.length > 0) {
 
 let broken = 0;
 for (const name of positionals.length > 0 ? positionals : known) {
-  const { results, figures } = await measure(name);
+  const { results, figures } = await measureAgain(name);
   const report = [
     ...results.map(section),
     ...figures.map(({ text, held }) => `- ${text}${held ? '' : ' **(not held)**'}`),
   ].join('\n\n');
   console.log(`\n# ${name}\n\n${report}`);
-  const claims = results.flatMap((group) => group.claims);
-  broken += [...claims, ...figures].filter(({ held }) => !held).length;
+  broken += brokenIn({ results, figures });
   if (flags.write) write(name, report);
 }
 if (broken > 0) console.error(`\n${broken} claim(s) did not hold.`);
@@ -48,6 +49,20 @@ process.exit(broken > 0 ? 1 : 0);
 interface Measured {
   readonly results: readonly GroupResult[];
   readonly figures: readonly CostFigure[];
+}
+
+async function measureAgain(name: string): Promise<Measured> {
+  for (let attempt = 1; ; attempt++) {
+    const measured = await measure(name);
+    const claims = brokenIn(measured);
+    if (claims === 0 || attempt === ATTEMPTS) return measured;
+    console.log(`\n${name}: ${claims} claim(s) did not hold in run ${attempt} of at most ${ATTEMPTS}.`);
+  }
+}
+
+function brokenIn({ results, figures }: Measured): number {
+  const claims = results.flatMap((group) => group.claims);
+  return [...claims, ...figures].filter(({ held }) => !held).length;
 }
 
 async function measure(name: string): Promise<Measured> {

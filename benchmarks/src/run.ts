@@ -11,10 +11,10 @@ const [rounds, seconds, warmUp] = flags.short ? [3, 1, 1] : [9, 4, 3];
 const CONNECTIONS = 16;
 
 const pinned = cpus().length > 1 && pin(process.pid, 1);
-const runners = [];
-for (const { name } of stacks) runners.push(await startRunner(name));
+const runners: Awaited<ReturnType<typeof startRunner>>[] = [];
 const samples = new Map<string, Sample[]>(stacks.map(({ name }) => [name, []]));
 try {
+  for (const { name } of stacks) runners.push(await startRunner(name));
   for (const runner of runners) await runner.round(warmUp, CONNECTIONS);
   for (let round = 0; round < rounds; round++) {
     for (const runner of runners) samples.get(runner.name)!.push(await runner.round(seconds, CONNECTIONS));

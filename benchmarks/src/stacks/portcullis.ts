@@ -1,5 +1,5 @@
 import { createAudit, type AuditStore } from '@portcullis/audit';
-import { createAuth, generateKeys, type AuthUser } from '@portcullis/auth';
+import { createAuth, generateKeys, keyValueSessions, type AuthUser } from '@portcullis/auth';
 import { context, createFreshness, createMemoryFeed, createMemoryStore } from '@portcullis/core';
 import { csrf } from '@portcullis/csrf';
 import { errorHandler, notFound } from '@portcullis/errors';
@@ -23,13 +23,18 @@ export const portcullisStack: Stack = {
     'context, securityHeaders, accessLog, cors, csrf, rateLimit, express.json, authenticate (live sessions), requirePermission (live grants), errorHandler',
   async build() {
     const users = new Map<string, AuthUser>();
-    const freshness = createFreshness({ feed: createMemoryFeed() });
+    const feed = createMemoryFeed();
+    const store = createMemoryStore();
     const auth = createAuth({
       issuer: 'https://api.example.com',
       audience: 'https://api.example.com',
       keys: generateKeys('HS256'),
-      store: createMemoryStore(),
-      sessions: { freshness, accessTtl: '60m' },
+      store,
+      sessions: {
+        store: keyValueSessions({ store, feed }),
+        freshness: createFreshness({ feed }),
+        accessTtl: '60m',
+      },
       users: {
         findByLogin: async (login) => users.get(login),
         findById: async (id) => [...users.values()].find((user) => user.id === id),

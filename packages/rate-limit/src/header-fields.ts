@@ -48,40 +48,52 @@ export const readHeaders: OptionReader<readonly FieldWriter[]> = (value, owner, 
   return chosen.map((style) => writers[style]());
 };
 
-function lists(): FieldWriter {
-  // The policy of a fixed limit is rendered once.
+/** What stays the same from answer to answer is rendered once, for a limit that stays the same. */
+function renderedOnce(
+  render: (policy: ToldPolicy, limit: number) => string,
+): (policy: ToldPolicy, limit: number) => string {
   const rendered = new WeakMap<ToldPolicy, { readonly limit: number; readonly text: string }>();
-  return (res, policy, { limit, remaining, resetMs }, _clock, first) => {
+  return (policy, limit) => {
     let known = rendered.get(policy);
-    if (known?.limit !== limit) {
-      const text = `"${policy.name}";q=${limit};w=${wholeSeconds(policy.windowMs)}`;
-      rendered.set(policy, (known = { limit, text }));
-    }
-    append(res, 'RateLimit-Policy', known.text, first);
+    if (known?.limit !== limit) rendered.set(policy, (known = { limit, text: render(policy, limit) }));
+    return known.text;
+  };
+}
+
+function lists(): FieldWriter {
+  const policyOf = renderedOnce(
+    ({ name, windowMs }, limit) => `"${name}";q=${limit};w=${wholeSeconds(windowMs)}`,
+  );
+  return (res, policy, { limit, remaining, resetMs }, _clock, first) => {
+    append(res, 'RateLimit-Policy', policyOf(policy, limit), first);
     append(res, 'RateLimit', `"${policy.name}";r=${remaining};t=${wholeSeconds(resetMs)}`, first);
   };
 }
+
+const numbersOf = () => renderedOnce(({ windowMs }, limit) => `${limit};w=${wholeSeconds(windowMs)}`);
 
 const writers: Record<HeaderStyle, () => FieldWriter> = {
   'draft-10': lists,
   'draft-9': lists,
   'draft-8': lists,
-  'draft-7':
-    () =>
-    (res, { windowMs }, { limit, remaining, resetMs }, _clock, first) => {
-      append(res, 'RateLimit-Policy', `${limit};w=${wholeSeconds(windowMs)}`, first);
+  'draft-7': () => {
+    const policyOf = numbersOf();
+    return (res, policy, { limit, remaining, resetMs }, _clock, first) => {
+      append(res, 'RateLimit-Policy', policyOf(policy, limit), first);
       if (!first && hasLess(res, 'RateLimit', remaining)) return;
       res.setHeader('RateLimit', `limit=${limit}, remaining=${remaining}, reset=${wholeSeconds(resetMs)}`);
-    },
-  'draft-6':
-    () =>
-    (res, { windowMs }, { limit, remaining, resetMs }, _clock, first) => {
-      append(res, 'RateLimit-Policy', `${limit};w=${wholeSeconds(windowMs)}`, first);
+    };
+  },
+  'draft-6': () => {
+    const policyOf = numbersOf();
+    return (res, policy, { limit, remaining, resetMs }, _clock, first) => {
+      append(res, 'RateLimit-Policy', policyOf(policy, limit), first);
       if (!first && hasLess(res, 'RateLimit-Remaining', remaining)) return;
       res.setHeader('RateLimit-Limit', String(limit));
       res.setHeader('RateLimit-Remaining', String(remaining));
       res.setHeader('RateLimit-Reset', String(wholeSeconds(resetMs)));
-    },
+    };
+  },
   legacy:
     () =>
     (res, _policy, { limit, remaining, resetMs }, clock, first) => {
