@@ -28,8 +28,8 @@ const MAX_CHAIN = 32;
 /**
  * First in the way of a request: request id, client address, start time and an anonymous principal.
  * The address is the right-most hop of `X-Forwarded-For` that is not one of the trusted proxies.
- * At the first request the app's own `trust proxy` setting is compared; if the two differ, every request is
- * refused, because `req.ip` and the limits would speak of different clients.
+ * An app that has no `trust proxy` setting takes this one over at the first request, so that `req.ip` and `req.protocol` agree
+ * with it. One that says something else is refused every request: they and the limits would speak of different clients.
  * A request without an address is refused with 400 (E_ADDRESS_UNKNOWN). Behind a proxy that connects over a Unix socket, say
  * how many proxies there are: a socket's peer has no network to list.
  * @throws OptionError
@@ -51,7 +51,8 @@ export function context(options: ContextOptions): Middleware {
   });
   const sameTrust = new WeakMap<object, boolean>();
   // A Unix socket has no address to name; only who counts hops can mean the proxy at its other end.
-  const countsHops = typeof options.trustProxy === 'number';
+  const said = options.trustProxy;
+  const countsHops = typeof said === 'number';
 
   return guard('context', { stage: 'context', events }, (req, res) => {
     if (hasAddress(req)) return ALLOW; // Mounted twice, for instance in a sub-app: the first one counts.
@@ -59,7 +60,10 @@ export function context(options: ContextOptions): Middleware {
     const app = req.app as AppSettings | undefined;
     if (app) {
       let same = sameTrust.get(app);
-      if (same === undefined) sameTrust.set(app, (same = agrees(app, isProxy)));
+      if (same === undefined) {
+        if (saysNothing(app)) app.set?.('trust proxy', said);
+        sameTrust.set(app, (same = agrees(app, isProxy)));
+      }
       if (!same) throw errors.E_TRUST_PROXY_MISMATCH();
     }
     const brought = req.headers['x-request-id'];
@@ -122,7 +126,19 @@ function headerOf(req: SecurityRequest, name: string): string {
 }
 
 interface AppSettings {
+  readonly settings?: object;
   get?(name: string): unknown;
+  set?(name: string, value: unknown): unknown;
+}
+
+/** How Express 4 and 5 mark a `trust proxy` that nobody has set. */
+const UNSET = '@@symbol:trust_proxy_default';
+
+/** Settings of a mounted app inherit from those of its parent: what counts is where the value comes from. */
+function saysNothing({ settings }: AppSettings): boolean {
+  let from: object | null = settings ?? null;
+  while (from && !Object.hasOwn(from, 'trust proxy')) from = Object.getPrototypeOf(from) as object | null;
+  return from !== null && Object.getOwnPropertyDescriptor(from, UNSET)?.value === true;
 }
 
 // Both settings are asked about the same hops; they agree if they answer alike.

@@ -34,6 +34,14 @@ export function compileTrustProxy(value: unknown, owner = 'context'): ProxyTrust
           `trustProxy has an entry that is no network: ${JSON.stringify(entry)}. Use forms such as "10.0.0.0/8" (host bits zero), "192.0.2.7" or "loopback".`,
         );
       }
+      if (parsed.some((network) => network!.text.endsWith('/0'))) {
+        throw new OptionError(
+          'E_OPTION_VALUE',
+          owner,
+          'trustProxy',
+          `trustProxy: ${JSON.stringify(entry)} is everybody, so that every client could choose its own address; name the networks of your proxies`,
+        );
+      }
       return parsed.map((network) => network!);
     });
     return (address) => networks.some((network) => network.contains(address));

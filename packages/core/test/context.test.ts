@@ -9,13 +9,14 @@ import request from 'supertest';
 import { context, ensureContext, OptionError, type TrustProxy } from '../src/index.js';
 
 onBothExpress((express) => {
-  function appWith(trustProxy: TrustProxy, expressSetting: unknown = trustProxy) {
+  /** `theirs` is what the app itself says, if it says something. */
+  function appWith(trustProxy: TrustProxy, ...theirs: readonly unknown[]) {
     const app = express();
-    if (expressSetting !== false) app.set('trust proxy', expressSetting);
+    if (theirs.length > 0) app.set('trust proxy', theirs[0]);
     app.use(context({ trustProxy }));
     app.get('/', (req, res) => {
       const { address, secure, requestId, principal } = req.security;
-      res.json({ ip: address.ip, secure, requestId, principal });
+      res.json({ ip: address.ip, secure, requestId, principal, express: [req.ip, req.protocol] });
     });
     app.use((error: { code?: string; status?: number }, _req: unknown, res: Response, _next: unknown) => {
       res.status(error.status ?? 500).json({ code: error.code });
@@ -118,9 +119,30 @@ onBothExpress((express) => {
     });
   });
 
+  test('an app that says nothing about proxies takes the setting over, as a mounted one and as a parent too', async () => {
+    const parent = express();
+    parent.use('/mounted', appWith(1));
+    const below = express();
+    below.use(context({ trustProxy: 1 }), appWith(1));
+    const hops = { 'X-Forwarded-For': '6.6.6.6, 203.0.113.9', 'X-Forwarded-Proto': 'https' };
+    for (const [app, path] of [
+      [appWith(['loopback']), '/'],
+      [appWith(1), '/'],
+      [appWith(1, 1), '/'],
+      [parent, '/mounted/'],
+      [below, '/'],
+    ] as const) {
+      const { body } = await request(app).get(path).set(hops);
+      expect(body).toMatchObject({ ip: '203.0.113.9', express: ['203.0.113.9', 'https'] });
+    }
+    const { body } = await request(appWith(false)).get('/').set(hops);
+    expect(body).toMatchObject({ ip: '127.0.0.1', express: ['127.0.0.1', 'http'] });
+  });
+
   test("every request is refused while the app's own 'trust proxy' says something else", async () => {
     for (const [ours, theirs] of [
       [false, true],
+      [false, 1],
       [1, false],
       [['10.0.0.0/8'], 1],
       [['loopback'], ['loopback', '203.0.113.9']],
@@ -190,6 +212,8 @@ describe('wrong configurations of context() do not start', () => {
     [[], 'E_OPTION_VALUE'],
     [['10.0.0.1/8'], 'E_OPTION_VALUE'],
     [['localnet'], 'E_OPTION_VALUE'],
+    [['loopback', '0.0.0.0/0'], 'E_OPTION_VALUE'],
+    [['::/0'], 'E_OPTION_VALUE'],
     [['__proto__'], 'E_OPTION_VALUE'],
   ])('trustProxy: %j', (trustProxy, code) => {
     const build = () => context({ trustProxy: trustProxy as TrustProxy });

@@ -55,7 +55,7 @@ export interface CspOptions {
   readonly reportOnly?: CspDirectives;
   /** `false` starts from nothing instead of the profile's policy; `default-src` is then required. @default true */
   readonly defaults?: boolean;
-  /** Allow `'unsafe-inline'`, `'unsafe-eval'`, whole schemes and `*` for scripts: each undoes the protection against XSS. @default false */
+  /** Allow `'unsafe-inline'`, `'unsafe-eval'`, whole schemes and `*` for scripts, plugins and `base-uri`: each undoes the protection against XSS. @default false */
   readonly dangerouslyAllowUnsafeScripts?: boolean;
 }
 
@@ -174,6 +174,8 @@ function reportable(policy: Map<string, readonly string[]>): CspPolicy {
 }
 
 const SCRIPT_DIRECTIVES = ['script-src', 'script-src-elem', 'script-src-attr'];
+/** An injected <base> moves scripts with relative addresses; plugins run on their own. */
+const WAYS_AROUND = ['base-uri', 'object-src'];
 const UNSAFE_FOR_SCRIPTS = new Set([
   "'unsafe-inline'",
   "'unsafe-eval'",
@@ -191,15 +193,16 @@ function refuseUnsafeScripts(policy: CspPolicy, owner: string, path: string): vo
   // Without script-src, default-src speaks for scripts (CSP3 section 6.8.3).
   const speaking = SCRIPT_DIRECTIVES.filter((name) => policy.has(name));
   if (!policy.has('script-src')) speaking.push('default-src');
-  for (const name of speaking) {
+  for (const name of [...speaking, ...WAYS_AROUND]) {
     refuseMutePolicy(policy.get(name), owner, `${path}.directives.${name}`);
     const unsafe = policy.get(name)?.find((source) => UNSAFE_FOR_SCRIPTS.has(source.toLowerCase()));
     if (unsafe === undefined) continue;
+    const instead = WAYS_AROUND.includes(name) ? `"'none'" or hosts` : `"${NONCE_SOURCE}" or a hash`;
     throw new OptionError(
       'E_OPTION_VALUE',
       owner,
       `${path}.directives.${name}`,
-      `${unsafe} in ${name} lets injected scripts run. Use "${NONCE_SOURCE}" or a hash; to insist, set dangerouslyAllowUnsafeScripts`,
+      `${unsafe} in ${name} lets injected scripts run. Use ${instead}; to insist, set dangerouslyAllowUnsafeScripts`,
     );
   }
 }

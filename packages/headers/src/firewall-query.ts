@@ -4,7 +4,9 @@ export type QueryProblem =
   /** `_method`, which a later middleware takes for the method. */
   | 'method-override'
   /** A NUL, or a byte that has no place in an address. */
-  | 'control-character';
+  | 'control-character'
+  /** A fragment, which no client sends: a cache may cut it off where the app does not. */
+  | 'target-form';
 
 /** Names of credentials, in lower case and without `-` and `_`. `code` and `state` of OAuth are short-lived and not among them. */
 const SECRET_NAMES: ReadonlySet<string> = new Set([
@@ -47,6 +49,7 @@ const MAX_PARAMETERS = 1_000;
 export function queryProblem(query: string, allowed: ReadonlySet<string>): QueryProblem | undefined {
   if (query === '') return undefined;
   if (/[^\x21-\x7e]|%00/.test(query)) return 'control-character';
+  if (query.includes('#')) return 'target-form';
   const parameters = query.split('&', MAX_PARAMETERS);
   for (const parameter of parameters) {
     const equals = parameter.indexOf('=');

@@ -135,6 +135,23 @@ export function writeMissing(res: ServerResponse, headers: RenderedHeaders, nonc
   }
 }
 
+/** Puts one set in the place of another that was written; what a handler has replaced or removed since then stays so. */
+export function writeOver(
+  res: ServerResponse,
+  before: RenderedHeaders,
+  after: RenderedHeaders,
+  nonce: string | undefined,
+): void {
+  const written = linesOf(before, nonce);
+  for (const [name, value] of linesOf(after, nonce)) {
+    if (res.getHeader(name) === written.get(name)) res.setHeader(name, value);
+  }
+}
+
+function linesOf({ fixed, nonced }: RenderedHeaders, nonce: string | undefined): Map<string, string> {
+  return new Map([...fixed, ...nonced.map(([name, parts]) => [name, parts.join(nonce)] as const)]);
+}
+
 function directives(policy: CspPolicy, secure: boolean): Record<string, string[]> {
   const entries = [...policy].map(
     ([name, sources]) =>

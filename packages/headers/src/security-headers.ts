@@ -28,6 +28,7 @@ import {
   REPORT_GROUP,
   writeHeaders,
   writeMissing,
+  writeOver,
   type HeaderValues,
   type ReferrerPolicy,
   type RenderedHeaders,
@@ -124,7 +125,7 @@ export function securityHeaders(options: SecurityHeadersOptions): Middleware {
     }
     writeHeaders(res, headers, own);
     if (!jsonp) withoutJsonp(res);
-    keepUntilSent(req, res, headers, own, noStore === 'authenticated');
+    keepUntilSent(req, res, { written: headers, tls }, own, noStore === 'authenticated');
     return ALLOW;
   });
 }
@@ -133,7 +134,7 @@ export function securityHeaders(options: SecurityHeadersOptions): Middleware {
 function keepUntilSent(
   req: SecurityRequest,
   response: SecurityResponse,
-  headers: RenderedHeaders,
+  { written, tls }: { readonly written: RenderedHeaders; readonly tls: RenderedHeaders },
   nonce: string | undefined,
   whoMatters: boolean,
 ): void {
@@ -143,6 +144,9 @@ function keepUntilSent(
       if (res.hasHeader(name)) res.removeHeader(name); // Asking costs less than removing what is not there.
     }
     if (args.length > 1) editFields(args, withoutServerTokens);
+    // context() may stand behind us, and it knows whether a proxy in front speaks TLS.
+    const headers = written !== tls && isKnownSecure(req) ? tls : written;
+    if (headers !== written) writeOver(res, written, headers, nonce);
     if (!res.hasHeader('x-content-type-options')) writeMissing(res, headers, nonce);
     else if (headers.locked !== undefined && res.getHeader(POLICY) === BARE_POLICY) {
       res.setHeader('Content-Security-Policy', headers.locked);

@@ -282,6 +282,7 @@ onBothExpress((express) => {
       ['account of', '/a%E2%84%80b'],
       ['bytes beyond ASCII', '/caf\u00e9'],
       ['a fragment', '/a#b'],
+      ['a fragment behind the query', '/a?b=c#d'],
     ])('%s is refused: %s', async (_name, target) => {
       await withApp({ hosts }, async ({ get, seen, codes }) => {
         expect((await get(target)).status).toBe(400);

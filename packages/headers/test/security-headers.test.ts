@@ -65,6 +65,36 @@ onBothExpress((express, major) => {
     },
   );
 
+  test('mounted before context() it speaks of TLS all the same, and leaves what a handler has replaced', async () => {
+    const app = express();
+    app.use(securityHeaders({ profile: 'web' }), context({ trustProxy: ['loopback'] }));
+    app.get('/', (_req, res) => void res.send('x'));
+    app.get('/own', (_req, res) => void res.set('Content-Security-Policy', "default-src 'self'").send('x'));
+    app.get('/without', (_req, res) => {
+      res.removeHeader('Content-Security-Policy');
+      res.send('x');
+    });
+    app.get('/cleared', (_req, res) => {
+      for (const name of res.getHeaderNames()) res.removeHeader(name);
+      res.send('x');
+    });
+    const behind = (path: string) =>
+      request(app).get(path).set({ 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '203.0.113.9' });
+    const hsts = 'max-age=63072000; includeSubDomains';
+    for (const path of ['/', '/cleared']) {
+      const { headers } = await behind(path);
+      expect(headers['strict-transport-security']).toBe(hsts);
+      expect(headers['content-security-policy']).toContain('upgrade-insecure-requests');
+    }
+    const { headers: own } = await behind('/own');
+    expect(own).toMatchObject({
+      'content-security-policy': "default-src 'self'",
+      'strict-transport-security': hsts,
+    });
+    expect((await behind('/without')).headers).not.toHaveProperty('content-security-policy');
+    expect((await request(app).get('/')).headers).not.toHaveProperty('strict-transport-security');
+  });
+
   test('the exact policies: nonce and strict-dynamic for pages, nothing for data', async () => {
     const web = await headersOf({ profile: 'web' });
     expect(String(web['content-security-policy']).replaceAll(/'nonce-[A-Za-z0-9+/]{24}'/g, 'N')).toBe(
@@ -415,6 +445,16 @@ describe('a wrong configuration does not start', () => {
       'inline scripts by script-src-elem',
       { ...web, csp: { directives: { 'script-src-elem': ["'unsafe-inline'"] } } },
       /script-src-elem lets/,
+    ],
+    [
+      'a base from anywhere',
+      { ...web, csp: { directives: { 'base-uri': ['*'] } } },
+      /base-uri lets injected scripts run\. Use "'none'"/,
+    ],
+    [
+      'plugins from anywhere',
+      { ...web, csp: { directives: { 'object-src': ['https:'] } } },
+      /object-src lets/,
     ],
     ['no default-src', { ...web, csp: { defaults: false, directives: {} } }, /needs a default-src/],
     [
