@@ -1,5 +1,6 @@
 import { OptionError } from '@portcullis/core';
 import { applyPlan, coercionPlan, propertiesOf, textProblem } from './coercion.js';
+import { checkDefaults } from './defaults.js';
 import { asWritten } from './engine/as-written.js';
 import type { Dialect } from './engine/emit.js';
 import { compile, type Engine } from './engine/engine.js';
@@ -33,6 +34,7 @@ export function createJudge(schema: JsonSchema, place: Place): Judge {
   const { engine, dialect = 'input', owner, path } = place;
   const prepared = prepare(schema, dialect, owner, path);
   const check = compile(engine, prepared, dialect, owner, path);
+  if (dialect === 'input') checkDefaults(prepared, check, owner, path);
   const plan = coercionPlan(typeof prepared === 'boolean' ? {} : prepared);
   const prototypeNames = dialect === 'as-written';
 

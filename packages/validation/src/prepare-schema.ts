@@ -1,5 +1,6 @@
 import { nearest, OptionError } from '@portcullis/core';
 import { formats } from './formats/formats.js';
+import { isEndless } from './endless.js';
 import { patternProblem } from './pattern-safety.js';
 import type { Dialect } from './engine/emit.js';
 import type { Schema } from './schema.js';
@@ -62,6 +63,7 @@ const TURNED = ['not', 'if'];
 /** What is accepted where a schema says nothing. A body is bounded by its reader; these keep one value from being all of it. */
 const DEFAULT_MAX_LENGTH = 10_000;
 const DEFAULT_MAX_COUNT = 1000;
+const DEFAULT_MAX_NAME = 200;
 
 /** Names that reach an object's prototype. They are refused in schemas and in input alike. */
 export const PROTOTYPE_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
@@ -81,7 +83,9 @@ export function prepareSchema(
   path: string,
 ): Schema {
   const place = { owner, path, input: dialect === 'input', inPlace: false, turned: false, depth: 0 };
-  return prepare(schema, place) as Schema;
+  const prepared = prepare(schema, place) as Schema;
+  if (isEndless(prepared)) return refuse(owner, path, 'refers to itself without going deeper into the value');
+  return prepared;
 }
 
 interface Place {
@@ -116,6 +120,7 @@ function prepare(schema: unknown, place: Place): Schema | boolean {
   }
   openRecord(own);
   checkCost(own, owner, path);
+  checkBounds(own, owner, path);
   if (place.turned) return own;
   if (!place.inPlace && aboutObjects) {
     closeObject(own);
@@ -208,6 +213,30 @@ function checkCost(schema: Record<string, unknown>, owner: string, path: string)
   }
 }
 
+/** What must be at most what, and what must be below it. */
+const BOUNDS = [
+  ['minLength', 'maxLength'],
+  ['minItems', 'maxItems'],
+  ['minContains', 'maxContains'],
+  ['minProperties', 'maxProperties'],
+  ['minimum', 'maximum'],
+] as const;
+const OPEN_BOUNDS = [
+  ['exclusiveMinimum', 'maximum'],
+  ['minimum', 'exclusiveMaximum'],
+  ['exclusiveMinimum', 'exclusiveMaximum'],
+] as const;
+
+function checkBounds(schema: Schema, owner: string, path: string): void {
+  const holds = (low: string, high: string, passes: (low: number, high: number) => boolean): void => {
+    const [from, to] = [schema[low], schema[high]];
+    if (typeof from !== 'number' || typeof to !== 'number' || passes(from, to)) return;
+    refuse(owner, path, `has ${low} ${from} and ${high} ${to}, between which there is nothing`);
+  };
+  for (const [low, high] of BOUNDS) holds(low, high, (from, to) => from <= to);
+  for (const [low, high] of OPEN_BOUNDS) holds(low, high, (from, to) => from < to);
+}
+
 function areScalars(items: unknown): boolean {
   if (!isRecord(items)) return false;
   const types = [items['type']].flat();
@@ -278,6 +307,7 @@ function bound(schema: Record<string, unknown>): void {
     schema['maxItems'] ??= Math.max(DEFAULT_MAX_COUNT, Number(schema['minItems'] ?? 0));
   }
   if (types.includes('object') && !chosen && !isClosed(schema)) {
+    schema['propertyNames'] ??= { type: 'string', maxLength: DEFAULT_MAX_NAME, format: 'line' };
     schema['maxProperties'] ??= Math.max(DEFAULT_MAX_COUNT, Number(schema['minProperties'] ?? 0));
   }
 }

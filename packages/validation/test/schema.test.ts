@@ -68,6 +68,29 @@ describe('safe defaults that a schema need not say', () => {
       expect(accepts({ type: 'string' }, fine)).toBe(true);
   });
 
+  test('names in open objects are lines of up to 200 characters, unless the schema says what they are', () => {
+    const open = { type: 'object', additionalProperties: { type: 'integer' } };
+    const names = ['a', 'x'.repeat(200), 'x'.repeat(201), 'a\0b', 'a\u202eb', 'a\nb'];
+    const passing = (schema: object) => names.filter((name) => accepts(schema, { [name]: 1 }));
+    expect(passing(open)).toEqual(names.slice(0, 2));
+    expect(passing({ ...open, propertyNames: { type: 'string', format: 'raw' } })).toEqual(names);
+    expect(passing({ ...open, propertyNames: { enum: ['a'] } })).toEqual(['a']);
+  });
+
+  test('a tree that refers to itself deeper down, defaults that fit and bounds that meet start', () => {
+    const tree = {
+      type: 'object',
+      properties: {
+        size: { type: 'integer', minimum: 1, maximum: 1, default: 1 },
+        parts: { type: 'array', items: { $ref: '#' } },
+        more: { anyOf: [{ type: 'null' }, { $ref: '#' }] },
+      },
+      required: ['parts'],
+    };
+    const { parse } = createValidator(tree as never);
+    expect(parse({ parts: [{ parts: [] }] })).toEqual({ size: 1, parts: [{ size: 1, parts: [] }] });
+  });
+
   test('19.99 is a multiple of 0.01, 19.999 is not', () => {
     const price = { type: 'number', multipleOf: 0.01 };
     expect([19.99, 0.07, 1.005, 19.999].map((value) => accepts(price, value))).toEqual([
@@ -193,6 +216,41 @@ describe('schemas that do not start', () => {
       JSON.parse('{"type":"object","properties":{"__proto__":{"type":"string"}}}') as object,
       'schema.properties',
       /__proto__/,
+    ],
+    [
+      'a default of another type',
+      { type: 'object', properties: { a: { type: 'integer', default: '1' } } },
+      'schema.properties.a.default',
+      /does not fit its own schema: it must be integer/,
+    ],
+    [
+      'a default deep inside that is no line',
+      {
+        type: 'object',
+        required: ['x'],
+        properties: {
+          x: { type: 'string' },
+          list: {
+            type: 'array',
+            items: { type: 'object', properties: { 'a/b': { type: 'string', default: 'a\nb' } } },
+          },
+        },
+      },
+      'schema.properties.list.items.properties.a/b.default',
+      /does not fit its own schema/,
+    ],
+    ['bounds that cross', { type: 'string', minLength: 5, maxLength: 4 }, 'schema', /nothing/],
+    ['bounds that touch', { type: 'integer', exclusiveMinimum: 1, maximum: 1 }, 'schema', /nothing/],
+    ['a schema that is itself', { $ref: '#' }, 'schema', /without going deeper/],
+    [
+      'a member that is itself in a roundabout way',
+      {
+        type: 'object',
+        properties: { a: { anyOf: [{ type: 'string' }, { $ref: '#/$defs/x~1y' }] } },
+        $defs: { 'x/y': { if: { type: 'object' }, then: { $ref: '#/properties/a' } } },
+      },
+      'schema',
+      /without going deeper/,
     ],
     ['no schema at all', 'string' as unknown as object, 'schema', /must be a JSON Schema/],
   ])('%s', (_what, schema, option, message) => {

@@ -70,6 +70,8 @@ const ITEMS: readonly (readonly [id: string, body: string, detail: string])[] = 
   ['empty-name', '{"name":"","price":1}', 'an empty name'],
   ['long-name', `{"name":"${'x'.repeat(101)}","price":1}`, 'a name of 101 characters'],
   ['line-name', '{"name":"a\\r\\nSet-Cookie: x=1","price":1}', 'a line end in the name'],
+  ['invisible-name', '{"name":"Ket\\u200btle","price":1}', 'a zero-width space in the name'],
+  ['filler-name', '{"name":"\\u3164","price":1}', 'a name that nobody sees'],
   ['missing', '{"name":"Kettle"}', 'a price missing'],
   ['missing-inherited', '{"price":1}', 'a name missing'],
   ['many-tags', `{"name":"Kettle","price":1,"tags":[${'"a",'.repeat(10)}"a"]}`, '11 tags'],
