@@ -129,11 +129,13 @@ function insertRows({ outbox }: TriggerPlan, from: string, row: string): string 
 
 /** `["u",<id>,{"shelf":[1,2]}]`; null where nothing has changed. */
 function differences(columns: readonly TrackedColumn[], id: string): string {
-  const parts = columns.map((column) => {
+  // The rows were put together by their keys.
+  const others = columns.filter(({ key }) => !key);
+  const parts = others.map((column) => {
     const same = `o.${equal(column)} is not distinct from n.${equal(column)}`;
     return `case when ${same} then '' else '${label(column)}[' || ${valueOf(column, 'o')} || ',' || ${valueOf(column, 'n')} || ']' end`;
   });
-  return `'["u",' || ${id} || ',{' || substr(nullif(${parts.join(' || ')}, ''), 2) || '}]'`;
+  return `'["u",' || ${id} || ',{' || substr(nullif(${parts.join(' || ') || "''"}, ''), 2) || '}]'`;
 }
 
 /** `["c",<id>,{"title":"Emma"}]` */
