@@ -19,6 +19,7 @@ export {
 } from './address.js';
 export { judgeAddress, type AddressReason } from './public-address.js';
 export { isLoopbackHost, parseOrigin, type WebOrigin } from './origin.js';
+export { originOption, type OriginReading } from './origin-option.js';
 export { compileTrustProxy, type ProxyTrust, type TrustProxy } from './trust-proxy.js';
 export { stageOf, tagStage, type Stage, type StageKind } from './stage.js';
 export {

@@ -1,17 +1,14 @@
 import {
   isKnownSecure,
-  isLoopbackHost,
   noEvents,
   option,
-  OptionError,
+  originOption,
   parseOrigin,
   readOptions,
   type Events,
   type OptionReader,
   type OptionValues,
   type SecurityRequest,
-  type WebOrigin,
-  parseUrl,
 } from '@portcullis/core';
 import { compileExemptions } from './exemptions.js';
 import { overridesMethod } from './method-override.js';
@@ -102,6 +99,7 @@ export function compileCheck(owner: string, read: CheckValues): CompiledCheck {
   const own = read.origin && new Set(read.origin);
   const trusted = new Set(read.trustedOrigins);
   const isExempt = compileExemptions(owner, read.exempt);
+  const ownScheme = rememberingLast(schemeOfOwnPage);
 
   function judge(req: SecurityRequest): CsrfDecision {
     const fetchSite = req.headers['sec-fetch-site'];
@@ -114,12 +112,12 @@ export function compileCheck(owner: string, read: CheckValues): CompiledCheck {
     }
     if (header === undefined) return read.requireOrigin ? refuse('no-origin', undefined) : ALLOWED;
     if (header === 'null') return refuse('null-origin', undefined);
-    const origin = parseOrigin(header);
-    if (!origin) return refuse('malformed-origin', undefined);
-    if (own) return own.has(header) ? ALLOWED : refuse('other-origin', header);
-    if (!sameHost(origin, req.headers.host)) return refuse('other-origin', header);
+    if (own?.has(header)) return ALLOWED;
+    const scheme = own ? undefined : ownScheme(header, req.headers.host);
+    if (scheme === undefined)
+      return refuse(parseOrigin(header) ? 'other-origin' : 'malformed-origin', header);
     // A page of the same host over http may have been written by anyone on the network path.
-    if (origin.scheme !== 'https' && isKnownSecure(req)) return refuse('insecure-origin', header);
+    if (scheme !== 'https' && isKnownSecure(req)) return refuse('insecure-origin', header);
     return ALLOWED;
   }
 
@@ -152,51 +150,37 @@ export function isSafe(req: SecurityRequest): boolean {
   return SAFE_METHODS.has(req.method ?? '') && !overridesMethod(req);
 }
 
-function sameHost(origin: WebOrigin, hostHeader: string | undefined): boolean {
-  if (hostHeader === undefined || (origin.scheme !== 'https' && origin.scheme !== 'http')) return false;
+/** `http` or `https` if the origin is that of a page of the host that was asked; undefined for any other, and for what is none. */
+function schemeOfOwnPage(header: string, hostHeader: string | undefined): 'http' | 'https' | undefined {
+  const origin = parseOrigin(header);
+  if (!origin || hostHeader === undefined) return undefined;
+  const { scheme, host: name, port } = origin;
+  if (scheme !== 'https' && scheme !== 'http') return undefined;
   const host = hostHeader.toLowerCase();
-  if (origin.port !== undefined) return host === `${origin.host}:${origin.port}`;
-  return host === origin.host || host === `${origin.host}:${origin.scheme === 'https' ? 443 : 80}`;
+  if (port !== undefined) return host === `${name}:${port}` ? scheme : undefined;
+  return host === name || host === `${name}:${scheme === 'https' ? 443 : 80}` ? scheme : undefined;
 }
 
-function originText(insecure: boolean): OptionReader<string> {
-  return (value, owner, path) => {
-    const fail = (problem: string): never => {
-      throw new OptionError('E_OPTION_VALUE', owner, path, `${path} ${problem}`);
-    };
-    if (typeof value !== 'string') {
-      throw new OptionError(
-        'E_OPTION_TYPE',
-        owner,
-        path,
-        `${path} must be an origin such as "https://example.com"`,
-      );
-    }
-    if (value === 'null') return fail('must not be "null": every sandboxed frame has that origin');
-    const origin = parseOrigin(value);
-    if (!origin) {
-      const near = spelling(value);
-      return fail(
-        near
-          ? `is not an origin. Did you mean "${near}"?`
-          : 'must be an origin such as "https://example.com": scheme, host and port, without path or wildcard',
-      );
-    }
-    if (!insecure && origin.scheme === 'http' && !isLoopbackHost(origin.host)) {
-      return fail(
-        'is not https, so that anyone on the network path could act as it (dangerouslyTrustInsecureOrigins)',
-      );
-    }
-    return value;
+/** Pages of one service send one `Origin` and one `Host`: what was found for the last pair is found without looking again. */
+function rememberingLast<T>(
+  find: (a: string, b: string | undefined) => T,
+): (a: string, b: string | undefined) => T {
+  let last: { readonly a: string; readonly b: string | undefined; readonly found: T } | undefined;
+  return (a, b) => {
+    if (last?.a !== a || last.b !== b) last = { a, b, found: find(a, b) };
+    return last.found;
   };
 }
 
-/** The origin that a URL such as `https://Example.com/` stands for, as a hint. */
-function spelling(text: string): string | undefined {
-  const url = parseUrl(text);
-  if (!url) return undefined;
-  const { origin, username, password } = url;
-  return origin === 'null' || username || password ? undefined : parseOrigin(origin)?.text;
+function originText(insecure: boolean): OptionReader<string> {
+  const read = originOption({
+    parse: parseOrigin,
+    originOf: (origin) => origin,
+    otherwise:
+      'must be an origin such as "https://example.com": scheme, host and port, without path or wildcard',
+    insecureBy: insecure ? undefined : 'dangerouslyTrustInsecureOrigins',
+  });
+  return (value, owner, path) => read(value, owner, path).text;
 }
 
 function oneOrMore(read: OptionReader<string>): OptionReader<readonly string[]> {

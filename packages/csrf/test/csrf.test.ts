@@ -294,6 +294,25 @@ describe('whose origin counts as our own', () => {
   const decide = (options: CsrfOptions, row: Partial<go.RequestRow>, host?: string, encrypted?: boolean) =>
     createCsrfCheck(options).decide(asRequest({ name: '', allowed: true, ...row }, host, encrypted));
 
+  test('what was found of one Origin and Host is not said of another, in any order', () => {
+    const check = createCsrfCheck();
+    const rows = [
+      ['https://example.com', 'example.com', true],
+      ['https://attacker.example', 'example.com', false],
+      ['https://example.com', 'attacker.example', false],
+      ['https://example.com', undefined, false],
+      ['https://example.com:8443', 'example.com', false],
+      ['https://example.com@attacker.example', 'example.com', false],
+    ] as const;
+    for (const first of rows) {
+      for (const [origin, host, allowed] of [first, ...rows, first, first]) {
+        const headers = { origin, ...(host === undefined ? {} : { host }) };
+        const req = { method: 'POST', url: '/', headers, socket: {} } as unknown as SecurityRequest;
+        expect([origin, host, check.decide(req).allowed]).toEqual([origin, host, allowed]);
+      }
+    }
+  });
+
   test('over TLS, the http page of the same host is another origin (it may be written by the network)', () => {
     const row = { origin: 'http://example.com' };
     expect(decide({}, row, 'example.com', true)).toMatchObject({ allowed: false, reason: 'insecure-origin' });
@@ -370,6 +389,7 @@ describe('a wrong configuration does not start', () => {
     [{ trustedOrigins: ['https://*.example.com'] }, /without path or wildcard/],
     [{ trustedOrigins: ['*'] }, /must be an origin/],
     [{ trustedOrigins: ['https://Example.com/'] }, /Did you mean "https:\/\/example.com"/],
+    [{ trustedOrigins: ['wss://example.com'] }, /WebSocket. Did you mean "https:\/\/example.com"/],
     [{ trustedOrigins: ['https://example.com:443'] }, /Did you mean "https:\/\/example.com"/],
     [{ trustedOrigins: ['https://user:secret@example.com'] }, /must be an origin/],
     [{ trustedOrigins: ['http://example.com'] }, /not https/],

@@ -1,11 +1,4 @@
-import {
-  isLoopbackHost,
-  optionConflict,
-  OptionError,
-  parseOrigin,
-  type OptionReader,
-  parseUrl,
-} from '@portcullis/core';
+import { optionConflict, OptionError, originOption, type OptionReader } from '@portcullis/core';
 import { compileOriginPatterns, parseOriginPattern, type OriginPattern } from './origin-patterns.js';
 import { isPublicSuffix } from './public-suffixes.js';
 
@@ -16,6 +9,7 @@ interface Tolerated {
 
 /** Reads `origins` into `'*'` or a decision. */
 export function originsReader(tolerated: Tolerated): OptionReader<'*' | ((origin: string) => boolean)> {
+  const pattern = originPattern(tolerated);
   return (value, owner, path) => {
     if (value === '*') return '*';
     if (value === undefined) {
@@ -40,52 +34,29 @@ export function originsReader(tolerated: Tolerated): OptionReader<'*' | ((origin
     if (value.includes('*')) {
       optionConflict(owner, path, `"*" stands alone: write ${path}: '*', or list the origins`);
     }
-    return compileOriginPatterns(
-      value.map((entry: unknown, i) => originPattern(entry, owner, `${path}[${i}]`, tolerated)),
-    );
+    return compileOriginPatterns(value.map((entry: unknown, i) => pattern(entry, owner, `${path}[${i}]`)));
   };
 }
 
-function originPattern(value: unknown, owner: string, path: string, tolerated: Tolerated): OriginPattern {
-  const fail = (problem: string): never => {
-    throw new OptionError('E_OPTION_VALUE', owner, path, `${path} ${problem}`);
-  };
-  if (typeof value !== 'string') {
+function originPattern({ insecure, publicSuffixes }: Tolerated): OptionReader<OriginPattern> {
+  const read = originOption<OriginPattern>({
+    parse: parseOriginPattern,
+    originOf: ({ base }) => base,
+    otherwise:
+      'is not an origin or pattern such as "https://app.example.com", "https://*.example.com" or "http://localhost:*"',
+    insecureBy: insecure ? undefined : 'dangerouslyAllowInsecureOrigins',
+  });
+  return (value, owner, path) => {
+    const pattern = read(value, owner, path);
+    const { base, anySubdomain } = pattern;
+    if (publicSuffixes || !anySubdomain || !isPublicSuffix(base.host)) return pattern;
     throw new OptionError(
-      'E_OPTION_TYPE',
+      'E_OPTION_VALUE',
       owner,
       path,
-      `${path} must be an origin such as "https://app.example.com"`,
+      `${path} lets anybody who registers a name under ${base.host} in (dangerouslyAllowPublicSuffixes)`,
     );
-  }
-  if (value === 'null') return fail('must not be "null": every sandboxed frame has that origin');
-  const pattern = parseOriginPattern(value);
-  if (!pattern) {
-    const near = spelling(value);
-    return fail(
-      near
-        ? `is not an origin. Did you mean "${near}"?`
-        : 'is not an origin or pattern such as "https://app.example.com", "https://*.example.com" or "http://localhost:*"',
-    );
-  }
-  const { base, anySubdomain } = pattern;
-  if (!tolerated.insecure && base.scheme === 'http' && !isLoopbackHost(base.host)) {
-    return fail(
-      'is not https, so that anyone on the network path could act as it (dangerouslyAllowInsecureOrigins)',
-    );
-  }
-  if (!tolerated.publicSuffixes && anySubdomain && isPublicSuffix(base.host)) {
-    return fail(`lets anybody who registers a name under ${base.host} in (dangerouslyAllowPublicSuffixes)`);
-  }
-  return pattern;
-}
-
-/** What a URL such as `https://Example.com/` was probably meant to be. */
-function spelling(text: string): string | undefined {
-  const url = parseUrl(text);
-  if (!url) return undefined;
-  const { origin, username, password } = url;
-  return username || password ? undefined : parseOrigin(origin)?.text;
+  };
 }
 
 const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;

@@ -363,6 +363,7 @@ describe('a wrong configuration does not start', () => {
     ['upper case', { origins: ['https://Example.com'] }, /Did you mean "https:\/\/example.com"/],
     ['the default port', { origins: ['https://example.com:443'] }, /Did you mean "https:\/\/example.com"/],
     ['non-ASCII', { origins: ['https://bücher.example'] }, /Did you mean "https:\/\/xn--bcher-kva.example"/],
+    ['a WebSocket', { origins: ['ws://localhost:*'] }, /is the address of a WebSocket/],
     ['no scheme', { origins: ['example.com'] }, /is not an origin/],
     ['a user name', { origins: ['https://me@example.com'] }, /is not an origin/],
     ['plain http', { origins: ['http://example.com'] }, /is not https/],

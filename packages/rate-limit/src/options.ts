@@ -343,7 +343,15 @@ function readBy(value: unknown, owner: string, path: string): LimitBy {
 
 export const readNetwork: OptionReader<Network> = (value, owner, path) => {
   const network = typeof value === 'string' ? parseNetwork(value) : undefined;
-  if (network) return network;
+  if (network && !network.text.endsWith('/0')) return network;
+  if (network) {
+    throw new OptionError(
+      'E_OPTION_VALUE',
+      owner,
+      path,
+      `${path} is everybody: leave the limit out, or set dryRun`,
+    );
+  }
   const problem = `${path} must be an address or a network such as "10.0.0.0/8" with zero host bits`;
   throw new OptionError('E_OPTION_VALUE', owner, path, problem);
 };

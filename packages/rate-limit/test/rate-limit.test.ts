@@ -456,6 +456,8 @@ describe('a wrong configuration does not start', () => {
     ['a misspelt key', { by: 'adress' }, 'E_OPTION_VALUE'],
     ['a misspelt option', { windowMs: 60_000 }, 'E_OPTION_UNKNOWN'],
     ['a network with host bits', { allow: ['10.1.2.3/8'] }, 'E_OPTION_VALUE'],
+    ['everybody allowed', { allow: ['127.0.0.1', '0.0.0.0/0'] }, 'E_OPTION_VALUE'],
+    ['everybody allowed, version 6', { allow: ['::/0'] }, 'E_OPTION_VALUE'],
     ['a store that is none', { store: {} }, 'E_OPTION_TYPE'],
     ['an unknown outage behaviour', { onStoreDown: 'allow' }, 'E_OPTION_VALUE'],
   ])('%s', (_what, wrong, code) => {
