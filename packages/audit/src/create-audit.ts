@@ -49,7 +49,10 @@ import type { TrackedTable, TrackOptions } from './tracking/install.js';
 import { Writer, type LossPolicy, type Receipt, type WriterStatus } from './writer.js';
 
 export interface AuditOptions {
-  /** `postgresAudit({ sql })` from `@portcullis/audit/postgres`, or `memoryAudit()` for tests. */
+  /**
+   * `postgresAudit({ sql })` from `@portcullis/audit/postgres`, `fileAudit({ directory })` from `@portcullis/audit/file`, or
+   * `memoryAudit()` for tests.
+   */
   readonly store: AuditStore;
   /** @default createRedactor() with bounds that suit one entry: depth 12, 2,000 values, strings of 4,096 characters */
   readonly redactor?: Pick<Redactor, 'redact'>;
@@ -208,7 +211,7 @@ export interface Audit {
   erase(subject: string, options?: ErasureOptions): Promise<{ readonly values: number }>;
   /** What is waiting, what was lost, and which guarantee is in force. */
   status(): AuditStatus;
-  /** Waits for what is on its way; records that come later are refused or dropped by class. */
+  /** Waits for what is on its way; records that come later are refused or dropped by class. Closes the store too, if it holds files. */
   close(): Promise<void>;
 }
 
@@ -451,6 +454,7 @@ export function createAudit(options: AuditOptions): Audit {
       relay?.close();
       await writer.close();
       await sealer?.close();
+      await store.close?.();
     },
   });
 }

@@ -7,6 +7,11 @@ export const errors = defineErrors('audit', {
     title: 'Audit log unavailable',
     message: 'The service is temporarily unavailable.',
   },
+  E_AUDIT_DAMAGED: {
+    status: 503,
+    title: 'Audit log damaged',
+    message: 'The service is temporarily unavailable.',
+  },
   E_AUDIT_QUERY_INVALID: {
     status: 400,
     title: 'Audit query not understood',

@@ -7,6 +7,8 @@ declare module '@portcullis/core' {
     'audit.dropped': { readonly count: number; readonly of: 'action' | 'request'; readonly reason: string };
     'audit.spooled': { readonly count: number };
     'audit.replayed': { readonly count: number };
+    /** A file store was opened after its process had died in the middle of a write: what was never acknowledged is cut off. */
+    'audit.tail-cut': { readonly bytes: number };
     'audit.mirror-failed': { readonly code: string };
     /** No checkpoint could be made; tried again with the next. Once until it succeeds or fails in another way. */
     'audit.seal-failed': { readonly reason: string };
@@ -26,6 +28,7 @@ export type AuditEventType =
   | 'audit.dropped'
   | 'audit.spooled'
   | 'audit.replayed'
+  | 'audit.tail-cut'
   | 'audit.mirror-failed'
   | 'audit.seal-failed'
   | 'audit.rewritten'

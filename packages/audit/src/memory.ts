@@ -2,7 +2,8 @@ import { fromBody, type StoredEntry } from './entry.js';
 import { batchLine, checkpointLine, type BatchEnd } from './log/lines.js';
 import { MemoryTree } from './log/memory-tree.js';
 import { SealedValues } from './people/sealed-store.js';
-import type { AuditPage, CheckedQuery } from './query.js';
+import type { AuditPage } from './query.js';
+import { matches, pageOf } from './query-match.js';
 import type { AuditStore } from './store.js';
 
 export interface MemoryAudit extends AuditStore {
@@ -85,29 +86,4 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
       return Promise.resolve(pageOf(found, query.limit));
     },
   };
-}
-
-/** One more than the limit was asked for: if it came, there is another page. */
-export function pageOf(found: readonly StoredEntry[], limit: number): AuditPage {
-  if (found.length <= limit) return { entries: found };
-  const entries = found.slice(0, limit);
-  return { entries, next: entries.at(-1)!.seq };
-}
-
-function matches(entry: StoredEntry, query: CheckedQuery): boolean {
-  const { visibleTo, kind, actor, action, outcome, target, requestId, from, to, before } = query;
-  return (
-    (visibleTo === undefined || entry.actor.id === visibleTo) &&
-    (before === undefined || BigInt(entry.seq) < BigInt(before)) &&
-    (kind === undefined ? entry.kind !== 'log' : entry.kind === kind) &&
-    (actor === undefined || entry.actor.id === actor) &&
-    (action === undefined ||
-      (action.prefix ? entry.action.startsWith(action.name) : entry.action === action.name)) &&
-    (outcome === undefined || entry.outcome === outcome) &&
-    (target === undefined ||
-      (entry.target?.type === target.type && (target.id === undefined || entry.target.id === target.id))) &&
-    (requestId === undefined || entry.context.requestId === requestId) &&
-    (from === undefined || entry.time >= from) &&
-    (to === undefined || entry.time < to)
-  );
 }

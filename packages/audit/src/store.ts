@@ -52,7 +52,8 @@ export interface AuditPeople {
 export interface AuditStore {
   /**
    * Resolves when the whole batch is durable; rejects if that is not certain. A batch that is there already is left alone,
-   * so that a repeated call stores nothing twice; an entry whose id another batch holds is refused (kind `unique`).
+   * so that a repeated call stores nothing twice. A store with an outbox refuses an entry whose id another batch holds (kind
+   * `unique`): two processes may relay one row.
    */
   append(batch: AuditBatch): Promise<void>;
   query(query: CheckedQuery): Promise<AuditPage>;
@@ -69,6 +70,8 @@ export interface AuditStore {
   readonly outbox?: AuditOutbox;
   /** Absent if the store keeps no personal values apart. */
   readonly people?: AuditPeople;
+  /** Gives back what it holds, such as files. The last thing that `audit.close()` does. */
+  close?(): Promise<void>;
   /** Makes triggers that write the changes of a table into the outbox. */
   track?(sql: Sql, table: string, options?: TrackOptions): Promise<TrackedTable>;
 }

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Audit } from '../create-audit.js';
+import { folderSource } from '../file/folder-source.js';
 import { readCheckpointLine } from '../log/lines.js';
 import { UsageError } from './console.js';
 
@@ -18,9 +19,14 @@ export async function readAnchors(paths: readonly string[]): Promise<string[]> {
   );
 }
 
+export async function isFolder(path: string): Promise<boolean> {
+  return path !== '-' && (await stat(path)).isDirectory();
+}
+
 /** 0 for standard input. */
 export async function sizeOf(path: string): Promise<number> {
-  return path === '-' ? 0 : (await stat(path)).size;
+  if (path === '-') return 0;
+  return (await isFolder(path)) ? (await folderSource(path)).bytes : (await stat(path)).size;
 }
 
 /** The `audit` (or default) export of a module of the app. */

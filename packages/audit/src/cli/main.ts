@@ -8,15 +8,15 @@ import { verifyCommand, verifyDisclosures } from './verify-command.js';
 
 const USAGE = `Usage: portcullis-audit <command>
 
-  verify    --export <file | -> --key <key> [--anchor <file>]... [--witness <key>]... [--workers <n>] [--json]
+  verify    --export <file | folder | -> --key <key> [--anchor <file>]... [--witness <key>]... [--workers <n>] [--json]
             --disclosure <file | -> --key <key>
-  prove     --export <file> --key <key> --id <id>
-  disclose  --export <file> --key <key> --id <id>...
+  prove     --export <file | folder> --key <key> --id <id>
+  disclose  --export <file | folder> --key <key> --id <id>...
   export    --audit <module> [--format <${EXPORT_FORMATS.join(' | ')}>]
   tail      --audit <module> [--follow] [--lines <n>] [--action <name>] [--format <format>]
 
 A key is a verifier key (status().verifierKey), or a file that holds one. An anchor is a file of fileAnchor(), or a signed note.
-A module of yours exports "audit". Exit codes: 0 in order, 1 could not run, 2 tampered, 3 in order as far as could be seen.
+A folder is one of fileAudit(). A module of yours exports "audit". Exit codes: 0 in order, 1 could not run, 2 tampered, 3 in order as far as could be seen.
 `;
 
 const OPTIONS = {

@@ -1,4 +1,6 @@
 import { open } from 'node:fs/promises';
+import { folderSource } from '../file/folder-source.js';
+import { isFolder } from './inputs.js';
 
 /** No entry is longer than 1 MiB; a line that is has not been written by us. */
 const MAX_LINE = 1 << 24;
@@ -9,7 +11,7 @@ const NEWLINE = 10;
 type Read = (into: Buffer, at: number) => Promise<number>;
 
 /**
- * A file (or `-`, standard input) in pieces of whole lines, each with one byte of room before them, as `scanLines()` takes them.
+ * A file (or a folder of `fileAudit()`, or `-`, standard input) in pieces of whole lines, each with one byte of room before them, as `scanLines()` takes them.
  * A piece has memory of its own, so that it can be handed to a worker; what is in `free` is used again.
  * @throws if the file cannot be read, or has a line of more than 16 MiB
  */
@@ -51,6 +53,9 @@ export async function* readPieces(
 
 async function openSource(path: string): Promise<{ read: Read; close(): Promise<void> }> {
   if (path === '-') return { read: fromStream(process.stdin), close: () => Promise.resolve() };
+  if (await isFolder(path)) {
+    return { read: fromStream((await folderSource(path)).pieces()), close: () => Promise.resolve() };
+  }
   const file = await open(path, 'r');
   return {
     read: async (into, at) => (await file.read(into, at, into.length - at)).bytesRead,

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { folderSource } from '../file/folder-source.js';
 import { verifyDisclosure } from '../prove.js';
 import { Judge, type LogReport } from '../verify/judge.js';
 import type { CommandLine, ExitCode } from './console.js';
-import { readAnchors, readKey, sizeOf } from './inputs.js';
+import { isFolder, readAnchors, readKey, sizeOf } from './inputs.js';
 import { Progress } from './progress.js';
 import { scanFile } from './scan-pool.js';
 
@@ -36,7 +37,13 @@ export async function reportOf(given: VerifyArguments, { err, now }: CommandLine
   } finally {
     progress.end();
   }
-  return judge.report();
+  const report = judge.report();
+  const { unfinished } = (await isFolder(given.export))
+    ? await folderSource(given.export)
+    : { unfinished: 0 };
+  if (unfinished === 0) return report;
+  const warning = `the last ${unfinished} bytes are of a write that is under way, or was cut short: they were acknowledged to nobody`;
+  return { ...report, warnings: [...report.warnings, warning] };
 }
 
 function textOf(report: LogReport): string {

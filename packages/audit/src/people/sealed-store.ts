@@ -30,9 +30,4 @@ export class SealedValues {
   #isErased({ subject, since }: SealedValue): boolean {
     return since <= (this.#erased.get(subject) ?? -1);
   }
-
-  /** Everything, to be written down and read again. */
-  get all(): { readonly values: readonly SealedValue[]; readonly erased: ReadonlyMap<string, number> } {
-    return { values: [...this.#values.values()], erased: this.#erased };
-  }
 }

@@ -8,8 +8,8 @@ import {
   type SqlStatement,
 } from '@portcullis/core';
 import { fromBody } from '../entry.js';
-import { pageOf } from '../memory.js';
 import type { CheckedQuery } from '../query.js';
+import { pageOf } from '../query-match.js';
 import type { AuditBatch, AuditStore, SealedValue } from '../store.js';
 import { postgresPeople, sealedParts } from './people.js';
 import { installTracking } from '../tracking/install.js';

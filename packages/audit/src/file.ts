@@ -1,0 +1,1 @@
+export { fileAudit, type FileAuditOptions } from './file/store.js';
