@@ -117,7 +117,7 @@ export class FilePeople {
   }
 }
 
-/** `{"commitment":"<43 characters>",…` */
+/** `{"commitment":"<43 characters>", ...` */
 function commitmentIn(line: string): string {
   return line.slice(15, 58);
 }
