@@ -163,7 +163,7 @@ describe('the log in files', () => {
     for (const child of children) child.stdin.write('go');
     await eventually(() => expect(said.every((text) => text !== '')).toBe(true), 30_000);
     for (const child of children) child.kill('SIGKILL');
-    expect(said.sort()).toEqual(['E_OPTION_CONFLICT', 'E_OPTION_CONFLICT', 'E_OPTION_CONFLICT', 'mine']);
+    expect(said.toSorted()).toEqual(['E_OPTION_CONFLICT', 'E_OPTION_CONFLICT', 'E_OPTION_CONFLICT', 'mine']);
   }, 60_000);
 
   test('folders and files are for their user only', async () => {
@@ -197,7 +197,7 @@ describe('the log in files', () => {
     await record();
     expect(entriesOf(directory)).toHaveLength(bySize + 1);
     const { entries } = await audit.query(everything);
-    expect(entries.map(({ id }) => id).reverse()).toEqual(ids);
+    expect(entries.map(({ id }) => id).toReversed()).toEqual(ids);
     expect((await audit.query({ ...everything, from: clock.now() })).entries.map(({ id }) => id)).toEqual(
       ids.slice(-1),
     );
