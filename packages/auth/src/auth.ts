@@ -78,7 +78,7 @@ export interface Auth extends Flows, MailFlows, FactorFlows {
   wellKnown(): Middleware;
   /** Where a request comes from. @throws E_CONTEXT_MISSING without `context()` */
   metaOf(req: SecurityRequest): RequestMeta;
-  /** Resolves when no message waits to be sent: for tests, and before the process ends. */
+  /** Sends what waits at once, and resolves when nothing does: for tests, and before the process ends. */
   settled(): Promise<void>;
   readonly cookies: AuthCookies;
   readonly sessions: Sessions;
@@ -120,7 +120,7 @@ export function createAuth(options: AuthOptions): Auth {
   const guesses = createGuessBudget({ store, ...given.guesses }, 'guesses');
   const devices = given.devices && createDevices(given.devices, { clock, random }, 'createAuth', 'devices');
   const oneTimeTokens = createOneTimeTokens(store, clock, random);
-  const outbox = createOutbox({ events });
+  const outbox = createOutbox({ events, random });
   const shared = {
     users,
     sessions,

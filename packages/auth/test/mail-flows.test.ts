@@ -9,6 +9,7 @@ import {
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
+import { randomUUID } from 'node:crypto';
 import request from 'supertest';
 import { createAuth, generateKeys, type AuthOptions, type UserPort } from '../src/index.js';
 import { mailbox, memoryUsers, testHasher } from '../src/testing.js';
@@ -312,6 +313,24 @@ describe('messages', () => {
     await auth.settled();
     expect(events.of('auth.notification-failed')).toMatchObject([{ kind: 'registration', reason: 'Error' }]);
     expect(JSON.stringify(events.all)).not.toContain('550');
+  });
+
+  test('nothing is looked up or made at once, where the next request would wait for it, but at a random moment', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'performance'] });
+    try {
+      const bytes = (count: number) => Buffer.alloc(count, 0x80);
+      const { auth, users, mail } = makeAuth({ random: { bytes, uuid: randomUUID } });
+      const findByLogin = jest.spyOn(users, 'findByLogin');
+      await auth.startReset({ login: ada.login });
+      await auth.startRegistration({ login: ada.login });
+      await jest.advanceTimersByTimeAsync(500);
+      expect(findByLogin).not.toHaveBeenCalled();
+      await jest.advanceTimersByTimeAsync(4);
+      expect(findByLogin).toHaveBeenCalledTimes(2);
+      expect(mail.to(ada.login)).toMatchObject([{ type: 'complete-registration' }]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test('warnings: a device that was not known, a lockout, a change of the password', async () => {

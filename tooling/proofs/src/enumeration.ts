@@ -1,22 +1,11 @@
-// pnpm prove:enumeration [--short] [--write] [--seed <number>]: does an answer, or the time it takes, tell whether there is an account and what
-// state it is in? Eight states by four flows over HTTP, interleaved at random; a planted difference must be found.
+// pnpm prove:enumeration [--short] [--write] [--seed <number>]: does an answer, the time it takes, or the time of the request after it tell whether
+// there is an account and what state it is in? Eight states by four flows over HTTP, interleaved at random; a planted difference must be found.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { Agent, createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, request } from 'node:http';
 import { parseArgs } from 'node:util';
-import {
-  argon2id,
-  context,
-  createAuth,
-  createMemoryStore,
-  generateKeys,
-  type UserPort,
-} from '@portcullis/auth';
-import { memoryUsers } from '@portcullis/auth/testing';
-import { parseAddress } from '@portcullis/core';
-import { recordedEvents } from '@portcullis/core/testing';
-import { errorHandler } from '@portcullis/errors';
-import express from 'express';
+import { loginOf, password, states, type State } from './enumeration/accounts.js';
 import { markdownTable } from './markdown-table.js';
 import { chanceOf } from './tokens/chance.js';
 
@@ -25,45 +14,38 @@ const { values: flags } = parseArgs({
 });
 const seed = Number(flags.seed ?? 20_261_129);
 const chance = chanceOf(seed);
-const SAMPLES = flags.short ? 40 : 1_000;
+const SAMPLES = flags.short ? 60 : 1_000;
 const LIMIT = 0.55;
 /** With few samples on a busy machine two milliseconds are not found. */
-const PLANTED_MS = flags.short ? 25 : 2;
+const PLANTED_MS = flags.short ? 20 : 2;
 const WARM_UP = flags.short ? 10 : 100;
-const password = 'kestrel bakes ochre bread';
-/** What is told apart from "there is no such account". */
-const states = [
-  'wrong-password',
-  'unverified',
-  'locked',
-  'deactivated',
-  'passkey-only',
-  'second-factor',
-  'over-72-bytes',
-] as const;
-type State = (typeof states)[number] | 'unknown';
 const flows = ['sign-in', 'register', 'reset', 'resend'] as const;
 type Flow = (typeof flows)[number];
 
 interface Sample {
+  /** Until the answer was there. */
   readonly ms: number;
+  /** Until another request, sent at once on another connection, was answered: does what is done after an answer show in it? */
+  readonly nextMs: number;
   readonly seen: string;
 }
 type Samples = Map<string, Sample[]>;
+const times = ['ms', 'nextMs'] as const;
+type Time = (typeof times)[number];
 
-// The work of the hash is the same whatever its parameters; small ones let small differences stand out.
-const hash = argon2id({ memoryKib: 7_168, passes: 1 });
 const started = performance.now();
 const problems: string[] = [];
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-const comparisons = states.length * flows.length;
+const nextAgent = new Agent({ keepAlive: true, maxSockets: 1 });
+const comparisons = states.length * flows.length * times.length;
 /** Two-sided 5 % over all comparisons (Bonferroni), and the error of an AUC of equal samples (Mann-Whitney). */
 const z = quantile(1 - 0.025 / comparisons);
 const error = Math.sqrt((2 * SAMPLES + 1) / (12 * SAMPLES * SAMPLES));
 
 const honest = await measure(0, flows);
-const planted = await measure(PLANTED_MS, flags.short ? ['sign-in'] : flows);
+const planted = await measure(PLANTED_MS, flags.short ? ['sign-in', 'reset'] : flows);
 agent.destroy();
+nextAgent.destroy();
 
 const rows = flows.map((flow) => {
   const answers = new Set([...states, 'unknown' as const].flatMap((state) => seenOf(honest, flow, state)));
@@ -71,31 +53,48 @@ const rows = flows.map((flow) => {
     problems.push(
       `${flow}: ${answers.size} different answers: ${[...answers].slice(0, 3).join(' | ').slice(0, 600)}`,
     );
-  const worst = worstOf(honest, flow);
-  const control = planted.has(`${flow} unknown`) ? worstOf(planted, flow) : undefined;
-  // With few samples chance alone goes beyond the limit: then only what chance does not explain counts.
-  if ((flags.short ? worst.auc - z * error : worst.auc) > LIMIT)
-    problems.push(`${flow}: ${worst.state} is told apart with AUC ${worst.auc.toFixed(3)}`);
-  return [
-    flow,
-    String(answers.size),
-    `${worst.auc.toFixed(3)} (${worst.state})`,
-    control ? `${control.auc.toFixed(3)} (${control.state})` : 'not in the short lane',
-  ];
+  const cells = times.flatMap((time) => {
+    const worst = worstOf(honest, flow, time);
+    const control = planted.has(`${flow} unknown`) ? worstOf(planted, flow, time) : undefined;
+    // With few samples chance alone goes beyond the limit: then only what chance does not explain counts.
+    if ((flags.short ? worst.auc - z * error : worst.auc) > LIMIT)
+      problems.push(`${flow}: ${worst.state} is told apart by ${time} with AUC ${worst.auc.toFixed(3)}`);
+    return [
+      `${worst.auc.toFixed(3)} (${worst.state})`,
+      control ? control.auc.toFixed(3) : 'not in the short lane',
+    ];
+  });
+  return [flow, String(answers.size), ...cells];
 });
-const found = worstOf(planted, 'sign-in');
-if (found.auc - z * error <= LIMIT)
-  problems.push(
-    `the planted oracle was not found (AUC ${found.auc.toFixed(3)}): the classifier proves nothing`,
-  );
+for (const [flow, time] of [
+  ['sign-in', 'ms'],
+  ['reset', 'nextMs'],
+] as const) {
+  const found = worstOf(planted, flow, time);
+  if (found.auc - z * error <= LIMIT)
+    problems.push(
+      `${flow}: what was planted was not found by ${time} (AUC ${found.auc.toFixed(3)}): it proves nothing`,
+    );
+}
 
 const seconds = Math.round((performance.now() - started) / 1000);
-const text = `${markdownTable(['flow', 'different answers', `worst AUC (limit ${LIMIT})`, `with ${PLANTED_MS} ms planted in findByLogin`], rows)}
+const columns = [
+  'flow',
+  'different answers',
+  `the answer: worst AUC (limit ${LIMIT})`,
+  'planted',
+  `the next request: worst AUC (limit ${LIMIT})`,
+  'planted',
+];
+const text = `${markdownTable(columns, rows)}
 
-States: unknown, ${states.join(', ')}. ${SAMPLES.toLocaleString('en')} requests of each state and flow, in random order over one connection, each to an account that is used
-once in each flow. An answer is its status, headers and body; Date and the request id are left out. AUC: the better of both directions, each state against "unknown"; of equal
-times it is 0.5 with an error of ${error.toFixed(3)}, and ${(0.5 + z * error).toFixed(3)} is the bound over all ${comparisons} comparisons (5 %, Bonferroni). The planted difference shows where the
-account is looked up before the answer: in sign-in, and not in the flows that go through a mailbox, which look it up afterwards.
+States: unknown, ${states.join(', ')}. ${SAMPLES.toLocaleString('en')} requests of each state and flow to a service in a process of its own, in random order, each to an account that is
+used once in each flow, and each when nothing of the one before goes on. An answer is its status, headers and body; Date and the request id are left out. The next request is sent at once on another
+connection and looks up nothing: it waits for what the service does after the answer. AUC: the better of both directions, each state against "unknown"; of equal times it is 0.5 with an
+error of ${error.toFixed(3)}, and ${(0.5 + z * error).toFixed(3)} is the bound over all ${comparisons} comparisons (5 %, Bonferroni).
+
+Planted: the service computes for ${PLANTED_MS} ms where it finds an account, and messages are made at once and not at a random moment of the next second. Sign-in looks the account up before its
+answer; the flows that go through a mailbox do so afterwards, which only the next request shows.
 
 Left out: hashes of older costs, whose sign-ins take another time. \`passwords.equalise\` closes that: one more hash of each older cost at every sign-in. Seed ${seed}.`;
 console.log(text);
@@ -104,8 +103,7 @@ for (const problem of problems) console.error(`PROBLEM: ${problem}`);
 process.exit(problems.length > 0 ? 1 : 0);
 
 async function measure(plantedMs: number, asked: readonly Flow[]): Promise<Samples> {
-  const { server, close } = await house(plantedMs);
-  const { port } = server.address() as AddressInfo;
+  const { port, idle, close } = await openHouse(plantedMs);
   const all: Samples = new Map();
   const order: [Flow, State, number][] = [];
   for (const flow of asked)
@@ -115,94 +113,46 @@ async function measure(plantedMs: number, asked: readonly Flow[]): Promise<Sampl
     const j = chance.number(i + 1);
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
-  for (let n = 0; n < WARM_UP; n++) for (const flow of asked) await ask(port, flow, 'unknown', -1 - n);
+  const sample = async (flow: Flow, state: State, n: number): Promise<Sample> => {
+    const { ms, seen } = await ask(port, flow, state, n);
+    const { ms: nextMs } = await send(port, nextAgent, 'GET', '/next', '');
+    await idle();
+    return { ms, nextMs, seen };
+  };
+  for (let n = 0; n < WARM_UP; n++) for (const flow of asked) await sample(flow, 'unknown', -1 - n);
   for (const [flow, state, n] of order) {
     const key = `${flow} ${state}`;
     const samples = all.get(key) ?? [];
     all.set(key, samples);
-    samples.push(await ask(port, flow, state, n));
+    samples.push(await sample(flow, state, n));
   }
-  await close();
+  close();
   return all;
 }
 
-async function house(plantedMs: number): Promise<{ server: Server; close: () => Promise<void> }> {
-  const users = memoryUsers();
-  const byLogin = new Map<string, Awaited<ReturnType<UserPort['findByLogin']>>>();
-  const stored = await hash.hash({ raw: password, normal: password });
-  for (const state of states) {
-    for (let n = 0; n < SAMPLES; n++) {
-      byLogin.set(loginOf(state, n), {
-        id: `${state}-${n}`,
-        login: loginOf(state, n),
-        active: state !== 'deactivated',
-        emailVerified: state !== 'unverified',
-        passwordHash: state === 'passkey-only' ? null : stored,
-        ...(state === 'second-factor' ? { factors: JSON.stringify({ totp: 'a.b.c.d', recovery: [] }) } : {}),
-      });
-    }
-  }
-  const auth = createAuth({
-    issuer: 'i',
-    audience: 'a',
-    keys: generateKeys(),
-    // A Map: looking up takes the same time whoever it is; the database of an app is the app's.
-    users: {
-      ...users,
-      async findByLogin(login) {
-        const user = byLogin.get(login);
-        if (user && plantedMs > 0) await new Promise((resolve) => setTimeout(resolve, plantedMs));
-        return user;
-      },
-    },
-    store: createMemoryStore({ maxEntries: 5_000_000 }),
-    passwords: { hash, accept: [] },
-    guesses: { perNetwork: 100_000 },
-    factors: { keys: [{ id: 'a', key: Buffer.alloc(32, 1).toString('base64url') }], issuer: 'Library' },
-    notify: async () => undefined,
-  });
-  const accounts: string[] = [];
-  const probe = recordedEvents();
-  const keyed = createAuth({
-    issuer: 'i',
-    audience: 'a',
-    keys: generateKeys(),
-    users,
-    store: createMemoryStore({ maxEntries: 5_000_000 }),
-    passwords: { hash: { ...hash, hash: async () => '', verify: async () => false }, accept: [] },
-    guesses: { perNetwork: 100_000 },
-    events: probe,
-  });
-  for (let n = 0; n < SAMPLES; n++) {
-    await keyed
-      .signIn({ login: loginOf('locked', n), password }, { address: undefined })
-      .catch(() => undefined);
-    accounts.push(probe.of('auth.failed').at(-1)!.account);
-    probe.clear();
-  }
-  for (const account of accounts)
-    for (let n = 0; n < 25; n++) await auth.guesses.take({ account, address: parseAddress(`10.${n}.0.1`)! });
+interface House {
+  readonly port: number;
+  /** Resolves when nothing of an earlier request goes on. */
+  idle(): Promise<void>;
+  close(): void;
+}
 
-  const app = express();
-  app.use(context({ trustProxy: false }), express.json());
-  app.use('/auth', auth.router());
-  app.use(errorHandler());
-  const server = createServer(app).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
+/** In another process: with a client in the same one, what is done after an answer would count as its time. */
+async function openHouse(plantedMs: number): Promise<House> {
+  const child = fork(new URL('enumeration/house.ts', import.meta.url), [String(SAMPLES), String(plantedMs)]);
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   return {
-    server,
-    close: async () => {
-      server.close();
-      await auth.settled();
+    port,
+    async idle() {
+      const said = once(child, 'message');
+      child.send('idle?');
+      await said;
     },
+    close: () => child.disconnect(),
   };
 }
 
-function loginOf(state: State, n: number): string {
-  return `${state}-${String(n).padStart(6, '0')}@library.example`;
-}
-
-function ask(port: number, flow: Flow, state: State, n: number): Promise<Sample> {
+function ask(port: number, flow: Flow, state: State, n: number): Promise<Pick<Sample, 'ms' | 'seen'>> {
   // The right password where it must not help, a wrong one where it would.
   const typed =
     state === 'over-72-bytes'
@@ -215,29 +165,29 @@ function ask(port: number, flow: Flow, state: State, n: number): Promise<Sample>
     flow === 'sign-in'
       ? ['/auth/sign-in', { login, password: typed }]
       : [flow === 'reset' ? '/auth/reset' : '/auth/register', { login }];
-  const text = JSON.stringify(body);
+  return send(port, agent, 'POST', path, JSON.stringify(body));
+}
+
+function send(
+  port: number,
+  over: Agent,
+  method: string,
+  path: string,
+  text: string,
+): Promise<Pick<Sample, 'ms' | 'seen'>> {
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
   return new Promise((resolve, reject) => {
     const from = performance.now();
-    const sent = request(
-      {
-        agent,
-        port,
-        host: '127.0.0.1',
-        method: 'POST',
-        path,
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
-      },
-      (answer) => {
-        let got = '';
-        answer.setEncoding('utf8').on('data', (part: string) => (got += part));
-        answer.on('end', () => {
-          const ms = performance.now() - from;
-          const { date: _date, 'x-request-id': _id, ...headers } = answer.headers;
-          const said = got.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '<request>');
-          resolve({ ms, seen: JSON.stringify([answer.statusCode, headers, said]) });
-        });
-      },
-    );
+    const sent = request({ agent: over, port, host: '127.0.0.1', method, path, headers }, (answer) => {
+      let got = '';
+      answer.setEncoding('utf8').on('data', (part: string) => (got += part));
+      answer.on('end', () => {
+        const ms = performance.now() - from;
+        const { date: _date, 'x-request-id': _id, ...rest } = answer.headers;
+        const said = got.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '<request>');
+        resolve({ ms, seen: JSON.stringify([answer.statusCode, rest, said]) });
+      });
+    });
     sent.on('error', reject).end(text);
   });
 }
@@ -247,8 +197,8 @@ function seenOf(all: Samples, flow: Flow, state: State): string[] {
 }
 
 /** The state that is told best from "unknown", by a threshold on the time in whichever direction is better. */
-function worstOf(all: Samples, flow: Flow): { readonly state: State; readonly auc: number } {
-  const times = (state: State) => all.get(`${flow} ${state}`)!.map(({ ms }) => ms);
+function worstOf(all: Samples, flow: Flow, time: Time): { readonly state: State; readonly auc: number } {
+  const times = (state: State) => all.get(`${flow} ${state}`)!.map((sample) => sample[time]);
   const base = times('unknown');
   return states
     .map((state) => {

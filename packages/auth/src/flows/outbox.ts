@@ -1,28 +1,33 @@
-import { isError, type Events } from '@portcullis/core';
+import { isError, type Events, type Random } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 
 /** Work that no answer may wait for: whether there is a message to send must not show in the time of a request. */
 export interface Outbox {
   /**
-   * Runs later, up to three times if it rejects.
+   * Runs at a random moment of the next second, up to three times if it rejects: at once, what it does would show in the time of the
+   * request that comes next.
    * @throws E_NOTIFICATIONS_BUSY (503) if too much waits
    */
   add(kind: string, job: () => Promise<void>): void;
-  /** Resolves when nothing waits or runs. */
+  /** Lets what waits run at once, and resolves when nothing waits or runs. */
   settled(): Promise<void>;
 }
 
 const MOST = 1_000;
 const AT_ONCE = 4;
+const WITHIN_MS = 1_000;
 const DELAYS_MS = [0, 1_000, 10_000];
 
 export interface OutboxDeps {
   readonly events: Events;
+  readonly random: Random;
   /** @default a timer that does not keep the process alive */
   readonly wait?: (ms: number) => Promise<void>;
 }
 
-export function createOutbox({ events, wait = pause }: OutboxDeps): Outbox {
+export function createOutbox({ events, random, wait = pause }: OutboxDeps): Outbox {
+  /** Each until its moment comes. */
+  const resting = new Map<() => Promise<void>, NodeJS.Timeout>();
   const queue: (() => Promise<void>)[] = [];
   let running = 0;
   const idle: (() => void)[] = [];
@@ -50,20 +55,32 @@ export function createOutbox({ events, wait = pause }: OutboxDeps): Outbox {
         next();
       });
     }
-    if (running > 0 || queue.length > 0) return;
+    if (isBusy()) return;
     for (const resolve of idle.splice(0)) resolve();
+  }
+  const isBusy = (): boolean => running > 0 || queue.length > 0 || resting.size > 0;
+
+  function wake(job: () => Promise<void>): void {
+    clearTimeout(resting.get(job));
+    resting.delete(job);
+    queue.push(job);
+    next();
   }
 
   return {
-    add(kind, job) {
-      if (queue.length >= MOST) throw errors.E_NOTIFICATIONS_BUSY({ headers: { 'Retry-After': '5' } });
-      queue.push(() => attempt(kind, job));
-      // After the answer of the request that asked for it.
-      setImmediate(next);
+    add(kind, run) {
+      if (queue.length + resting.size >= MOST)
+        throw errors.E_NOTIFICATIONS_BUSY({ headers: { 'Retry-After': '5' } });
+      const job = (): Promise<void> => attempt(kind, run);
+      const delay = (random.bytes(2).readUInt16BE() * WITHIN_MS) / 65_536;
+      const timer = setTimeout(() => wake(job), delay);
+      resting.set(job, timer.unref());
     },
     async settled() {
-      if (running === 0 && queue.length === 0) return;
-      await new Promise<void>((resolve) => idle.push(resolve));
+      if (!isBusy()) return;
+      const done = new Promise<void>((resolve) => idle.push(resolve));
+      for (const job of resting.keys()) wake(job);
+      await done;
     },
   };
 }
