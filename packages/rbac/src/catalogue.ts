@@ -33,6 +33,8 @@ export interface Catalogue {
   readonly size: number;
   readonly names: readonly string[];
   idOf(name: string): number | undefined;
+  /** Number of the one permission that answers the question; -1 where there is more to look at, or there is no such name. */
+  direct(name: string): number;
   /** Undefined for a name that was not declared. */
   check(name: string): Check | undefined;
   /** The declared permissions that a grant covers. Undefined if it is malformed or covers none. */
@@ -45,6 +47,8 @@ export function createCatalogue(permissions: Permissions): Catalogue {
   const names = permissions.names;
   const idOf = (name: string): number | undefined => permissions.indexOf(name);
   const checks = new Map<string, Check>();
+  /** By permission: 0 if nobody has asked, 1 if it alone answers the question of its name, 2 if not. */
+  const alone = new Uint8Array(names.length);
   const wildcards = new Map<string, BitSet>();
   /** Made when the first wildcard is met. */
   let segments: readonly (readonly string[])[] | undefined;
@@ -73,15 +77,23 @@ export function createCatalogue(permissions: Permissions): Catalogue {
     return isEmpty(bits) ? undefined : bits;
   }
 
+  function checkOf(name: string): Check | undefined {
+    let check = checks.get(name);
+    if (!check && askable(name)) checks.set(name, (check = makeCheck(name)));
+    return check;
+  }
+
   return {
     size: names.length,
     names,
     idOf,
-    check(name) {
-      let check = checks.get(name);
-      if (!check && askable(name)) checks.set(name, (check = makeCheck(name)));
-      return check;
+    direct(name) {
+      const id = permissions.indexOf(name);
+      if (id === undefined) return -1;
+      if (alone[id] === 0) alone[id] = checkOf(name)!.only === id ? 1 : 2;
+      return alone[id] === 1 ? id : -1;
     },
+    check: checkOf,
     expand(pattern) {
       const id = idOf(pattern);
       if (id !== undefined || !pattern.includes('*')) return id;

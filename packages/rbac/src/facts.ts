@@ -69,11 +69,15 @@ export class FactsCache {
   #policy: CompiledPolicy | undefined;
   #policyFlight: Flight<CompiledPolicy> | undefined;
   #roleIds = new RoleIds();
+  readonly #freshness: Freshness;
+  readonly #graceMs: number;
   #lastHeld = Number.NEGATIVE_INFINITY;
   readonly #unsubscribe: readonly (() => void)[];
 
   constructor(deps: FactsDeps) {
     this.#deps = deps;
+    this.#freshness = deps.freshness;
+    this.#graceMs = deps.graceMs;
     this.#unsubscribe = [
       deps.freshness.onChanges(USER_TOPIC, (changes) => {
         if (!changes || changes.some(({ subject }) => subject === '*')) this.evictUsers();
@@ -157,8 +161,8 @@ export class FactsCache {
   }
 
   #current(): boolean {
-    const held = this.#deps.freshness.current();
-    if (held && this.#deps.graceMs > 0) this.#lastHeld = this.#deps.clock.monotonic();
+    const held = this.#freshness.current();
+    if (held && this.#graceMs > 0) this.#lastHeld = this.#deps.clock.monotonic();
     return held;
   }
 

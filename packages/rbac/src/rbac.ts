@@ -45,6 +45,7 @@ import {
   isAllowed,
   judgeRole,
   makeEntry,
+  plainly,
   rule,
   tenantsOf,
   unnamedTenant,
@@ -535,11 +536,16 @@ export function createRbac<Name extends string, const Role extends string = stri
   function can(subject: Subject, permission: string, about: AskOptions = NOTHING): Promise<boolean> {
     try {
       const entry = about === NOTHING && typeof subject === 'string' ? entryNow(subject) : undefined;
-      const check = entry && actors === undefined ? catalogue.check(permission) : undefined;
-      if (entry !== undefined && check !== undefined) {
-        const moment = entry.timed ? engine.moment(true, undefined) : ANYTIME;
-        const ruling = rule(facts.heldPolicy, entry, check, 'unknown', moment);
-        return isAllowed(ruling) ? answers.yes : answers.no;
+      if (entry !== undefined && actors === undefined) {
+        const id = catalogue.direct(permission);
+        const plain = id < 0 ? undefined : plainly(facts.heldPolicy, entry, id);
+        if (plain !== undefined) return plain ? answers.yes : answers.no;
+        const check = catalogue.check(permission);
+        if (check !== undefined) {
+          const moment = entry.timed ? engine.moment(true, undefined) : ANYTIME;
+          const ruling = rule(facts.heldPolicy, entry, check, 'unknown', moment);
+          return isAllowed(ruling) ? answers.yes : answers.no;
+        }
       }
       const question = questionFor(permission);
       const principal = engine.asPrincipal(subject);

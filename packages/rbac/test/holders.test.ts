@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { emptyBits, setBit } from '../src/bit-set.js';
+import type { Coverage } from '../src/catalogue.js';
+import { Holders } from '../src/holders.js';
+import { maskOf } from '../src/judge.js';
+
+const PERMISSIONS = 40;
+const ROLES = 100;
+
+const id = fc.nat(PERMISSIONS - 1);
+const role = fc.nat(ROLES - 1);
+const grant = fc.record({
+  heirs: fc.uniqueArray(role, { minLength: 1, maxLength: 30 }),
+  covered: fc.oneof(id, fc.uniqueArray(id, { maxLength: 10 })),
+});
+
+test('who holds what is the same whether few hold it (a list) or many (bits), and in whatever way it is asked', () => {
+  const seen = { few: 0, many: 0 };
+  fc.assert(
+    fc.property(
+      fc.array(grant, { maxLength: 12 }),
+      fc.uniqueArray(fc.nat(ROLES + 40), { maxLength: 6 }),
+      (grants, asked) => {
+        const expected = Array.from({ length: PERMISSIONS }, () => new Set<number>());
+        for (const { heirs, covered } of grants) {
+          for (const each of [covered].flat()) for (const heir of heirs) expected[each]!.add(heir);
+        }
+        const holders = new Holders(PERMISSIONS, ROLES, {
+          heirs: grants.map(({ heirs }) => heirs),
+          covered: grants.map(({ covered }): Coverage => {
+            if (typeof covered === 'number') return covered;
+            const bits = emptyBits(PERMISSIONS);
+            for (const each of covered) setBit(bits, each);
+            return bits;
+          }),
+        });
+        expect(holders.empty).toBe(grants.length === 0);
+        for (const [permission, theirs] of expected.entries()) {
+          if (theirs.size > 12) seen.many++;
+          else if (theirs.size > 0) seen.few++;
+          const held = Array.from({ length: ROLES + 40 }, (_, each) => each).filter((each) =>
+            holders.has(permission, each),
+          );
+          expect(new Set(held)).toEqual(theirs);
+          expect(holders.hasAny(permission, asked, maskOf(asked))).toBe(
+            asked.some((each) => theirs.has(each)),
+          );
+        }
+      },
+    ),
+    { seed: 5, numRuns: 300 },
+  );
+  expect(Math.min(seen.few, seen.many)).toBeGreaterThan(300);
+});
