@@ -1,5 +1,6 @@
 export { ALLOW, guard, type Allow, type Done, type GuardFunction, type GuardOptions } from './guard.js';
 export { context, type ContextOptions } from './context.js';
+export { identify } from './identify.js';
 export { createSecurityContext, ensureContext, type SecurityContext } from './security-context.js';
 export type { ErrorMiddleware, Middleware, NextFunction, SecurityRequest, SecurityResponse } from './http.js';
 export {

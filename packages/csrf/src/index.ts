@@ -14,5 +14,5 @@ export {
 } from './check.js';
 export { upgradeGuard } from './upgrade-guard.js';
 export { errors as csrfErrors } from './error-codes.js';
-export { context, type ContextOptions } from '@portcullis/core';
+export { context, identify, type ContextOptions } from '@portcullis/core';
 export type { SecurityContext } from '@portcullis/core';

@@ -34,5 +34,5 @@ export { reportEndpoint, type ReportEndpointOptions } from './report-endpoint.js
 export type { ReportedViolation, ReportType } from './report-parsing.js';
 export type { RefusalGuard } from './events.js';
 export { errors as headersErrors } from './error-codes.js';
-export { context, type ContextOptions } from '@portcullis/core';
+export { context, identify, type ContextOptions } from '@portcullis/core';
 export type { SecurityContext } from '@portcullis/core';

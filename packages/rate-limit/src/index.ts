@@ -16,6 +16,6 @@ export type {
 export type { Charge, Meter, RateMeter, Reading, WindowMeter } from './meter.js';
 export { shedLoad, type ShedLoadOptions, type Priority } from './shed-load.js';
 export type { LimitState } from './augment.js';
-export { context, type ContextOptions } from '@portcullis/core';
+export { context, identify, type ContextOptions } from '@portcullis/core';
 export { errors as rateLimitErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';
