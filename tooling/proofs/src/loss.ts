@@ -42,7 +42,7 @@ try {
       if (acknowledged < EVENTS * ROUNDS)
         problems.push(`${logger}, ${ending}: ${acknowledged} acknowledged only`);
       worst = Math.max(worst, lost);
-      row.push(`${lost} of ${acknowledged}`);
+      row.push(`${lost} lost of ${acknowledged}`);
     }
     rows.push(row);
     console.log(row.join(' | '));

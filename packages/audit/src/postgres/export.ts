@@ -35,7 +35,7 @@ async function* placedLines(name: NameOf, read: Read, size: number): AsyncGenera
     const to = Math.min(from + PAGE, size);
     const entries = await read<EntryRow & { index: string }>(placedPage(name), [from, to]);
     const checkpoints = await read<{ size: string; note: string }>(
-      `select size::text as size, note from ${name('audit_checkpoint')} where size > $1 and size <= $2 order by size`,
+      `select size::text as size, note from ${name('audit_checkpoint')} where size > $1 and size <= $2 order by audit_checkpoint.size`,
       [from, to],
     );
     const due = [...checkpoints.rows];

@@ -60,7 +60,7 @@ async function unplaced(tx: SqlClient, name: NameOf): Promise<TreeBatch[]> {
   const { rows } = await tx.query<{ w: string; first: string; leaves: string }>(
     `select w, first::text as first, encode(leaves, 'hex') as leaves
      from ${name('audit_unplaced')} join ${name('audit_batch')} using (w, first)
-     order by w, first limit ${EXTEND_LIMIT}`,
+     order by audit_unplaced.w, audit_unplaced.first limit ${EXTEND_LIMIT}`,
   );
   return rows.map(({ w, first, leaves }) => ({
     writer: w,

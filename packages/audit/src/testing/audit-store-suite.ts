@@ -168,6 +168,23 @@ export function auditStoreSuite(
       assert.equal(await audits[0]!.prove('none'), undefined);
     });
 
+    claim(
+      'however many batches wait, and however many checkpoints there are, they stand in their order',
+      async (kit) => {
+        if (!kit.store.export || !kit.store.tree) return;
+        const audit = kit.audit();
+        // Numbers with one, two and three digits: as texts they would stand in another order.
+        for (let i = 0; i < 12; i++) {
+          await audit.record(created);
+          await audit.checkpoint();
+        }
+        for (let i = 0; i < 150; i++) await audit.record(created);
+        await audit.checkpoint();
+        const report = await verifyLog(await kit.lines(), { verifierKey: kit.verifierKey });
+        assert.deepEqual([report.tampered, report.sealed, report.checkpoints], [[], 163, 14]);
+      },
+    );
+
     claim('the tree grows by what a step returns, all of it or nothing, one step at a time', async (kit) => {
       const { tree } = kit.store;
       if (!tree) return;
