@@ -23,8 +23,9 @@ export interface CsrfOptions {
   readonly trustedOrigins?: readonly string[];
   /**
    * Paths that are not checked, because they prove their caller by other means (a webhook's signature, a SAML assertion):
-   * `'/hooks/stripe'`, `'POST /saml/acs'`, `'/hooks/:name'` (one segment), `'/hooks/*'` (all below). Compared with the path as
-   * sent, case-sensitive and without decoding; a path with `%`, `\`, `;`, `//`, `.` or `..` segments is never exempt. @default []
+   * `'/hooks/stripe'`, `'POST /saml/acs'`, `'/hooks/:name'` (one segment), `'/hooks/*'` (all below; not `/hooks/`, which Express
+   * hands to the route of `/hooks`). Compared with the path as sent, case-sensitive and without decoding; a path with `%`, `\`,
+   * `;`, `//`, `.` or `..` segments is never exempt. @default []
    */
   readonly exempt?: readonly string[];
   /** Refuse state changes that carry neither `Sec-Fetch-Site` nor `Origin`. For services without non-browser clients. @default false */

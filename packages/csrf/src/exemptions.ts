@@ -31,7 +31,8 @@ export function compileExemptions(
 function matches(exemption: Exemption, method: string | undefined, segments: readonly string[]): boolean {
   const { segments: wanted, open } = exemption;
   if (exemption.method !== undefined && exemption.method !== method) return false;
-  if (open ? segments.length <= wanted.length : segments.length !== wanted.length) return false;
+  // What is below has a name: Express takes "/hooks/" for "/hooks", which is not below.
+  if (open ? !segments[wanted.length] : segments.length !== wanted.length) return false;
   return wanted.every((want, i) => (want === undefined ? segments[i] !== '' : segments[i] === want));
 }
 

@@ -240,6 +240,7 @@ onBothExpress((express) => {
       }
       for (const path of [
         '/hooks',
+        '/hooks/', // Express hands it to the route of /hooks.
         '/HOOKS/stripe',
         '/hooks/../account',
         '/hooks/./x',
