@@ -14,8 +14,7 @@ export const GROUPS = [
   'malformed HTTP',
   'slow clients',
   'cookies',
-  'uploads',
-  'redirects and fetching',
+  'redirects',
   'caching',
 ] as const;
 export type Group = (typeof GROUPS)[number];
@@ -66,7 +65,7 @@ export interface Serving {
   readonly legitimate: () => Promise<Readonly<Record<string, string>>>;
   readonly probe: <T>(name: ProbeName, argument: string) => Promise<T>;
 }
-export type ProbeName = 'calls' | 'polluted' | 'leftovers';
+export type ProbeName = 'calls' | 'polluted';
 
 /** The service's own name; every request comes over a proxy on 127.0.0.1 that has ended TLS. */
 export const HOST = 'shop.example';

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
 import type express from 'express';
 import type { RequestListener } from 'node:http';
-import { ETAG, FAULTS, mergeSettings, PAGE, USERS, type Calls, type Folders } from './service.js';
+import { ETAG, FAULTS, mergeSettings, PAGE, USERS, type Calls } from './service.js';
 
 /** What a route of the shop may ask of its caller's input. */
 export type InputName = 'item' | 'search' | 'itemId' | 'settings' | 'signIn' | 'form' | 'target';
@@ -39,7 +39,7 @@ export interface ExpressParts {
 }
 
 /** The shop on Express 4 or 5. */
-export function expressService(parts: ExpressParts, calls: Calls, _folders: Folders): RequestListener {
+export function expressService(parts: ExpressParts, calls: Calls): RequestListener {
   const { express, check, body, query, params } = parts;
   const app = express();
   if (parts.trustProxy !== false) app.set('trust proxy', parts.trustProxy);
@@ -104,6 +104,15 @@ export function expressService(parts: ExpressParts, calls: Calls, _folders: Fold
     if (req.headers['if-none-match'] === ETAG) res.status(304).end();
     else res.json({ price: 12 });
   });
+  app.get('/api/cookies/plain', (_req, res) => void res.cookie('basket', '1').json({}));
+  app.get('/api/cookies/head', (_req, res) => {
+    res.writeHead(200, { 'set-cookie': 'basket=1' });
+    res.end();
+  });
+  app.get('/api/cookies/wide', (_req, res) => {
+    res.cookie('basket', '1', { domain: 'shop.example', sameSite: 'none', secure: true }).json({});
+  });
+  app.get('/api/cookies/huge', (_req, res) => void res.cookie('basket', 'x'.repeat(5000)).json({}));
   app.get('/api/broken-off', reach('broken-off'), (_req, res) => {
     res.status(200).type('json').write('{"half":');
     setTimeout(() => res.destroy(), 20);

@@ -32,15 +32,13 @@ async function answer(message: ToChild): Promise<unknown> {
     served.set(message.key, { running, calls, folders });
     return running.port;
   }
-  const { running, calls, folders } = served.get(message.key)!;
+  const { running, calls } = served.get(message.key)!;
   switch (message.type) {
     case 'legitimate':
       return running.legitimate();
     case 'calls':
       return calls.of(message.argument);
-    case 'polluted':
-      return takePollution();
     default:
-      return folders.leftovers();
+      return takePollution();
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,20 +7,16 @@ import { join } from 'node:path';
 
 export const USERS: Readonly<Record<string, string>> = { 'ann@shop.example': 'correct horse battery' };
 
-/** Folder with files to serve and one for uploads, thrown away at the end. */
+/** A folder with files to serve, thrown away at the end. */
 export interface Folders {
   readonly files: string;
-  readonly uploads: string;
-  leftovers(): readonly string[];
   remove(): void;
 }
 
 export async function makeFolders(): Promise<Folders> {
   const root = await mkdtemp(join(tmpdir(), 'corpus-'));
   const files = join(root, 'files');
-  const uploads = join(root, 'uploads');
   mkdirSync(join(files, '.git'), { recursive: true });
-  mkdirSync(uploads);
   writeFileSync(join(files, 'app.js'), 'export {};\n');
   writeFileSync(join(files, 'index.html'), '<!doctype html><title>Shop</title>\n');
   writeFileSync(join(files, '.env'), 'SECRET=of-the-shop\n');
@@ -28,8 +24,6 @@ export async function makeFolders(): Promise<Folders> {
   writeFileSync(join(root, 'outside.txt'), 'outside of the folder\n');
   return {
     files,
-    uploads,
-    leftovers: () => readdirSync(uploads),
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 }

@@ -40,7 +40,6 @@ export const bare: Stack = {
         last: [pass],
       },
       calls,
-      folders,
     );
     const { port, stop } = await listen(app);
     return { port, stop, legitimate: async () => ({ origin: ORIGIN, 'sec-fetch-site': 'same-origin' }) };

@@ -130,6 +130,16 @@ export const fastify: Stack = {
       void reply.header('ETag', ETAG);
       return req.headers['if-none-match'] === ETAG ? reply.code(304).send() : reply.send({ price: 12 });
     });
+    app.get('/api/cookies/plain', (_req, reply) => reply.setCookie('basket', '1').send({}));
+    app.get('/api/cookies/head', (_req, reply) => {
+      reply.hijack();
+      reply.raw.writeHead(200, { 'set-cookie': 'basket=1' });
+      reply.raw.end();
+    });
+    app.get('/api/cookies/wide', (_req, reply) =>
+      reply.setCookie('basket', '1', { domain: 'shop.example', sameSite: 'none', secure: true }).send({}),
+    );
+    app.get('/api/cookies/huge', (_req, reply) => reply.setCookie('basket', 'x'.repeat(5000)).send({}));
     app.get('/api/broken-off', (req, reply) => {
       reach(req, 'broken-off');
       reply.hijack();

@@ -2,9 +2,23 @@ import { context, guard, type Middleware } from '@portcullis/core';
 import { csrf } from '@portcullis/csrf';
 import { catchAsync, errorHandler, notFound } from '@portcullis/errors';
 import { secureServer } from '@portcullis/errors/server';
-import { cors, httpsOnly, noStore, securityHeaders } from '@portcullis/headers';
+import {
+  cors,
+  httpsOnly,
+  noStore,
+  requestFirewall,
+  secureCookies,
+  securityHeaders,
+} from '@portcullis/headers';
 import { bodyField, rateLimit } from '@portcullis/rate-limit';
-import { strictForm, strictJson, validate, validOf, type Schemas } from '@portcullis/validation';
+import {
+  createRedirects,
+  strictForm,
+  strictJson,
+  validate,
+  validOf,
+  type Schemas,
+} from '@portcullis/validation';
 import express5, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import express4 from 'express4';
 import { HOST, ORIGIN, type Mutant } from '../check.js';
@@ -79,7 +93,7 @@ function ours(major: 4 | 5): Stack {
   return {
     name: `Portcullis on Express ${major}`,
     parts:
-      'context, securityHeaders, httpsOnly, cors, csrf, rateLimit, strictJson, strictForm, validate, guard, notFound, errorHandler, secureServer',
+      'context, securityHeaders, requestFirewall, secureCookies, httpsOnly, cors, csrf, rateLimit, strictJson, strictForm, validate, createRedirects, guard, notFound, errorHandler, secureServer',
     start: async (deps) => start(express, major, deps),
   };
 }
@@ -110,6 +124,7 @@ async function start(
     (req: Request, input: InputName): Record<string, unknown> =>
       (validOf(inputs[input], req) as Record<string, Record<string, unknown>>)[part]!;
 
+  const next = createRedirects({ fallback: '/' });
   const app = expressService(
     {
       express,
@@ -117,7 +132,8 @@ async function start(
       edge: [
         context({ trustProxy: [`${PROXY}/32`] }) as unknown as RequestHandler,
         ...unless('no headers', securityHeaders({ profile: 'web' })),
-        ...unless('no headers', httpsOnly({ hosts: [HOST] })),
+        ...unless('no host list', requestFirewall({ hosts: [HOST], trustProxy: [`${PROXY}/32`] })),
+        ...unless('no headers', secureCookies(), httpsOnly({ hosts: [HOST] })),
         ...unless('no csrf', csrf({ trustedOrigins: [ALLOWED_ORIGIN] })),
         ...unless('no limits', limit('all', 10_000)),
       ],
@@ -161,14 +177,13 @@ async function start(
         major === 4
           ? (catchAsync(handler as never) as unknown as RequestHandler)
           : (handler as unknown as RequestHandler),
-      redirect: (_req, res, target) => res.redirect(target),
+      redirect: (_req, res, target) => res.redirect(next.to(target)),
       files: express.static(folders.files),
       last: is('plain errors')
         ? []
         : [notFound() as unknown as RequestHandler, errorHandler({ logger: false }) as never],
     },
     calls,
-    folders,
   );
   const legitimate = async () => ({ origin: ORIGIN, 'sec-fetch-site': 'same-origin' });
   if (is('lenient parser')) return { ...(await listen(app, { insecureHTTPParser: true })), legitimate };

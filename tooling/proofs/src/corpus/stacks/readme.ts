@@ -105,7 +105,6 @@ export const readme: Stack = {
         last: [],
       },
       calls,
-      folders,
     );
     const { port, stop } = await listen(app);
     return { port, stop, legitimate: once(() => fetchToken(port)) };
