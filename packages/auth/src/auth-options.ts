@@ -75,9 +75,14 @@ export interface AuthOptions {
   readonly notify?: Notify;
   /**
    * Second factors: codes of authenticator apps (TOTP) and recovery codes. Needs `users.saveFactors()`. `keys` seal the secrets in
-   * the database: the first seals, all open. `issuer`: the name that apps show. @default none
+   * the database: the first seals, all open. `issuer`: the name that apps show. `drift`: steps of 30 s beside the current one in which a code
+   * counts, for clocks that differ; 0 holds to ASVS V6.5.5, 1 is the default. @default none
    */
-  readonly factors?: { readonly keys: readonly FactorKey[]; readonly issuer: string };
+  readonly factors?: {
+    readonly keys: readonly FactorKey[];
+    readonly issuer: string;
+    readonly drift?: 0 | 1;
+  };
   readonly links?: {
     /** How long a link to finish a registration counts, 5 min to 7 d. @default '1d' */
     readonly registration?: Duration;

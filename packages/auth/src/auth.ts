@@ -32,7 +32,7 @@ import { createSessions, type EndOptions, type Sessions } from './sessions/sessi
 import { createStatelessSessions } from './sessions/stateless-sessions.js';
 import { publishKeys } from './tokens/publish-keys.js';
 import { createTokens, type Tokens } from './tokens/tokens.js';
-import { createCookies, type AuthCookies } from './transport/cookies.js';
+import { cookieNames, createCookies, type AuthCookies } from './transport/cookies.js';
 import { createDpop, type DpopOptions } from './transport/dpop.js';
 import { createMutualTls } from './transport/mutual-tls.js';
 import { keyValueReplays } from './transport/replay-store.js';
@@ -69,7 +69,7 @@ export interface Auth extends Flows, MailFlows, FactorFlows {
   /**
    * All flows as JSON routes: `POST /register`, with `notify` `/register/complete`, `/reset`, `/reset/complete`, `/login`,
    * `/login/complete`; `/sign-in`, `/refresh`, `/sign-out`, `/password`, `GET /sessions`,
-   * `DELETE /sessions` (the others), `DELETE /sessions/:id`, `GET /jwks.json`. Mount it behind `context()`,
+   * `DELETE /sessions` (the others), `DELETE /sessions/:id`, `GET /jwks.json`, and `GET /openapi.json`, which describes them (OpenAPI 3.1). Mount it behind `context()`,
    * `express.json()` and `authenticate()`.
    * @throws OptionError
    */
@@ -175,7 +175,9 @@ export function createAuth(options: AuthOptions): Auth {
     tokens,
     apiKeys,
     registration: given.registration,
+    cookieName: cookieOptions && cookieNames(cookieOptions.profile).access,
     dpop: constraints.dpop,
+    mutualTls: constraints.mutualTls !== undefined,
     metaOf,
     now: () => clock.now(),
     events,
@@ -215,13 +217,14 @@ export function createAuth(options: AuthOptions): Auth {
 
 /** Five wrong codes at once, then waits that double up to a day: some 16 of a million a day. */
 function factorsOf(
-  { keys, issuer }: NonNullable<AuthSettings['factors']>,
-  { store, ...deps }: Omit<FactorDeps, 'sealer' | 'attempts' | 'issuer'>,
+  { keys, issuer, drift }: NonNullable<AuthSettings['factors']>,
+  { store, ...deps }: Omit<FactorDeps, 'sealer' | 'attempts' | 'issuer' | 'drift'>,
 ): Factors {
   return createFactors({
     ...deps,
     store,
     issuer,
+    drift,
     sealer: createSealer(keys, deps.random, 'createAuth', 'factors.keys'),
     attempts: createLadder(store, 'factor', {
       free: 5,

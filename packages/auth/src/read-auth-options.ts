@@ -73,6 +73,7 @@ const readers = {
     option.group({
       keys: option.array((value) => value as FactorKey, { min: 1, max: 16 }),
       issuer: option.string({ max: 64, pattern: /^[^:]+$/ }),
+      drift: option.oneOf([0, 1], 1),
     }),
   ),
   links: option.group({

@@ -44,6 +44,7 @@ export {
   type OptionValues,
 } from './options.js';
 export { guardOf, guardsOf, walkRoutes, type ChainLink, type RouteEntry } from './router-walker.js';
+export { servedRoutesOf, type ServedRoute, type ServedRoutes } from './served-routes.js';
 export { watchStages } from './answering.js';
 export { errors as coreErrors } from './error-codes.js';
 export { isError } from './is-error.js';

@@ -1,3 +1,4 @@
+import { servedRoutesOf, type ServedRoute } from './served-routes.js';
 import { stageOf, type Stage } from './stage.js';
 
 /** One function in the way of a request to a route. */
@@ -22,6 +23,8 @@ export interface RouteEntry {
   readonly path: string | undefined;
   /** Everything that certainly runs before and at this entry, in order. What may not run is left out. */
   readonly chain: readonly ChainLink[];
+  /** What a router of ours says of a route that it serves. */
+  readonly served?: ServedRoute;
 }
 
 /**
@@ -130,6 +133,20 @@ function walk(
     if (link.stage === undefined && !HARMLESS.has(link.name)) {
       const kind = link.name === 'mounted_app' ? 'unknown' : 'middleware';
       entries.push({ kind, methods: ['*'], path, chain: [...linksFor(path, mounted), link] });
+    }
+    for (const served of servedRoutesOf(link.stage)) {
+      entries.push({
+        kind: 'route',
+        methods: [served.method],
+        path: path === undefined ? undefined : join(path, served.path),
+        // What it guards with, and the handler behind that.
+        chain: [
+          ...linksFor(path, mounted),
+          { ...link, stage: served.guard },
+          { name: `${served.method} ${served.path}` },
+        ],
+        served,
+      });
     }
     if (isWholeRouter(layer)) mounted.push({ path: undefined, link });
     else if (path !== undefined) mounted.push({ path, link });

@@ -42,6 +42,8 @@ export interface FactorDeps {
   /** Wrong codes of one account. */
   readonly attempts: Ladder;
   readonly issuer: string;
+  /** Steps beside the current one that count. */
+  readonly drift: 0 | 1;
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Events;
@@ -52,12 +54,12 @@ const TEN_MINUTES = 600_000;
 const STEP_TTL = 180_000;
 
 export function createFactors(deps: FactorDeps): Factors {
-  const { users, store, sealer, tokens, attempts, issuer, clock, random, events } = deps;
+  const { users, store, sealer, tokens, attempts, issuer, drift, clock, random, events } = deps;
   const wrong = () => errors.E_FACTOR_WRONG({ problem: { errors: [{ pointer: '/code' }] } });
 
   /** RFC 6238 section 5.2: a code that was accepted is not accepted again. */
   async function useStep(userId: string, secret: Buffer, code: string): Promise<boolean> {
-    const step = matchingStep(secret, code, clock.now());
+    const step = matchingStep(secret, code, clock.now(), drift);
     if (step === undefined) return false;
     return store.set(storeKey('auth-otp', userId, String(step)), '1', { ttlMs: STEP_TTL, ifAbsent: true });
   }

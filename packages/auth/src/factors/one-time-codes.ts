@@ -21,13 +21,19 @@ export function stepOf(now: number): number {
 
 /**
  * The step whose code this is: the current one or a neighbour, for clocks that differ and people who type slowly (RFC 6238 section
- * 5.2). All three are compared, whichever matches. That a step counts once is for the caller to see to.
+ * 5.2), or with `drift` 0 the current one only. All are compared, whichever matches. That a step counts once is for the caller to see to.
  */
-export function matchingStep(secret: Buffer, code: string, now: number): number | undefined {
+export function matchingStep(
+  secret: Buffer,
+  code: string,
+  now: number,
+  drift: 0 | 1 = 1,
+): number | undefined {
   const typed = code.replace(/\s/g, '');
   if (!/^\d{6}$/.test(typed)) return undefined;
   let found: number | undefined;
-  for (const step of [stepOf(now) - 1, stepOf(now), stepOf(now) + 1]) {
+  const current = stepOf(now);
+  for (const step of drift === 0 ? [current] : [current - 1, current, current + 1]) {
     if (step >= 0 && timingSafeEqual(Buffer.from(hotp(secret, step)), Buffer.from(typed))) found = step;
   }
   return found;

@@ -4,7 +4,8 @@ import type { Factors, TotpStart } from '../factors/factors.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
 import type { BeginSession, RequestMeta, SignedIn } from './flows.js';
-import { readTexts } from './input.js';
+import { readInput } from './input.js';
+import { inputs } from './inputs.js';
 import type { Notifier } from './notifier.js';
 import type { OneTimeTokens } from './one-time-tokens.js';
 
@@ -59,10 +60,6 @@ export interface FactorFlowDeps {
   readonly clock: Clock;
 }
 
-const PASSWORD = { max: 8_192 };
-const CODE = { max: 64 };
-const TOKEN = { max: 128 };
-
 export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
   const { users, sessions, factors, tokens, notifier, confirm, begin, clock } = deps;
 
@@ -80,7 +77,7 @@ export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
     input: Confirmation,
     meta: RequestMeta,
   ): Promise<readonly string[]> {
-    const given = readTexts(input, { password: PASSWORD, code: { ...CODE, optional: true } });
+    const given = readInput(input, inputs.confirmation);
     await confirm(user, given.password, meta);
     if (!factors?.required(user)) return ['pwd'];
     return ['pwd', await factors.verify(user, given.code ?? '')];
@@ -98,7 +95,7 @@ export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
 
   return {
     async completeSignIn(input, meta) {
-      const given = readTexts(input, { challenge: TOKEN, code: CODE });
+      const given = readInput(input, inputs.completeSignIn);
       const facts = await tokens.peek('second-factor', given.challenge);
       const user = facts && ((await users.findById(String(facts['userId']))) ?? undefined);
       if (!facts || !user?.active) throw errors.E_CHALLENGE_INVALID();
@@ -118,7 +115,7 @@ export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
     },
 
     async confirmTotp(who, input) {
-      const given = readTexts(input, { token: TOKEN, code: CODE });
+      const given = readInput(input, inputs.confirmTotp);
       const user = await account(who);
       const recoveryCodes = await active().confirm(user, given.token, given.code);
       await changed(who, user);

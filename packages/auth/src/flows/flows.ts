@@ -17,7 +17,8 @@ import type { Passwords } from '../passwords/passwords.js';
 import type { SenderBinding } from '../sessions/session-store.js';
 import type { ClientMeta, Sessions, TokenPair } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
-import { inputFault, readTexts } from './input.js';
+import { inputFault, readInput } from './input.js';
+import { inputs } from './inputs.js';
 import type { AuthMessage } from './messages.js';
 import type { Notifier } from './notifier.js';
 import type { OneTimeTokens } from './one-time-tokens.js';
@@ -97,8 +98,6 @@ export interface FlowDeps {
   readonly clock: Clock;
 }
 
-const LOGIN = { max: 320 };
-const PASSWORD = { max: 8_192 };
 const CHALLENGE_MS = 300_000;
 
 /** Begins a session for somebody who has shown who they are, and makes the device known. @throws E_SESSION_ENDED */
@@ -186,11 +185,7 @@ export function createFlows(deps: FlowDeps): InnerFlows {
 
     async register(input, { address }) {
       if (!users.create) throw new TypeError('register() needs users.create().');
-      const given = readTexts(input, {
-        login: LOGIN,
-        password: PASSWORD,
-        name: { max: 200, optional: true },
-      });
+      const given = readInput(input, inputs.register);
       const name = given.name?.trim();
       const canonical = login(given.login);
       if (canonical === undefined)
@@ -204,7 +199,7 @@ export function createFlows(deps: FlowDeps): InnerFlows {
     },
 
     async signIn(input, meta) {
-      const given = readTexts(input, { login: LOGIN, password: PASSWORD });
+      const given = readInput(input, inputs.signIn);
       const canonical = login(given.login);
       const account = accountKey(canonical ?? given.login);
       const guess = guessOf(account, meta);
@@ -256,7 +251,7 @@ export function createFlows(deps: FlowDeps): InnerFlows {
 
     async changePassword({ id, sessionId, actor }, input, meta) {
       if (actor) throw errors.E_NOT_IN_PERSON();
-      const given = readTexts(input, { currentPassword: PASSWORD, newPassword: PASSWORD });
+      const given = readInput(input, inputs.changePassword);
       const user = await users.findById(id);
       if (!user?.active) throw errors.E_SESSION_ENDED();
       await confirm(user, given.currentPassword, meta, '/currentPassword');

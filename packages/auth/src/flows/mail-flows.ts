@@ -8,7 +8,8 @@ import type { Passwords } from '../passwords/passwords.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
 import type { RequestMeta } from './flows.js';
-import { inputFault, readTexts } from './input.js';
+import { inputFault, readInput } from './input.js';
+import { inputs } from './inputs.js';
 import type { Notifier } from './notifier.js';
 import type { OneTimeTokens, TokenFacts } from './one-time-tokens.js';
 
@@ -72,10 +73,6 @@ export interface MailFlowDeps {
   readonly events: Events;
 }
 
-const LOGIN = { max: 320 };
-const PASSWORD = { max: 8_192 };
-const TOKEN = { max: 128 };
-
 export function createMailFlows(deps: MailFlowDeps): MailFlows {
   const { users, sessions, passwords, devices, tokens, notifier, mails, login, lifetimes, events } = deps;
 
@@ -114,7 +111,7 @@ export function createMailFlows(deps: MailFlowDeps): MailFlows {
 
   return {
     async startRegistration(input) {
-      const to = canonical(readTexts(input, { login: LOGIN }).login);
+      const to = canonical(readInput(input, inputs.mailbox).login);
       await later('registration', to, async () => {
         const user = await users.findByLogin(to);
         if (!user || (user.emailVerified === false && user.active)) return sendRegistration(to);
@@ -123,11 +120,7 @@ export function createMailFlows(deps: MailFlowDeps): MailFlows {
     },
 
     async completeRegistration(input, { address }) {
-      const given = readTexts(input, {
-        token: TOKEN,
-        password: PASSWORD,
-        name: { max: 200, optional: true },
-      });
+      const given = readInput(input, inputs.completeRegistration);
       const facts = await tokens.peek('complete-registration', given.token);
       if (!facts) throw errors.E_LINK_INVALID();
       const to = String(facts['login']);
@@ -146,7 +139,7 @@ export function createMailFlows(deps: MailFlowDeps): MailFlows {
     },
 
     async startReset(input) {
-      const to = canonical(readTexts(input, { login: LOGIN }).login);
+      const to = canonical(readInput(input, inputs.mailbox).login);
       await later('reset', to, async () => {
         const user = (await users.findByLogin(to)) ?? undefined;
         if (!user?.active) return;
@@ -166,7 +159,7 @@ export function createMailFlows(deps: MailFlowDeps): MailFlows {
     },
 
     async completeReset(input) {
-      const given = readTexts(input, { token: TOKEN, password: PASSWORD });
+      const given = readInput(input, inputs.completeReset);
       const user = await resettable(await tokens.peek('reset-password', given.token));
       await passwords.assertAcceptable(given.password, [user.login, user.name ?? '']);
       const passwordHash = await passwords.hash(given.password);
@@ -180,7 +173,7 @@ export function createMailFlows(deps: MailFlowDeps): MailFlows {
 
     async startLoginChange({ id, actor }, input, meta) {
       if (actor) throw errors.E_NOT_IN_PERSON();
-      const given = readTexts(input, { login: LOGIN, password: PASSWORD });
+      const given = readInput(input, inputs.changeLogin);
       const to = canonical(given.login);
       const user = await users.findById(id);
       if (!user?.active) throw errors.E_SESSION_ENDED();
@@ -195,7 +188,7 @@ export function createMailFlows(deps: MailFlowDeps): MailFlows {
     },
 
     async completeLoginChange(input) {
-      const { token } = readTexts(input, { token: TOKEN });
+      const { token } = readInput(input, inputs.completeLoginChange);
       const facts = await tokens.take('change-login', token);
       const user = facts && ((await users.findById(String(facts['userId']))) ?? undefined);
       if (!user?.active || stateOf(user) !== facts!['state'] || user.login !== facts!['from'])

@@ -1,55 +1,68 @@
-import type { SecurityRequest } from '@portcullis/core';
-import type { ApiKeyInfo, NewApiKey } from '../api-keys/api-keys.js';
+import type { Duration } from '@portcullis/core';
+import type { ApiKeyInfo } from '../api-keys/api-keys.js';
 import { errors } from '../error-codes.js';
-import { inputFault } from '../flows/input.js';
-import { personOf } from '../identify.js';
-import { answer, type Route, type RouteDeps } from './route.js';
+import { inputSchema, text } from '../flows/input.js';
+import * as answers from './answers.js';
+import { answer, personRoute, type Route, type RouteDeps } from './route.js';
+
+const newKey = inputSchema(
+  {
+    name: text(100),
+    scopes: {
+      type: 'array',
+      items: { type: 'string', maxLength: 64 },
+      minItems: 1,
+      maxItems: 100,
+      uniqueItems: true,
+    },
+  },
+  { expires_in: { type: ['string', 'integer'], description: 'A duration such as 30d, or milliseconds' } },
+);
 
 /** Keys for programs, where they are on. */
 export function apiKeyRoutes({ apiKeys, record }: RouteDeps): readonly Route[] {
   if (!apiKeys) return [];
   return [
-    {
+    personRoute({
       method: 'GET',
       path: '/keys',
-      async run({ req, res }) {
-        const keys = await apiKeys.list(personOf(req).id);
+      summary: 'Your API keys',
+      answers: { status: 200, schema: answers.apiKeys },
+      async run({ res, person }) {
+        const keys = await apiKeys.list(person.id);
         answer(res, 200, { keys: keys.map(shown) });
       },
-    },
-    {
+    }),
+    personRoute({
       method: 'POST',
       path: '/keys',
-      async run({ req, res }) {
-        const { id } = personOf(req);
-        const { name, scopes, expires_in: expiresIn } = bodyOf(req);
-        const wanted = { name, scopes, ...(expiresIn === undefined ? {} : { expiresIn }) } as NewApiKey;
-        const { key, info } = await apiKeys.create(id, wanted);
-        await record({ type: 'api-key-created', userId: id }, req);
+      summary: 'Make an API key',
+      body: newKey,
+      answers: { status: 201, schema: answers.apiKey },
+      refusals: ['E_API_KEY_LIMIT'],
+      async run({ req, res, body, person }) {
+        const { expires_in: expiresIn, ...wanted } = body;
+        const lifetime = expiresIn === undefined ? {} : { expiresIn: expiresIn as Duration };
+        const { key, info } = await apiKeys.create(person.id, { ...wanted, ...lifetime });
+        await record({ type: 'api-key-created', userId: person.id }, req);
         answer(res, 201, { key, ...shown(info) });
       },
-    },
-    {
+    }),
+    personRoute({
       method: 'DELETE',
       path: '/keys/:id',
-      async run({ req, res, id }) {
-        const principal = personOf(req);
-        if (!(await apiKeys.revoke(principal.id, id))) throw errors.E_API_KEY_NOT_FOUND();
-        await record({ type: 'api-key-revoked', userId: principal.id }, req);
+      summary: 'End an API key',
+      answers: { status: 204 },
+      refusals: ['E_API_KEY_NOT_FOUND'],
+      async run({ req, res, id, person }) {
+        if (!(await apiKeys.revoke(person.id, id))) throw errors.E_API_KEY_NOT_FOUND();
+        await record({ type: 'api-key-revoked', userId: person.id }, req);
         answer(res, 204);
       },
-    },
+    }),
   ];
 }
 
 function shown({ ownerId: _own, ...info }: ApiKeyInfo): object {
   return info;
-}
-
-/** The members of a JSON object, whatever they are. */
-function bodyOf(req: SecurityRequest): Readonly<Record<string, unknown>> {
-  const body: unknown = req.body;
-  if (typeof body === 'object' && body !== null && !Array.isArray(body))
-    return body as Record<string, unknown>;
-  throw inputFault({ pointer: '', keyword: 'type', message: 'must be a JSON object' });
 }

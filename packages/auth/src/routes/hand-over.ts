@@ -1,9 +1,19 @@
 import type { SecurityRequest, SecurityResponse } from '@portcullis/core';
+import { text, withOptional, type InputSchema } from '../flows/input.js';
 import type { RequestMeta, SignedIn } from '../flows/flows.js';
-import { readTexts } from '../flows/input.js';
 import { answer, type Exchange, type RouteDeps } from './route.js';
 
 type Sender = Pick<Exchange, 'req' | 'res'>;
+
+/** Bodies of routes that begin a session: where its tokens go. */
+const transport = { transport: { enum: ['bearer', 'cookies'] } } as const;
+/** And by what token the device is known. */
+const device = { ...transport, device_token: text(512) } as const;
+export const withTransport = <R extends Members, O extends Members>(schema: InputSchema<R, O>) =>
+  withOptional(schema, transport);
+export const withDevice = <R extends Members, O extends Members>(schema: InputSchema<R, O>) =>
+  withOptional(schema, device);
+type Members = InputSchema['properties'];
 
 /** With the key that the sender proves to hold, if there is a proof or has to be one (RFC 9449 section 5). */
 export async function boundMeta({ req, res }: Sender, { dpop, metaOf }: RouteDeps): Promise<RequestMeta> {
@@ -13,10 +23,13 @@ export async function boundMeta({ req, res }: Sender, { dpop, metaOf }: RouteDep
 }
 
 /** For a sign-in: bound to a key unless its tokens go into cookies, and with the device that the body names. */
-export async function signInMeta(sender: Sender, deps: RouteDeps): Promise<RequestMeta> {
-  const { device_token: device } = readTexts(sender.req.body, { device_token: { max: 512, optional: true } });
-  const meta = await sessionMeta(sender, deps);
-  return { ...meta, devices: [...(meta.devices ?? []), ...(device === undefined ? [] : [device])] };
+export async function signInMeta(
+  exchange: Sender & { readonly body: { readonly device_token?: string } },
+  deps: RouteDeps,
+): Promise<RequestMeta> {
+  const { device_token: named } = exchange.body;
+  const meta = await sessionMeta(exchange, deps);
+  return { ...meta, devices: [...(meta.devices ?? []), ...(named === undefined ? [] : [named])] };
 }
 
 /** For what begins a session. */

@@ -1,6 +1,8 @@
+import { inputs } from '../flows/inputs.js';
 import type { MailFlows } from '../flows/mail-flows.js';
-import { personOf } from '../identify.js';
-import { answer, type Route, type RouteDeps } from './route.js';
+import { account, reset } from './answers.js';
+import { newPassword } from './password-routes.js';
+import { answer, openRoute, personRoute, type Route, type RouteDeps } from './route.js';
 
 /** What goes through a mailbox. The three that begin something answer 202 with nothing, whatever there is to say. */
 export function mailRoutes(deps: RouteDeps): readonly Route[] {
@@ -15,69 +17,93 @@ export function mailRoutes(deps: RouteDeps): readonly Route[] {
 
 function registrations(flows: MailFlows, { metaOf, record }: RouteDeps): readonly Route[] {
   return [
-    {
+    openRoute({
       method: 'POST',
       path: '/register',
-      async run({ req, res }) {
-        await flows.startRegistration(req.body as never);
+      summary: 'Begin a registration: a message goes to the mailbox',
+      body: inputs.mailbox,
+      answers: { status: 202 },
+      refusals: ['E_NOTIFICATIONS_BUSY'],
+      async run({ res, body }) {
+        await flows.startRegistration(body);
         answer(res, 202);
       },
-    },
-    {
+    }),
+    openRoute({
       method: 'POST',
       path: '/register/complete',
-      async run({ req, res }) {
-        const { userId } = await flows.completeRegistration(req.body as never, metaOf(req));
+      summary: 'Choose a password, by the link of the message',
+      body: inputs.completeRegistration,
+      answers: { status: 201, schema: account },
+      refusals: [...newPassword, 'E_LINK_INVALID', 'E_ACCOUNT_EXISTS'],
+      async run({ req, res, body }) {
+        const { userId } = await flows.completeRegistration(body, metaOf(req));
         await record({ type: 'registered', userId }, req);
         answer(res, 201, { userId });
       },
-    },
+    }),
   ];
 }
 
 function loginChanges(flows: MailFlows, { cookies, metaOf, record }: RouteDeps): readonly Route[] {
   return [
-    {
+    personRoute({
       method: 'POST',
       path: '/login',
-      async run({ req, res }) {
-        await flows.startLoginChange(personOf(req), req.body as never, metaOf(req));
+      summary: 'Ask for another e-mail address: a message goes to it',
+      body: inputs.changeLogin,
+      answers: { status: 202 },
+      refusals: ['E_PASSWORD_WRONG', 'E_SIGN_IN_LIMITED', 'E_PASSWORD_BUSY', 'E_NOTIFICATIONS_BUSY'],
+      async run({ req, res, body, person }) {
+        await flows.startLoginChange(person, body, metaOf(req));
         answer(res, 202);
       },
-    },
-    {
+    }),
+    openRoute({
       method: 'POST',
       path: '/login/complete',
-      async run({ req, res }) {
-        const { userId } = await flows.completeLoginChange(req.body as never);
+      summary: 'Confirm another e-mail address, by the link of the message; ends all sessions',
+      body: inputs.completeLoginChange,
+      answers: { status: 204 },
+      refusals: ['E_LINK_INVALID'],
+      async run({ req, res, body }) {
+        const { userId } = await flows.completeLoginChange(body);
         await record({ type: 'login-changed', userId }, req);
         cookies?.clear(res);
         answer(res, 204);
       },
-    },
+    }),
   ];
 }
 
 function resets(flows: MailFlows, { cookies, metaOf, record }: RouteDeps): readonly Route[] {
   return [
-    {
+    openRoute({
       method: 'POST',
       path: '/reset',
-      async run({ req, res }) {
-        await flows.startReset(req.body as never);
+      summary: 'Begin a reset of the password: a message goes to the mailbox',
+      body: inputs.mailbox,
+      answers: { status: 202 },
+      refusals: ['E_NOTIFICATIONS_BUSY'],
+      async run({ res, body }) {
+        await flows.startReset(body);
         answer(res, 202);
       },
-    },
-    {
+    }),
+    openRoute({
       method: 'POST',
       path: '/reset/complete',
-      async run({ req, res }) {
-        const { userId, deviceToken } = await flows.completeReset(req.body as never, metaOf(req));
+      summary: 'Choose a new password, by the link of the message; ends all sessions',
+      body: inputs.completeReset,
+      answers: { status: 200, schema: reset },
+      refusals: [...newPassword, 'E_LINK_INVALID'],
+      async run({ req, res, body }) {
+        const { userId, deviceToken } = await flows.completeReset(body, metaOf(req));
         await record({ type: 'password-reset', userId }, req);
         cookies?.clear(res);
         if (deviceToken !== undefined && cookies) cookies.remember(res, deviceToken);
         answer(res, 200, deviceToken === undefined || cookies ? {} : { device_token: deviceToken });
       },
-    },
+    }),
   ];
 }

@@ -1,7 +1,9 @@
-import type { Events, SecurityRequest, SecurityResponse } from '@portcullis/core';
+import type { Events, Principal, SecurityRequest, SecurityResponse } from '@portcullis/core';
 import type { ApiKeys } from '../api-keys/api-keys.js';
+import type { errors } from '../error-codes.js';
 import type { FactorFlows } from '../flows/factor-flows.js';
 import type { Flows, RequestMeta } from '../flows/flows.js';
+import type { Input, InputSchema } from '../flows/input.js';
 import type { MailFlows } from '../flows/mail-flows.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { Tokens } from '../tokens/tokens.js';
@@ -9,18 +11,54 @@ import type { AuthCookies } from '../transport/cookies.js';
 import type { Dpop } from '../transport/dpop.js';
 import type { RecordAction } from './account-action.js';
 
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Literal, but for a last part that may be `:id`. */
-  readonly path: string;
-  readonly run: (exchange: Exchange) => Promise<void>;
+/** One row of the router, and one operation of the OpenAPI document. */
+export interface Route extends RouteText {
+  /** Only for people who are signed in, as themselves: `exchange.person`. */
+  readonly person: boolean;
+  /** Reads the body; what it does not name is left out. */
+  readonly body: InputSchema | undefined;
+  run(exchange: Exchange): Promise<void>;
 }
 
-export interface Exchange {
+export interface RouteText {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Literal, but for a last part that may be `:id`. */
+  readonly path: string;
+  readonly summary: string;
+  /** What success answers. No schema: no body. */
+  readonly answers: { readonly status: number; readonly schema?: object; readonly type?: string };
+  /** Besides those that `describe.ts` knows of every route. */
+  readonly refusals?: readonly RefusalCode[];
+  /** True if it begins a session, which may be bound to a key of the client. */
+  readonly begins?: boolean;
+}
+
+export type RefusalCode = keyof typeof errors;
+
+export interface Exchange<Body = unknown> {
   readonly req: SecurityRequest;
   readonly res: SecurityResponse;
   /** The last part of the path, for routes that have one. */
   readonly id: string;
+  readonly body: Body;
+  readonly person: Principal | undefined;
+}
+
+interface PersonExchange<Body> extends Exchange<Body> {
+  readonly person: Principal;
+}
+
+export function openRoute<S extends InputSchema>(
+  route: RouteText & { readonly body?: S; run(exchange: Exchange<Input<S>>): Promise<void> },
+): Route {
+  return { ...route, person: false, body: route.body } as Route;
+}
+
+/** For people who are signed in, as themselves. */
+export function personRoute<S extends InputSchema>(
+  route: RouteText & { readonly body?: S; run(exchange: PersonExchange<Input<S>>): Promise<void> },
+): Route {
+  return { ...route, person: true, body: route.body } as Route;
 }
 
 /** What routes are made of. */
@@ -38,7 +76,10 @@ export interface RouteDeps {
   readonly registration: 'by-mail' | 'open' | false;
   readonly bearer: boolean;
   readonly cookies: AuthCookies | undefined;
+  /** Of the access token. */
+  readonly cookieName: string | undefined;
   readonly dpop: Dpop | undefined;
+  readonly mutualTls: boolean;
   readonly trustedOrigins: readonly string[];
   readonly metaOf: (req: SecurityRequest) => RequestMeta;
   readonly record: RecordAction;

@@ -1,13 +1,26 @@
-import { ALLOW, guard, option, readOptions, type Middleware } from '@portcullis/core';
+import {
+  ALLOW,
+  guard,
+  option,
+  readOptions,
+  type Middleware,
+  type SecurityRequest,
+  type ServedRoutes,
+} from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import { answerKeys } from '../tokens/publish-keys.js';
+import { readInput } from '../flows/input.js';
+import { personOf } from '../identify.js';
 import { assertSameSite } from '../transport/cross-site.js';
 import type { RecordAction } from './account-action.js';
 import { apiKeyRoutes } from './api-key-routes.js';
 import { factorRoutes } from './factor-routes.js';
+import { describeRoute } from './describe.js';
 import { mailRoutes } from './mail-routes.js';
+import { openApiOf } from './open-api.js';
 import { passwordRoutes } from './password-routes.js';
-import type { Route, RouteDeps } from './route.js';
+import { keySet } from './answers.js';
+import { answer, openRoute, type Route, type RouteDeps } from './route.js';
 import { sessionRoutes } from './session-routes.js';
 import { signInRoutes } from './sign-in-routes.js';
 
@@ -19,17 +32,46 @@ export interface AuthRouterOptions {
   readonly record?: RecordAction;
 }
 
-/** All that the router serves. */
+/** All that the router serves, the document of it as well. */
 function routesOf(deps: RouteDeps): readonly Route[] {
-  return [
+  const keys = openRoute({
+    method: 'GET',
+    path: '/jwks.json',
+    summary: 'Keys that verify access tokens',
+    answers: { status: 200, schema: keySet, type: 'application/jwk-set+json' },
+    async run({ res }) {
+      answerKeys(deps.tokens, res);
+    },
+  });
+  const document = openRoute({
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This document: OpenAPI 3.1',
+    answers: { status: 200, schema: { type: 'object' } },
+    async run({ req, res }) {
+      answer(res, 200, { ...described, servers: [{ url: mountOf(req) }] });
+    },
+  });
+  const routes = [
     ...signInRoutes(deps),
     ...passwordRoutes(deps),
     ...mailRoutes(deps),
     ...factorRoutes(deps),
     ...sessionRoutes(deps),
     ...apiKeyRoutes(deps),
-    { method: 'GET', path: '/jwks.json', run: async ({ res }) => answerKeys(deps.tokens, res) },
+    keys,
+    document,
   ];
+  const described = openApiOf(
+    routes.map((route) => describeRoute(route, deps)),
+    deps,
+  );
+  return routes;
+}
+
+/** Where Express has mounted the router. */
+function mountOf({ baseUrl }: SecurityRequest & { readonly baseUrl?: string }): string {
+  return baseUrl === undefined || baseUrl === '' ? '/' : baseUrl;
 }
 
 /**
@@ -42,9 +84,12 @@ export function createRouter(deps: Omit<RouteDeps, 'record'>, options: AuthRoute
     record: option.fn<RecordAction>(() => Promise.resolve()),
   });
   const { cookies, trustedOrigins, events } = deps;
-  const find = finderOf(routesOf({ ...deps, record }));
+  const routes = routesOf({ ...deps, record });
+  const find = finderOf(routes);
+  const facts: ServedRoutes = { serves: routes.map((route) => describeRoute(route, deps)) };
 
-  return guard('authRouter', { stage: 'public', detail: 'sign-in routes', events }, async (req, res) => {
+  const about = { stage: 'public', detail: 'sign-in routes', facts, events } as const;
+  return guard('authRouter', about, async (req, res) => {
     // Express 4 swallows the second slash of `/auth//sign-in` when it takes off the mount path.
     if (pathOf(req.originalUrl ?? req.url).includes('//')) return ALLOW;
     const found = find(pathOf(req.url));
@@ -54,7 +99,9 @@ export function createRouter(deps: Omit<RouteDeps, 'record'>, options: AuthRoute
       throw errors.E_METHOD_NOT_ALLOWED({ headers: { Allow: [...found.methods.keys()].join(', ') } });
     }
     if (cookies) assertSameSite(req, trustedOrigins);
-    await route.run({ req, res, id: found.id });
+    const person = route.person ? personOf(req) : undefined;
+    const body = route.body ? readInput(req.body, route.body) : {};
+    await route.run({ req, res, id: found.id, body, person });
     return undefined;
   });
 }

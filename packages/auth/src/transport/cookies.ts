@@ -28,6 +28,15 @@ export interface CookieSettings {
   readonly device?: DeviceCookie | undefined;
 }
 
+export function cookieNames(profile: CookieSettings['profile']): {
+  readonly access: string;
+  readonly refresh: string;
+} {
+  return profile === 'development'
+    ? { access: 'dev-access', refresh: 'dev-refresh' }
+    : { access: '__Host-access', refresh: '__Host-refresh' };
+}
+
 /**
  * `__Host-access` and `__Host-refresh`: Secure, HttpOnly, SameSite=Strict, Path=/ and no Domain, which the prefix makes the
  * browser enforce (RFC 6265bis section 4.1.3.2), so that neither a sibling domain nor plain HTTP can plant or read one. The
@@ -36,9 +45,7 @@ export interface CookieSettings {
  */
 export function createCookies({ profile, lifetime, clock, device }: CookieSettings): AuthCookies {
   const development = profile === 'development';
-  const names = development
-    ? ({ access: 'dev-access', refresh: 'dev-refresh' } as const)
-    : ({ access: '__Host-access', refresh: '__Host-refresh' } as const);
+  const names = cookieNames(profile);
   const flags = `Path=/; ${development ? '' : 'Secure; '}HttpOnly; SameSite=Strict`;
 
   function put(res: SecurityResponse, name: string, value: string, maxAge: string): void {

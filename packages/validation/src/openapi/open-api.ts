@@ -139,6 +139,7 @@ function routesOf(
           template: shown,
           names: names.map((name, i) => ({ name, shown: shownNames[i]! })),
           chain: [...new Set([...(before?.chain ?? []), ...entry.chain])],
+          served: before?.served ?? entry.served,
         });
       }
     }

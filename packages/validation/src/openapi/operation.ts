@@ -1,9 +1,10 @@
-import { guardOf, type ChainLink, type Stage } from '@portcullis/core';
+import { guardOf, type ChainLink, type ServedRoute, type Stage } from '@portcullis/core';
 import { propertiesOf } from '../coercion.js';
 import type { ValidationFacts } from '../facts.js';
 import type { PartName, Schema } from '../schema.js';
 import type { UploadFacts } from '../uploads/facts.js';
 import { statusesOf, type RefusalShelf } from './refusals.js';
+import { servedBody, servedResponses } from './served.js';
 import { pascal, type Shelf } from './shelf.js';
 
 /** What only people know about a route. */
@@ -27,6 +28,8 @@ export interface Route {
   /** Path parameters: what the route calls them, and how the template shows them. */
   readonly names: readonly { readonly name: string; readonly shown: string }[];
   readonly chain: readonly ChainLink[];
+  /** What a router of ours says of it. */
+  readonly served: ServedRoute | undefined;
 }
 
 export interface Tools {
@@ -44,14 +47,19 @@ export function describeOperation(
   text: OperationText,
   tools: Tools,
 ): object {
-  const { method, template, chain } = route;
+  const { method, template, chain, served } = route;
   const validators = chain.flatMap(({ stage }) => factsOf(stage));
-  const body = bodyOf(chain, validators, pascal(operationId), tools.shelf);
+  const body = served
+    ? servedBody(served, pascal(operationId), tools.shelf)
+    : bodyOf(chain, validators, pascal(operationId), tools.shelf);
   const guard = guardOf({ kind: 'route', methods: [method], path: template, chain });
-  const parameters = parametersOf(route, validators, pascal(operationId), tools.shelf);
+  const parameters = [
+    ...parametersOf(route, validators, pascal(operationId), tools.shelf),
+    ...(served?.headers ?? []).map((header) => ({ ...header, in: 'header', schema: { type: 'string' } })),
+  ];
   return {
     operationId,
-    ...words(text),
+    ...words({ ...(served ? { summary: served.summary } : {}), ...text }),
     ...(guard ? securityOf(guard, tools.schemes) : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: body } : {}),
@@ -185,7 +193,7 @@ function uploadForm({ files, fields }: UploadFacts['receives']): object {
 }
 
 function responsesOf(
-  { method, chain }: Route,
+  { method, chain, served }: Route,
   validators: readonly Facts[],
   text: OperationText,
   hasBody: boolean,
@@ -205,6 +213,7 @@ function responsesOf(
       };
     }
   }
+  if (served) Object.assign(responses, servedResponses(served, own, id, { shelf, refusals }));
   const asked = { safe: ['get', 'head', 'options', 'trace'].includes(method), hasBody };
   const taken = validators.some(({ unique }) => unique.length > 0) ? [409, 503] : [];
   for (const status of [...statusesOf(chain, asked), ...taken]) {

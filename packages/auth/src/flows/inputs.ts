@@ -1,0 +1,27 @@
+import { inputSchema, text } from './input.js';
+
+/** What each flow takes: it reads its input with this, and the OpenAPI document shows it. Lengths in UTF-16 code units. */
+
+const login = text(320);
+const password = text(8_192);
+const name = text(200);
+/** Of a link, a challenge or an enrolment. */
+const token = text(128);
+/** Of an authenticator app, or a recovery code. */
+const code = text(64);
+
+export const inputs = {
+  signIn: inputSchema({ login, password }),
+  register: inputSchema({ login, password }, { name }),
+  changePassword: inputSchema({ currentPassword: password, newPassword: password }),
+  /** Begins a registration or a reset. */
+  mailbox: inputSchema({ login }),
+  completeRegistration: inputSchema({ token, password }, { name }),
+  completeReset: inputSchema({ token, password }),
+  changeLogin: inputSchema({ login, password }),
+  completeLoginChange: inputSchema({ token }),
+  completeSignIn: inputSchema({ challenge: token, code }),
+  /** Who is signed in shows again who they are. */
+  confirmation: inputSchema({ password }, { code }),
+  confirmTotp: inputSchema({ token, code }),
+} as const;
