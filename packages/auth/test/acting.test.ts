@@ -179,7 +179,7 @@ describe('acting for somebody else', () => {
 });
 
 describe('closing an account', () => {
-  test('CVE-2024-22513: ends sessions, refresh tokens and API keys at once, in every process', async () => {
+  test('ASVS V7.4.2: CVE-2024-22513: ends sessions, refresh tokens and API keys at once, in every process', async () => {
     const store = createMemoryStore();
     const feed = createMemoryFeed();
     const sessions = () => ({

@@ -338,7 +338,7 @@ onBothExpress((express: ExpressLike) => {
       ['a proof of 9 kB', 'form', ({ use }, _mine, token) => use(token, `a.${'A'.repeat(9_000)}.a`)],
     ];
 
-    test.each(attacks)('%s is refused (%s)', async (_title, fault, send) => {
+    test.each(attacks)('ASVS V10.3.5: %s is refused (%s)', async (_title, fault, send) => {
       const app = makeApp();
       const mine = client();
       const { access_token: token } = await app.signIn(mine);
@@ -354,7 +354,7 @@ onBothExpress((express: ExpressLike) => {
       expect((await app.use(token, app.proof(mine, '/me', 'GET', token))).status).toBe(200);
     });
 
-    test('a proof that was seen on the way counts once, also of 20 uses at the same time', async () => {
+    test('ASVS V10.3.5: a proof that was seen on the way counts once, also of 20 uses at the same time', async () => {
       const { signIn, use, proof, clock } = makeApp();
       const mine = client();
       const { access_token: token } = await signIn(mine);

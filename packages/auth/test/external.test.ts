@@ -2,12 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { createHmac, createPrivateKey, sign } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { context } from '@portcullis/core';
+import { context, createMemoryStore } from '@portcullis/core';
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import { onBothExpress } from '@portcullis/test-support';
-import type { Request, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import request from 'supertest';
 import {
+  createAuth,
   createTokens,
   external,
   generateKeys,
@@ -15,6 +16,7 @@ import {
   type ExternalOptions,
 } from '../src/index.js';
 import { fetchJson } from '../src/external/fetch-json.js';
+import { memoryUsers } from '../src/testing.js';
 
 type Keys = ReturnType<typeof generateKeys>;
 type Answer = (req: IncomingMessage, res: ServerResponse) => void;
@@ -117,7 +119,61 @@ describe('tokens of foreign providers', () => {
     expect(events.of('auth.issuer-failed')[0]).toMatchObject({ reason: 'status-500' });
   });
 
+  test('ASVS V6.8.2: a token without signature, with another payload, or with the signature of another key is refused', async () => {
+    const { issuer, keys } = await provider();
+    const { verify } = relying([{ issuer }]);
+    const good = token(keys, { iss: issuer });
+    await verify(good);
+    const [head = '', payload = '', signature = ''] = good.split('.');
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
+    const { kid } = keys.keys[0]!;
+    const [, , stranger] = token(generateKeys(), { iss: issuer }, { kid }).split('.');
+    for (const forged of [
+      [head, payload, ''],
+      [head, b64({ ...claims, sub: 'root' }), signature],
+      [head, payload, stranger],
+      [b64({ alg: 'none', typ: 'at+jwt', kid }), payload, ''],
+    ])
+      await expect(verify(forged.join('.'))).rejects.toMatchObject({ code: 'E_TOKEN_INVALID', status: 401 });
+  });
+
   onBothExpress((express) => {
+    test('ASVS V6.8.4 V10.3.4: how recently a provider saw the person counts; what it does not say is taken for the least', async () => {
+      const { issuer, keys } = await provider();
+      const foreign = external([{ issuer, audience }], { dangerouslyAllowLocal: true, clock });
+      const auth = createAuth({
+        issuer: 'https://library.example',
+        audience: 'https://library.example',
+        keys: generateKeys(),
+        users: memoryUsers(),
+        store: createMemoryStore(),
+        external: foreign,
+        clock,
+      });
+      const app = express();
+      app.use(context({ trustProxy: false }), auth.authenticate());
+      const done = (_req: Request, res: Response) => void res.json({});
+      app.get('/any', auth.required(), done);
+      app.get('/fresh', auth.required({ fresh: '5m' }), done);
+      app.get('/strong', auth.required({ aal: 2 }), done);
+      app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
+        res.status((error as { status?: number }).status ?? 500).json({});
+      });
+      const asked = async (claims: object) => {
+        const bearer = `Bearer ${token(keys, { iss: issuer, ...claims })}`;
+        const answers = ['/any', '/fresh', '/strong'].map((path) =>
+          request(app).get(path).set('authorization', bearer),
+        );
+        return (await Promise.all(answers)).map(({ status }) => status);
+      };
+      expect(await asked({ auth_time: NOW - 60 })).toEqual([200, 200, 401]);
+      expect(await asked({ auth_time: NOW - 600 })).toEqual([200, 401, 401]);
+      expect(await asked({})).toEqual([200, 401, 401]);
+      expect(await asked({ auth_time: 'now', acr: 'urn:portcullis:aal:2', amr: ['mfa'] })).toEqual([
+        200, 401, 401,
+      ]);
+    });
+
     test('as middleware: good, bad, none, and a provider that is not there', async () => {
       const own = await provider();
       const gone = await provider();
@@ -173,7 +229,7 @@ describe('attacks on the trust in providers', () => {
     expect([...own.asked, ...stranger.asked]).toEqual([]);
   });
 
-  test('keys brought along or pointed at: jwk, jku, x5u are refused and nothing is fetched', async () => {
+  test('ASVS V9.1.3: keys brought along or pointed at: jwk, jku, x5u are refused and nothing is fetched', async () => {
     const [own, stranger] = [await provider(), await provider()];
     const { verify } = relying([{ issuer: own.issuer }]);
     for (const extra of [
@@ -316,7 +372,7 @@ describe('attacks on the trust in providers', () => {
     );
   });
 
-  test('the same subject at two providers is two people', async () => {
+  test('ASVS V6.8.1 V10.3.3: the same subject at two providers is two people', async () => {
     const [one, two] = [await provider(), await provider()];
     const { verify } = relying([{ issuer: one.issuer }, { issuer: two.issuer }]);
     const ids = [];

@@ -65,7 +65,7 @@ afterEach(() => {
 });
 
 describe('registration by mail', () => {
-  test('the mailbox gets a link, the account begins with the password that its owner chooses there', async () => {
+  test('ASVS V6.4.1: the mailbox gets a link, the account begins with the password that its owner chooses there', async () => {
     const { auth, link, users, events } = makeAuth();
     await auth.startRegistration({ login: ' Ada@LIBRARY.example ' });
     const token = await link('complete-registration', ada.login);
@@ -145,7 +145,7 @@ describe('reset of a password', () => {
     expect(JSON.stringify(events.all)).not.toContain(token);
   });
 
-  test('CVE-2026-53518: of 50 redemptions at once one succeeds', async () => {
+  test('ASVS V15.4.2: CVE-2026-53518: of 50 redemptions at once one succeeds', async () => {
     const { auth, link } = makeAuth();
     await auth.register(ada, from);
     await auth.startReset({ login: ada.login });
@@ -156,7 +156,7 @@ describe('reset of a password', () => {
     expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
-  test('a link ends with its time, with a change of the password, of the address, of the account, and is of no other use', async () => {
+  test('ASVS V6.4.1: a link ends with its time, with a change of the password, of the address, of the account, and is of no other use', async () => {
     const { auth, link, users, clock } = makeAuth();
     const { userId } = await auth.register(ada, from);
     const fresh = async () => {
@@ -255,7 +255,7 @@ describe('reset of a password', () => {
 });
 
 describe('change of e-mail', () => {
-  test('needs the password and the new mailbox; the old one is told twice; all sessions end', async () => {
+  test('ASVS V6.3.7 V7.5.1: needs the password and the new mailbox; the old one is told twice; all sessions end', async () => {
     const { auth, link, typesTo, users } = makeAuth();
     const { userId } = await auth.register(ada, from);
     const open = await auth.signIn(ada, from);
@@ -333,7 +333,7 @@ describe('messages', () => {
     }
   });
 
-  test('warnings: a device that was not known, a lockout, a change of the password', async () => {
+  test('ASVS V6.3.7: warnings: a device that was not known, a lockout, a change of the password', async () => {
     const { auth, typesTo } = makeAuth({ devices: { keys: [{ id: 'a', key: 'd'.repeat(32) }] } });
     const { userId } = await auth.register(ada, from);
     const { deviceToken } = await auth.signIn(ada, { ...from, userAgent: 'Firefox' });
@@ -431,7 +431,7 @@ onBothExpress((express: ExpressLike) => {
     }
   });
 
-  test('ASVS V6.3.8, CVE-2024-45231: what begins in a mailbox answers alike whoever it is, also if the mailer throws', async () => {
+  test('ASVS V6.3.8: CVE-2024-45231: what begins in a mailbox answers alike whoever it is, also if the mailer throws', async () => {
     const { app, users } = makeApp({ notify: () => Promise.reject(new Error('no such mailbox')) });
     users.put({ id: 'a', login: ada.login, active: true, passwordHash: 'x' });
     users.put({ id: 'b', login: 'closed@library.example', active: false, passwordHash: 'x' });

@@ -86,7 +86,7 @@ onBothExpress((express: ExpressLike) => {
     expect(answer).toMatchObject({ status: 503, body: { code: 'E_STORE_UNAVAILABLE', kind: 'anonymous' } });
   });
 
-  test('CVE-2022-25896: a sign-in begins a session of its own, whatever the request brings; the id is never taken over', async () => {
+  test('ASVS V7.2.4: CVE-2022-25896: a sign-in begins a session of its own, whatever the request brings; the id is never taken over', async () => {
     const { api } = makeApp({ transport: { cookies: {} } });
     await api.post('/auth/register').send(ada);
     const first = await api.post('/auth/sign-in').send(ada);

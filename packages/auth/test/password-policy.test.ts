@@ -147,7 +147,7 @@ describe('the look-up of breached passwords', () => {
     expect(given?.aborted).toBe(true);
   });
 
-  test('a breached password is refused with its reason; what is refused anyway is not asked about', async () => {
+  test('ASVS V6.2.12: a breached password is refused with its reason; what is refused anyway is not asked about', async () => {
     const { asked, list } = service(() => range('plover ochre bakes', 1));
     const passwords = createPasswords({ hash: testHasher(), accept: [], policy: { breached: list } });
     await expect(passwords.assertAcceptable('plover ochre bakes')).rejects.toMatchObject({

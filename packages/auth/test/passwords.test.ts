@@ -47,7 +47,7 @@ describe.each([
 });
 
 describe('argon2id at the OWASP parameters', () => {
-  test('19 MiB, 2 passes, 1 lane', async () => {
+  test('ASVS V11.4.2: 19 MiB, 2 passes, 1 lane', async () => {
     const stored = await argon2id().hash(forms('correct horse battery'));
     expect(stored).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     expect(await argon2id().verify(forms('correct horse battery'), stored)).toBe(true);

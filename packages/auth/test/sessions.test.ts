@@ -50,7 +50,7 @@ const refused = (code: string) => expect.objectContaining({ code, status: 401 })
 /** What must hold wherever the sessions are. */
 function rotationClaims(name: string, makeStore: () => SessionStore): void {
   describe(`refresh on ${name}`, () => {
-    test('CVE-2026-53517: of 50 uses of one token at once all receive one and the same pair; there is one successor', async () => {
+    test('ASVS V10.4.5 V15.4.2: CVE-2026-53517: of 50 uses of one token at once all receive one and the same pair; there is one successor', async () => {
       const { sessions, signIn, events } = kit(makeStore());
       let pair = await signIn();
       for (let round = 0; round < 5; round++) {
@@ -77,7 +77,7 @@ function rotationClaims(name: string, makeStore: () => SessionStore): void {
       expect((await sessions.refresh(second.refreshToken)).sessionId).toBe(first.sessionId);
     });
 
-    test('a stolen token ends the session for thief and owner, in whatever order they come', async () => {
+    test('ASVS V10.4.5: a stolen token ends the session for thief and owner, in whatever order they come', async () => {
       for (const thiefFirst of [true, false]) {
         const { sessions, signIn, clock, events, tokens } = kit(makeStore());
         const stolen = await signIn();
@@ -123,7 +123,7 @@ function rotationClaims(name: string, makeStore: () => SessionStore): void {
       expect((await sessions.refresh(mine.refreshToken)).sessionId).toBe(mine.sessionId);
     });
 
-    test('CVE-2020-10594: a revoked session neither answers nor refreshes', async () => {
+    test('ASVS V7.4.1: CVE-2020-10594: a revoked session neither answers nor refreshes', async () => {
       const { sessions, signIn, tokens } = kit(makeStore());
       const [one, two, three] = [await signIn('ada'), await signIn('ada'), await signIn('ada')];
       expect(await sessions.revoke('bob', one.sessionId)).toBe(false);
@@ -149,7 +149,7 @@ describe('memory', () => {
   sessionStoreSuite('memory', memory);
   rotationClaims('memory', memory);
 
-  test('a session ends when it has been idle, and at its absolute end however busy it is', async () => {
+  test('ASVS V7.3.1 V7.3.2 V10.4.8: a session ends when it has been idle, and at its absolute end however busy it is', async () => {
     const idle = kit(memory());
     const unused = await idle.signIn();
     idle.clock.advance('1d');

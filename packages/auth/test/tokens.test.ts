@@ -84,7 +84,7 @@ describe('access tokens', () => {
     }
   });
 
-  test('a token ends at exp to the millisecond, remembered or not', () => {
+  test('ASVS V9.2.1: a token ends at exp to the millisecond, remembered or not', () => {
     for (const cacheSize of [0, 10]) {
       const clock = manualClock();
       const { issue, verify } = tokens({ clock, cacheSize });
@@ -147,7 +147,7 @@ describe('attacks on verification', () => {
     expect(verify(signed(head, good)).sub).toBe('u1');
   });
 
-  test('CVE-2015-9235, CVE-2016-1000223: HS256 keyed with the public key text is refused', () => {
+  test('ASVS V9.1.2: CVE-2015-9235, CVE-2016-1000223: HS256 keyed with the public key text is refused', () => {
     const own = createTokens({
       issuer,
       audience,
@@ -167,7 +167,7 @@ describe('attacks on verification', () => {
   });
 
   test.each(['none', 'None', 'nOnE', 'NONE', '', 'constructor', '__proto__', 'HS256', 'ES256'])(
-    'CVE-2022-23540, CVE-2022-23541: alg %j is refused, signed or not',
+    'ASVS V9.1.2: CVE-2022-23540, CVE-2022-23541: alg %j is refused, signed or not',
     (alg) => {
       expect(() => verify(signed({ ...head, alg }, good))).toThrow(refused('algorithm'));
       expect(() => verify(`${b64({ ...head, alg })}.${b64(good)}.`)).toThrow(refused('encoding'));
@@ -184,11 +184,11 @@ describe('attacks on verification', () => {
     ['x5u', { x5u: 'https://attacker.example/x' }],
     ['x5c', { x5c: ['AA'] }],
     ['CVE-2024-28176 zip', { zip: 'DEF' }],
-  ])('%s in the header is refused', (_title, extra) => {
+  ])('ASVS V9.1.3: %s in the header is refused', (_title, extra) => {
     expect(() => verify(signed({ ...head, ...extra }, good))).toThrow(refused('header-parameter'));
   });
 
-  test('CVE-2023-48309: another typ, or none, is refused', () => {
+  test('ASVS V9.2.2: CVE-2023-48309: another typ, or none, is refused', () => {
     for (const typ of ['JWT', 'rt+jwt', 'at+jwtx', undefined]) {
       expect(() => verify(signed({ ...head, typ }, good))).toThrow(refused('typ'));
     }
@@ -222,7 +222,7 @@ describe('attacks on verification', () => {
     ['claim-cnf', { cnf: { jkt: 'A'.repeat(43) } }],
     ['claim-cnf', { cnf: { jkt: 'short' } }],
     ['claim-cnf', { cnf: { jkt: 'A'.repeat(43), kid: 'x' } }],
-  ])('%s: %j is refused (CVE-2025-30144, CVE-2025-62610)', (fault, change) => {
+  ])('ASVS V9.2.1 V9.2.3 V10.3.1: %s: %j is refused (CVE-2025-30144, CVE-2025-62610)', (fault, change) => {
     expect(() => verify(signed(head, { ...good, ...change }))).toThrow(refused(fault));
   });
 
@@ -280,7 +280,7 @@ describe('attacks on verification', () => {
     }
   });
 
-  test('CVE-2025-65945: a kid finds configured keys only', () => {
+  test('ASVS V9.1.3: CVE-2025-65945: a kid finds configured keys only', () => {
     for (const bad of ['', '../../dev/null', "x' or '1'='1", '__proto__', 'constructor', `${kid} `]) {
       expect(() => verify(signed({ ...head, kid: bad }, good))).toThrow(refused('unknown-key'));
     }

@@ -57,7 +57,7 @@ const folder = vectorsDirectory('wycheproof', 'json_web_signature_test.json', 'j
     }
   }
 
-  test('401 JWS vectors: every one as labelled, except 8 whose label is wrong', () => {
+  test('ASVS V9.1.1: 401 JWS vectors: every one as labelled, except 8 whose label is wrong', () => {
     const { deviations, count } = run('json_web_signature_test.json');
     expect(count).toBe(401);
     expect(deviations).toEqual(Object.keys(DEFECTIVE).map(Number));

@@ -25,5 +25,6 @@ export interface ServedRoute {
 
 /** The routes that a stage says it serves. */
 export function servedRoutesOf(stage: Stage | undefined): readonly ServedRoute[] {
-  return (stage?.facts as Partial<ServedRoutes> | undefined)?.serves ?? [];
+  const facts: Partial<ServedRoutes> | undefined = stage?.facts;
+  return facts?.serves ?? [];
 }

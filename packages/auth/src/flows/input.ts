@@ -45,9 +45,7 @@ export function text(maxLength: number) {
   return { type: 'string', minLength: 1, maxLength } as const;
 }
 
-type None = Record<never, MemberSchema>;
-
-export function inputSchema<const R extends Members, const O extends Members = None>(
+export function inputSchema<const R extends Members, const O extends Members = R>(
   required: R,
   optional?: O,
 ): InputSchema<R, O> {
@@ -78,7 +76,7 @@ export function readInput<R extends Members, O extends Members>(
   }
   const faults: Fault[] = [];
   const values: Record<string, unknown> = {};
-  for (const [name, member] of Object.entries(properties) as [string, MemberSchema][]) {
+  for (const [name, member] of Object.entries(properties)) {
     const value: unknown = Object.hasOwn(given, name) ? (given as Record<string, unknown>)[name] : undefined;
     if (value === undefined && !required.includes(name)) continue;
     const fault: Omit<Fault, 'pointer'> | undefined =

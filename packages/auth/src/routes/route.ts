@@ -51,14 +51,14 @@ interface PersonExchange<Body> extends Exchange<Body> {
 export function openRoute<S extends InputSchema>(
   route: RouteText & { readonly body?: S; run(exchange: Exchange<Input<S>>): Promise<void> },
 ): Route {
-  return { ...route, person: false, body: route.body } as Route;
+  return { ...route, person: false, body: route.body };
 }
 
 /** For people who are signed in, as themselves. */
 export function personRoute<S extends InputSchema>(
   route: RouteText & { readonly body?: S; run(exchange: PersonExchange<Input<S>>): Promise<void> },
 ): Route {
-  return { ...route, person: true, body: route.body } as Route;
+  return { ...route, person: true, body: route.body };
 }
 
 /** What routes are made of. */

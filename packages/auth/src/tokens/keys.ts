@@ -12,6 +12,9 @@ import { decodeCanonical } from './base64url.js';
 import { isSeconds } from './claims.js';
 import { looksLikeRoca } from './roca.js';
 
+const KEY_TEXT =
+  'is the text of a public key or certificate, used as an HMAC secret. Give a private JWK, such as generateKeys() makes';
+
 /** A key as a JWK (RFC 7517). `alg` may be left out where the curve tells it (EC, Ed25519). */
 export interface JwkInput {
   readonly kty: string;
@@ -214,7 +217,7 @@ function checked(
   if (row.kty === 'oct') {
     if (key.type !== 'secret') return refuse(`must be a secret key for ${row.name}`);
     const bytes = key.export();
-    if (isKeyText(bytes)) return refuse('is the text of a public key or certificate, used as an HMAC secret');
+    if (isKeyText(bytes)) return refuse(KEY_TEXT);
     if (bytes.length < row.minKeyBytes!) {
       return refuse(`must have at least ${row.minKeyBytes} bytes for ${row.name} (RFC 7518 section 3.2)`);
     }

@@ -63,7 +63,7 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'CVE-2023-48223: the text of a public key is an HMAC secret',
     file: src('tokens/keys'),
-    from: "if (isKeyText(bytes)) return refuse('is the text of a public key or certificate, used as an HMAC secret');",
+    from: 'if (isKeyText(bytes)) return refuse(KEY_TEXT);',
     to: '',
     killedBy: test('tokens', 'CVE-2023-48223: a PEM as HMAC key'),
   },
