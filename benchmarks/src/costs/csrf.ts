@@ -73,7 +73,7 @@ export const groups: readonly CostGroup[] = [
     ],
     claims: [
       { ours: 'csrf(), Sec-Fetch-Site', peer: 'csrf-csrf', atMost: 1 / 50 },
-      { ours: 'csrf(), Origin only', peer: 'csrf-csrf', atMost: 1 / 25 },
+      { ours: 'csrf(), Origin only', peer: 'csrf-csrf', atMost: 1 / 50 },
       { ours: 'csrf.token()', peer: 'csrf-csrf', atMost: 1.6 },
     ],
   },

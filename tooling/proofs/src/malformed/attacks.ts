@@ -115,10 +115,16 @@ const framing: readonly Attack[] = [
   ),
 ];
 
+/** A first line of one's own in front of what an honest request says. */
 const line =
-  (text: string): Make =>
+  (text: string | ((page: string) => string)): Make =>
   (places) =>
-    `${text}\r\n${head(places)}`;
+    `${typeof text === 'string' ? text : text(places.page)}\r\n${head(places)}`;
+/** For a page, of a host of one's own. */
+const hosted =
+  (hostOf: (host: string) => string): Make =>
+  ({ page, host }) =>
+    `GET ${page} HTTP/1.1\r\nHost: ${hostOf(host)}\r\n\r\n`;
 const field =
   (text: string): Make =>
   (places) =>
@@ -127,25 +133,52 @@ const field =
 const heads: readonly Attack[] = [
   refuse('no host', ({ page }) => `GET ${page} HTTP/1.1\r\n\r\n`),
   refuse('two hosts', (places) => get(places, places.page, 'Host: evil.example')),
-  refuse('host with a space', ({ page }) => `GET ${page} HTTP/1.1\r\nHost: a b\r\n\r\n`),
+  refuse(
+    'host with a space',
+    hosted(() => 'a b'),
+  ),
   refuse(
     'host with user information',
-    ({ page, host }) => `GET ${page} HTTP/1.1\r\nHost: evil@${host}\r\n\r\n`,
+    hosted((host) => `evil@${host}`),
   ),
-  refuse('host with a path', ({ page, host }) => `GET ${page} HTTP/1.1\r\nHost: ${host}/evil\r\n\r\n`),
+  refuse(
+    'host with a path',
+    hosted((host) => `${host}/evil`),
+  ),
   answer('HTTP/0.9', ({ page }) => `GET ${page}\r\n\r\n`),
-  refuse('HTTP/9.9', (places) => `GET ${places.page} HTTP/9.9\r\n${head(places)}`),
-  refuse('HTTP/1.1 misspelt', (places) => `GET ${places.page} HTTTP/1.1\r\n${head(places)}`),
+  refuse(
+    'HTTP/9.9',
+    line((page) => `GET ${page} HTTP/9.9`),
+  ),
+  refuse(
+    'HTTP/1.1 misspelt',
+    line((page) => `GET ${page} HTTTP/1.1`),
+  ),
   refuse('preface of HTTP/2', () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
   refuse('TLS on a plain port', () => Buffer.from('16030100f0010000ec0303', 'hex')),
   refuse('nothing but zeros', () => Buffer.alloc(4096)),
   refuse('nothing but 0xff', () => Buffer.alloc(4096, 0xff)),
-  refuse('method in lower case', (places) => `get ${places.page} HTTP/1.1\r\n${head(places)}`),
-  refuse('unknown method', (places) => `FOO ${places.page} HTTP/1.1\r\n${head(places)}`),
-  refuse('method of 10 kB', (places) => `${'G'.repeat(10_000)} ${places.page} HTTP/1.1\r\n${head(places)}`),
-  refuse('method with NUL', (places) => `GE\0T ${places.page} HTTP/1.1\r\n${head(places)}`),
+  refuse(
+    'method in lower case',
+    line((page) => `get ${page} HTTP/1.1`),
+  ),
+  refuse(
+    'unknown method',
+    line((page) => `FOO ${page} HTTP/1.1`),
+  ),
+  refuse(
+    'method of 10 kB',
+    line((page) => `${'G'.repeat(10_000)} ${page} HTTP/1.1`),
+  ),
+  refuse(
+    'method with NUL',
+    line((page) => `GE\0T ${page} HTTP/1.1`),
+  ),
   refuse('CONNECT', line('CONNECT evil.example:443 HTTP/1.1')),
-  refuse('TRACE', (places) => `TRACE ${places.page} HTTP/1.1\r\n${head(places)}`),
+  refuse(
+    'TRACE',
+    line((page) => `TRACE ${page} HTTP/1.1`),
+  ),
   answer('OPTIONS *', line('OPTIONS * HTTP/1.1')),
   refuse('bare line feeds', ({ page, host }) => `GET ${page} HTTP/1.1\nHost: ${host}\n\n`),
   refuse('bare carriage returns', ({ page, host }) => `GET ${page} HTTP/1.1\rHost: ${host}\r\r`),
@@ -284,34 +317,32 @@ const bodies: readonly Attack[] = [
   ),
 ];
 
+const destroyedAfter = (ms: number): Partial<Attack> => ({
+  then: (socket) => setTimeout(() => socket.destroy(), ms),
+});
+const resetAfter = (ms: number): Partial<Attack> => ({
+  then: (socket) => setTimeout(() => socket.resetAndDestroy(), ms),
+});
+const ended: Partial<Attack> = { then: (socket) => void socket.end() };
+
 const endings: readonly Attack[] = [
-  refuse('upload that is aborted', framed(['Content-Length: 1000000'], '{"a":"'), {
-    then: (socket) => setTimeout(() => socket.destroy(), 20),
-  }),
-  refuse('upload that is reset', framed(['Content-Length: 1000000'], '{"a":"'), {
-    then: (socket) => setTimeout(() => socket.resetAndDestroy(), 20),
-  }),
-  refuse('chunks that are aborted', framed(['Transfer-Encoding: chunked'], '1000\r\n{"a":"'), {
-    then: (socket) => setTimeout(() => socket.destroy(), 20),
-  }),
-  refuse('half a request and an end', ({ page }) => `GET ${page} HTTP/1.1\r\nHo`, {
-    then: (socket) => void socket.end(),
-  }),
-  refuse('half a body and an end', framed(['Content-Length: 100'], '{"a":'), {
-    then: (socket) => void socket.end(),
-  }),
-  answer('a request and an end', (places) => get(places, places.page), {
-    then: (socket) => void socket.end(),
-  }),
-  answer('a request and a reset', (places) => get(places, places.page), {
-    then: (socket) => setTimeout(() => socket.resetAndDestroy(), 5),
-  }),
-  answer('50 requests at once and a reset', (places) => get(places, places.page).repeat(50), {
-    then: (socket) => setTimeout(() => socket.resetAndDestroy(), 20),
-  }),
-  refuse('waits for 100 and sends nothing', framed(['Content-Length: 7', 'Expect: 100-continue'], ''), {
-    then: (socket) => setTimeout(() => socket.destroy(), 50),
-  }),
+  refuse('upload that is aborted', framed(['Content-Length: 1000000'], '{"a":"'), destroyedAfter(20)),
+  refuse('upload that is reset', framed(['Content-Length: 1000000'], '{"a":"'), resetAfter(20)),
+  refuse(
+    'chunks that are aborted',
+    framed(['Transfer-Encoding: chunked'], '1000\r\n{"a":"'),
+    destroyedAfter(20),
+  ),
+  refuse('half a request and an end', ({ page }) => `GET ${page} HTTP/1.1\r\nHo`, ended),
+  refuse('half a body and an end', framed(['Content-Length: 100'], '{"a":'), ended),
+  answer('a request and an end', (places) => get(places, places.page), ended),
+  answer('a request and a reset', (places) => get(places, places.page), resetAfter(5)),
+  answer('50 requests at once and a reset', (places) => get(places, places.page).repeat(50), resetAfter(20)),
+  refuse(
+    'waits for 100 and sends nothing',
+    framed(['Content-Length: 7', 'Expect: 100-continue'], ''),
+    destroyedAfter(50),
+  ),
   refuse('a byte every 100 ms', ({ page }) => `GET ${page} HTTP/1.1\r\n`, {
     waitMs: 30_000,
     then: (socket) => {
