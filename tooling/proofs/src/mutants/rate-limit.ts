@@ -156,7 +156,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     what: 'whoever has a /48 has each /64 of it',
-    file: src('rate-limit'),
+    file: src('counting'),
     from: 'if (!wide || address?.version !== 6) return undefined;',
     to: 'if (!wide || address?.version !== 5) return undefined;',
     killedBy: test('rates', 'an IPv6 client by its /64, and all of its /48 together'),
