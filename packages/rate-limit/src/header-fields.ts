@@ -25,9 +25,12 @@ export type FieldWriter = (
   first: boolean,
 ) => void;
 
-/** Whole seconds, rounded up and at least 1: a client that waits so long is not refused again for that. */
+/**
+ * Whole seconds, rounded up and at least 1: a client that waits so long is not refused again for that. A difference of two times
+ * has an error of less than a microsecond, which must not make another second of it.
+ */
 export function wholeSeconds(ms: number): number {
-  return Math.max(1, Math.ceil(ms / 1000));
+  return Math.max(1, Math.ceil((ms - 0.001) / 1000));
 }
 
 const styles: readonly HeaderStyle[] = ['draft-10', 'draft-9', 'draft-8', 'draft-7', 'draft-6', 'legacy'];

@@ -74,6 +74,18 @@ onBothExpress((express) => {
       expect(headers['ratelimit']).toMatch(/^"burst";r=0;t=1, "day";r=99;t=86400$/);
     });
 
+    test('a window that has just begun is told as long as it is, whatever the clock says', async () => {
+      let now = 0;
+      const clock = { now: () => 1_700_000_000_000 + now, monotonic: () => now };
+      const app = appOf(express, [{ limit: 5, window: '1s', clock }]);
+      // (now + 1000) - now is a little more than 1000 for one of these in sixty.
+      for (let i = 0; i < 300; i++) {
+        now += 1000 + i / 7;
+        const { headers } = await get(app);
+        expect([now, headers['ratelimit']]).toEqual([now, expect.stringMatching(/;t=1$/)]);
+      }
+    });
+
     test('puts nothing on the request but req.security.rateLimits', async () => {
       let keys: string[] = [];
       const app = express();

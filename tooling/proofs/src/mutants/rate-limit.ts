@@ -136,7 +136,7 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'Retry-After is a second short',
     file: src('header-fields'),
-    from: 'Math.max(1, Math.ceil(ms / 1000))',
+    from: 'Math.max(1, Math.ceil((ms - 0.001) / 1000))',
     to: 'Math.max(1, Math.floor(ms / 1000) - 1)',
     killedBy: test('rates', 'Retry-After is honest'),
   },
