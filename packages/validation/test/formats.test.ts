@@ -70,6 +70,7 @@ const TABLES: Record<string, Table> = {
       "an apostrophe in a name (O'Brien)": "Flann O'Brien",
       'a typographic apostrophe': 'Readers\u2019 Guide',
       'a leading apostrophe': "'Tis Pity",
+      'two apostrophes of two words': "Rock 'n' Roll",
       'two languages': 'C++ and C#',
       slash: 'AC/DC',
       accents: 'Stanis\u0142aw Lem (1921-2006)',
@@ -78,6 +79,7 @@ const TABLES: Record<string, Table> = {
       isbn: '978-0-441-17271-9',
     },
     refuses: {
+      'a quote of SQL, escaped': "O''Brien",
       'the classic': "'; DROP TABLE users; --",
       tautology: "' OR '1'='1",
       'quote and comment': "admin'--",

@@ -26,6 +26,6 @@ const SEARCH = /^(?:[\p{L}\p{N}]\p{M}{0,4}|[ .,:!?&'\u2019+#()/-])+$/u;
  */
 export function isSearch(text: string): boolean {
   if (!SEARCH.test(text) || text.includes('--') || text.trim() === '') return false;
-  // An apostrophe belongs to a word: O'Brien, readers' guide, 'Tis.
-  return !/(?<!\p{L})['\u2019](?!\p{L})/u.test(text);
+  // An apostrophe belongs to a word, and stands alone there: O'Brien, readers' guide, 'Tis. Two are a quote of SQL, escaped.
+  return !/(?<!\p{L})['\u2019](?!\p{L})|['\u2019]{2}/u.test(text);
 }
