@@ -177,6 +177,9 @@ class Writer:
 class Log:
     def __init__(self, key, anchors):
         self.key = key
+        self.pruned = 0
+        self.statement = None
+        self.recorded = {}  # digest of a statement: up to where
         self.problems = []
         self.writers = {}
         self.tree = Tree()
@@ -193,6 +196,8 @@ class Log:
             problem = self.batch(json.loads(line))
         elif line.startswith(b'{"checkpoint":'):
             problem = self.checkpoint(json.loads(line))
+        elif line.startswith(b'{"pruned":'):
+            problem = self.begin(line)
         else:
             problem = self.entry(line)
         if problem:
@@ -221,6 +226,8 @@ class Log:
             problem = problem or (None if certified else "writer not certified")
         elif own == "writer.key-changed":
             writer.successor = unb64(body["e"]["data"]["key"], 32)
+        elif own == "retention.pruned":
+            self.recorded[body["e"]["data"]["statement"]] = body["e"]["data"]["to"]
         writer.head, writer.next = leaf, body["n"] + 1
         self.tree.append(leaf)
         while self.anchors and self.anchors[-1][0] == self.tree.size:
@@ -229,6 +236,39 @@ class Log:
             else:
                 problem = problem or "not what the anchor holds"
         return problem
+
+    def begin(self, line):
+        """Entries before were removed by retention: only as the log's key signed it."""
+        given = json.loads(line, object_pairs_hook=without_duplicates)
+        pruned = given["pruned"]
+        start, end = pruned["from"], pruned["to"]
+        if self.entries or self.statement or jcs(given).encode() != line or not 0 <= start < end:
+            return "no removal of entries can stand here"
+        state = jcs({"frontier": pruned["frontier"], "writers": pruned["writers"]}).encode()
+        statement = (
+            f"portcullis-audit prune v1\n{self.key.name}\n{start}\n{end}\n{pruned['root']}\n"
+            f"{b64(hashlib.sha256(state).digest())}\n"
+        ).encode()
+        if not self.key.openssl.verifies(self.key.public, statement, unb64(pruned["signature"], 64)):
+            return "entries were removed, and the log did not sign it"
+        sizes = [1 << bit for bit in reversed(range(end.bit_length())) if end >> bit & 1]
+        tree = Tree()
+        tree.size = end
+        tree.edge = list(zip(sizes, (unb64(one, 32) for one in pruned["frontier"]), strict=True))
+        if b64(tree.root()) != pruned["root"]:
+            return "not the root of what was removed"
+        self.tree, self.pruned, self.sealed, self.statement = tree, end, end, hashlib.sha256(statement).hexdigest()
+        for one in pruned["writers"]:
+            writer = self.writers[one["w"]] = Writer()
+            writer.next = writer.covered = one["n"]
+            writer.head = unb64(one["head"], 32)
+            writer.key = unb64(one["key"], 32) if "key" in one else None
+        self.anchors = [one for one in self.anchors if one[0] >= end]
+        self.has_anchors = bool(self.anchors)
+        if self.anchors and self.anchors[-1][0] == end:
+            self.anchored = end
+            return None if self.anchors.pop()[1] == tree.root() else "not what the anchor holds"
+        return None
 
     def batch(self, line):
         self.batches += 1
@@ -257,6 +297,8 @@ class Log:
                 self.problems.append((0, f"entries of {name} are in no batch"))
         if self.entries == 0:
             self.problems.append((0, "no entry"))
+        if self.statement and self.statement not in self.recorded:
+            self.problems.append((0, "the log has no record of the removal of its beginning"))
         for size, _ in self.anchors:
             self.problems.append((0, f"an anchor holds {size} entries"))
 
@@ -290,8 +332,9 @@ def main():
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 log.problems.append((number, f"this is no line of a log: {type(error).__name__}"))
     log.finish()
-    warned = log.rejected > 0 or not log.has_anchors or log.checkpoints == 0
-    counts = ("entries", "batches", "checkpoints", "sealed", "anchored")
+    unfinished = max(log.recorded.values(), default=0) > log.pruned
+    warned = log.rejected > 0 or not log.has_anchors or log.checkpoints == 0 or unfinished
+    counts = ("entries", "batches", "checkpoints", "sealed", "anchored", "pruned")
     result = {name: getattr(log, name) for name in counts}
     result.update(writers=len(log.writers), tampered=[{"line": line, "problem": problem} for line, problem in log.problems[:100]])
     print(json.dumps(result))

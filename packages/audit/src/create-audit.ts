@@ -23,17 +23,28 @@ import type { Anchor } from './anchors/anchor.js';
 import type { AnchorStatus } from './anchors/anchor-runner.js';
 import { Chain } from './chain.js';
 import { fromDraft, type DraftBody } from './entry.js';
+import { errors } from './error-codes.js';
 import type { Checkpoint } from './checkpoint.js';
 import { exportAs, type ExportOptions } from './exports/export-as.js';
 import { Sealer } from './log/sealer.js';
 import type { AuditTree } from './log/tree.js';
 import type { AuditMirror } from './mirror.js';
-import { readFields, type PersonalField, type PersonalOwner } from './people/fields.js';
+import { commitmentsIn, readFields, type PersonalField, type PersonalOwner } from './people/fields.js';
 import { People } from './people/people.js';
 import { checkQuery, type AuditPage, type AuditQuery, type CheckedQuery } from './query.js';
-import { prepareRecord, type AuditRecord, type PreparedEntry, type RecordDeps } from './record.js';
+import {
+  actorOf,
+  contextOf,
+  prepare,
+  prepareRecord,
+  type AuditRecord,
+  type PreparedEntry,
+  type RecordDeps,
+} from './record.js';
 import { disclosureLine, proveEntry, type ProvedEntry } from './prove.js';
 import { Relay } from './relay.js';
+import { HOLD_PLACED, HOLD_RELEASED, holdsIn, isHoldName, type LegalHold } from './retention/holds.js';
+import { pruneLog, type PruneResult } from './retention/prune.js';
 import type { LogSigner } from './signer.js';
 import { Spool, type SpoolOptions } from './spool.js';
 import type { AuditStore } from './store.js';
@@ -46,6 +57,7 @@ import {
   type Row,
 } from './tracking/history.js';
 import type { TrackedTable, TrackOptions } from './tracking/install.js';
+import { PRUNED } from './verify/judge.js';
 import { Writer, type LossPolicy, type Receipt, type WriterStatus } from './writer.js';
 
 export interface AuditOptions {
@@ -108,6 +120,24 @@ export interface ErasureOptions {
   /** Who does it. @default the principal of `request`, else the system */
   readonly actor?: NonNullable<AuditRecord['actor']>;
   readonly request?: NonNullable<AuditRecord['request']>;
+}
+
+/** Who removes or holds, and why; it stays in the log. */
+export interface RetentionReason {
+  readonly reason: string;
+  /** @default the principal of `request`, else the system */
+  readonly actor?: NonNullable<AuditRecord['actor']>;
+  readonly request?: NonNullable<AuditRecord['request']>;
+}
+
+export interface PruneOptions extends RetentionReason {
+  /** Entries that are younger stay, 1 min or more: `'365d'`. */
+  readonly olderThan: Duration;
+}
+
+export interface HoldOptions extends RetentionReason {
+  /** Entries from this time on are kept. @default all */
+  readonly from?: Date | number | string;
 }
 
 export interface AuditStatus extends WriterStatus {
@@ -209,6 +239,23 @@ export interface Audit {
    * @throws E_AUDIT_UNAVAILABLE | SqlError; TypeError without `personal`
    */
   erase(subject: string, options?: ErasureOptions): Promise<{ readonly values: number }>;
+  /**
+   * Retention: removes the oldest entries, by whole batches (in files: whole segments), up to the first that is younger or under a legal
+   * hold. What goes is verified before; that it went, up to where, why and by whom is in the log, and the log's key signs
+   * what verifiers go on from. Hashes of the tree stay. In PostgreSQL it takes a role of its own (`postgresAudit({ pruner })`).
+   * @throws E_AUDIT_PRUNE_REFUSED if what would go is not as it was written; E_AUDIT_UNAVAILABLE | SqlError;
+   *   TypeError without signer or for a store that cannot
+   */
+  prune(options: PruneOptions): Promise<PruneResult>;
+  /**
+   * A legal hold: `prune()` keeps entries from its time on until it is released. The name is lower-case letters, digits, `.` and `-`, up to 64.
+   * @throws E_AUDIT_UNAVAILABLE; TypeError for a name or time that is none
+   */
+  hold(name: string, options: HoldOptions): Promise<void>;
+  /** @throws E_AUDIT_UNAVAILABLE; TypeError for a hold that is not in force */
+  release(name: string, options: RetentionReason): Promise<void>;
+  /** Holds that are in force. @throws SqlError */
+  holds(): Promise<readonly LegalHold[]>;
   /** What is waiting, what was lost, and which guarantee is in force. */
   status(): AuditStatus;
   /** Waits for what is on its way; records that come later are refused or dropped by class. Closes the store too, if it holds files. */
@@ -324,11 +371,7 @@ export function createAudit(options: AuditOptions): Audit {
   async function find(checked: CheckedQuery): Promise<AuditPage> {
     const page = await store.query(checked);
     if (!people || !store.people) return page;
-    const commitments = [
-      ...new Set(
-        page.entries.flatMap(({ body }) => body.match(COMMITMENT) ?? []).map((text) => text.slice(7, -2)),
-      ),
-    ];
+    const commitments = [...new Set(page.entries.flatMap(({ body }) => commitmentsIn(body)))];
     if (commitments.length === 0) return page;
     const sealed = new Map((await store.people.find(commitments)).map((one) => [one.commitment, one]));
     return { ...page, entries: page.entries.map((entry) => people.open(entry, sealed)) };
@@ -342,6 +385,37 @@ export function createAudit(options: AuditOptions): Audit {
       const { code } = (error ?? {}) as { code?: unknown };
       events.emit({ type: 'audit.mirror-failed', code: typeof code === 'string' ? code : 'unknown' });
     }
+  }
+
+  /** What the log says about itself: no record of the app can pass for it. */
+  async function recordOwn(
+    action: string,
+    { reason, actor, request }: RetentionReason,
+    name?: string,
+    data?: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    if (typeof reason !== 'string' || reason === '') throw new TypeError('Retention takes a reason.');
+    const principal = actor ?? request?.security?.principal ?? 'system';
+    const entry = prepare(
+      {
+        kind: 'log',
+        action,
+        outcome: 'success',
+        actor: actorOf(principal),
+        reason,
+        ...(name === undefined ? {} : { target: { type: 'legal-hold', id: name } }),
+        ...(data === undefined ? {} : { data }),
+        context: request ? contextOf(request, principal) : {},
+      },
+      deps,
+    );
+    const { durable } = await writer.write(entry);
+    if (!durable) throw errors.E_AUDIT_UNAVAILABLE();
+  }
+
+  async function heldNow(): Promise<LegalHold[]> {
+    await writer.settled();
+    return holdsIn((query) => store.query(query));
   }
 
   return Object.freeze<Audit>({
@@ -409,6 +483,39 @@ export function createAudit(options: AuditOptions): Audit {
       await record('privacy.erased', { values: count });
       return { values: count };
     },
+    async prune({ olderThan, ...why }) {
+      const { tree, sealer: sealing } = requireSealer();
+      const { pruning } = store;
+      if (!pruning || !store.export) throw new TypeError('This audit store removes nothing.');
+      const ageMs = toMs(olderThan);
+      if (ageMs === undefined || ageMs < 60_000) throw new TypeError('olderThan is 1 min or more.');
+      const holds = await heldNow();
+      const result = await pruneLog(new Date(clock.now() - ageMs).toISOString(), holds, {
+        pruning,
+        tree,
+        sealer: sealing,
+        signer: signer!,
+        lines: () => store.export!(),
+        record: (data) => recordOwn(PRUNED, why, undefined, data),
+      });
+      if (result.entries > 0) {
+        events.emit({ type: 'audit.pruned', entries: result.entries, first: result.first });
+      }
+      return result;
+    },
+    async hold(name, { from, ...why }) {
+      const time = from === undefined ? undefined : new Date(from);
+      if (!isHoldName(name) || !((time?.getTime() ?? 0) <= clock.now())) {
+        throw new TypeError('A legal hold has a name such as case-2026-17, and a time that is past.');
+      }
+      await recordOwn(HOLD_PLACED, why, name, time && { from: time.toISOString() });
+    },
+    async release(name, why) {
+      const isHeld = (await heldNow()).some((hold) => hold.name === name);
+      if (!isHeld) throw new TypeError(`There is no legal hold ${JSON.stringify(name)}.`);
+      await recordOwn(HOLD_RELEASED, why, name);
+    },
+    holds: () => heldNow(),
     async *export(exportOptions) {
       if (!store.export) throw new TypeError('This audit store has no export.');
       await writer.settled();
@@ -473,8 +580,6 @@ function guaranteeOf(
   if (!sealed || sealed.trouble !== undefined) return 'signed';
   return sealed.anchors.some(({ state }) => state === 'up') ? 'anchored' : 'checkpointed';
 }
-
-const COMMITMENT = /\{"\$c":"[\w-]{43}"\}/g;
 
 const personalOption: OptionReader<{
   readonly key: Secret<string>;

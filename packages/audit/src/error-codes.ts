@@ -12,6 +12,11 @@ export const errors = defineErrors('audit', {
     title: 'Audit log damaged',
     message: 'The service is temporarily unavailable.',
   },
+  E_AUDIT_PRUNE_REFUSED: {
+    status: 409,
+    title: 'Audit log not pruned',
+    message: 'The audit log is not in order: nothing is removed from it.',
+  },
   E_AUDIT_QUERY_INVALID: {
     status: 400,
     title: 'Audit query not understood',

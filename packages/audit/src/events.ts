@@ -9,6 +9,8 @@ declare module '@portcullis/core' {
     'audit.replayed': { readonly count: number };
     /** A file store was opened after its process had died in the middle of a write: what was never acknowledged is cut off. */
     'audit.tail-cut': { readonly bytes: number };
+    /** Retention has removed entries from the beginning of the log; a signed record of it is in the log. */
+    'audit.pruned': { readonly entries: number; readonly first: number };
     'audit.mirror-failed': { readonly code: string };
     /** No checkpoint could be made; tried again with the next. Once until it succeeds or fails in another way. */
     'audit.seal-failed': { readonly reason: string };
@@ -29,6 +31,7 @@ export type AuditEventType =
   | 'audit.spooled'
   | 'audit.replayed'
   | 'audit.tail-cut'
+  | 'audit.pruned'
   | 'audit.mirror-failed'
   | 'audit.seal-failed'
   | 'audit.rewritten'

@@ -5,7 +5,10 @@ export {
   type AuditOptions,
   type AuditStatus,
   type ErasureOptions,
+  type HoldOptions,
   type PersonalOptions,
+  type PruneOptions,
+  type RetentionReason,
 } from './create-audit.js';
 export type { PersonalOwner } from './people/fields.js';
 export type { AccessLogOptions } from './access-log.js';
@@ -21,7 +24,17 @@ export type {
   StoredEntry,
 } from './entry.js';
 export type { AuditPage, AuditQuery, AuditViewer, CheckedQuery } from './query.js';
-export type { AuditBatch, AuditOutbox, AuditPeople, AuditStore, OutboxEntry, SealedValue } from './store.js';
+export type {
+  AuditBatch,
+  AuditOutbox,
+  AuditPeople,
+  AuditPruning,
+  AuditStore,
+  OutboxEntry,
+  SealedValue,
+} from './store.js';
+export type { LegalHold } from './retention/holds.js';
+export type { PruneResult } from './retention/prune.js';
 export { ed25519Signer, type Ed25519SignerOptions, type LogSigner } from './signer.js';
 export type { Checkpoint } from './checkpoint.js';
 export type { Anchor, AnchoredLog } from './anchors/anchor.js';

@@ -1,6 +1,7 @@
 import { fromBody, type StoredEntry } from './entry.js';
 import { batchLine, checkpointLine, type BatchEnd } from './log/lines.js';
 import { MemoryTree } from './log/memory-tree.js';
+import { commitmentsIn } from './people/fields.js';
 import { SealedValues } from './people/sealed-store.js';
 import type { AuditPage } from './query.js';
 import { matches, pageOf } from './query-match.js';
@@ -14,7 +15,8 @@ export interface MemoryAudit extends AuditStore {
 /** Keeps entries in this process, for tests and trials; nothing survives its end. The oldest go when it is full. */
 export function memoryAudit(options: { readonly maxEntries?: number } = {}): MemoryAudit {
   const { maxEntries = 100_000 } = options;
-  const entries: StoredEntry[] = [];
+  let entries: StoredEntry[] = [];
+  let firstLine: string | undefined;
   const ids = new Set<string>();
   const batches = new Map<string, BatchEnd>();
   const tree = new MemoryTree();
@@ -57,7 +59,27 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
       }
       return Promise.resolve();
     },
+    pruning: {
+      cutAt: (index) => Promise.resolve(tree.cutAt(index)),
+      finish: () => Promise.resolve(),
+      prune(to, line) {
+        firstLine = line;
+        const gone = new Set<string>();
+        for (const { writer, first, count } of tree.cut(to)) {
+          batches.delete(`${writer} ${first}`);
+          for (let i = 0; i < count; i++) gone.add(`${writer} ${first + i}`);
+        }
+        const isGone = ({ writer, number }: StoredEntry): boolean => gone.has(`${writer} ${number}`);
+        for (const { id, body } of entries.filter(isGone)) {
+          ids.delete(id);
+          sealedValues.remove(commitmentsIn(body));
+        }
+        entries = entries.filter((entry) => !isGone(entry));
+        return Promise.resolve();
+      },
+    },
     async *export() {
+      if (firstLine !== undefined) yield firstLine;
       const ends = new Map([...batches.values()].map((batch) => [`${batch.writer} ${batch.last}`, batch]));
       const checkpoints = [...tree.checkpoints];
       const places = new Map(

@@ -1,4 +1,4 @@
-export { auditMigrations, auditRoleMigration } from './postgres/migrations.js';
+export { auditMigrations, auditPrunerRoleMigration, auditRoleMigration } from './postgres/migrations.js';
 export { postgresAudit, type PostgresAuditOptions } from './postgres/store.js';
 export {
   auditAnchorMigrations,

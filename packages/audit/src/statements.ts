@@ -12,3 +12,11 @@ export function writerStatement(log: string, writer: string, publicKey: string):
 export function batchStatement(log: string, writer: string, number: number, head: string): Buffer {
   return Buffer.from(`portcullis-audit batch v1\n${log}\n${writer}\n${number}\n${head}\n`);
 }
+
+/**
+ * By the log's key: the entries of these leaf indexes were removed; the tree up to there has this root (base64), and this is the hash (base64)
+ * of what a verifier goes on from.
+ */
+export function pruneStatement(log: string, from: number, to: number, root: string, state: string): Buffer {
+  return Buffer.from(`portcullis-audit prune v1\n${log}\n${from}\n${to}\n${root}\n${state}\n`);
+}

@@ -66,6 +66,8 @@ export interface AuditStore {
   readonly tree?: AuditTree;
   /** Nothing survives the end of the process. */
   readonly ephemeral?: true;
+  /** Absent if entries cannot be removed. */
+  readonly pruning?: AuditPruning;
   /** Absent if the store has no transactions. */
   readonly outbox?: AuditOutbox;
   /** Absent if the store keeps no personal values apart. */
@@ -74,6 +76,19 @@ export interface AuditStore {
   close?(): Promise<void>;
   /** Makes triggers that write the changes of a table into the outbox. */
   track?(sql: Sql, table: string, options?: TrackOptions): Promise<TrackedTable>;
+}
+
+/** Removes the beginning of a log. What a verifier then needs is a line of its export, which the store does not read. */
+export interface AuditPruning {
+  /** The largest leaf index up to this one at which the store can cut: where a batch begins, or more. */
+  cutAt(index: number): Promise<number>;
+  /**
+   * From now on the log begins at this leaf index, and its export with this line; both become durable before anything is removed. Then
+   * the entries before it go, with their batches, checkpoints and personal values; hashes of the tree stay. After a crash in between, `finish()` goes on.
+   */
+  prune(to: number, line: string): Promise<void>;
+  /** Removes what an earlier `prune()` has left. */
+  finish(): Promise<void>;
 }
 
 /** Entries that were written within a transaction of the application and wait for their place in a chain. */

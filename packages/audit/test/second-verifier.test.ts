@@ -1,36 +1,7 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
 import { createAudit, memoryAudit, verifyLog } from '../src/index.js';
-import { checkpointLine } from '../src/log/lines.js';
+import { hasPython, second } from './support/second-verifier.js';
 import { attacked, collect, signer, someLog, verifierKey } from './support/some-log.js';
-
-const script = fileURLToPath(new URL('../../../tooling/audit-verifier/verify_log.py', import.meta.url));
-const hasPython =
-  spawnSync('python3', ['--version']).status === 0 && spawnSync('openssl', ['version']).status === 0;
-const folder = mkdtempSync(join(tmpdir(), 'second-verifier-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-interface Report {
-  readonly entries: number;
-  readonly sealed: number;
-  readonly anchored: number;
-  readonly tampered: readonly { line: number; problem: string }[];
-}
-
-/** Python's standard library and openssl: not a line shared with ours. */
-function second(lines: readonly string[], anchor?: string): { code: number | null; report: Report } {
-  const log = join(folder, 'log.ndjson');
-  writeFileSync(log, lines.map((line) => `${line}\n`).join(''));
-  const note = join(folder, 'anchor');
-  if (anchor !== undefined) writeFileSync(note, `${checkpointLine(anchor)}\n`);
-  const args = [script, log, '--key', verifierKey, ...(anchor === undefined ? [] : ['--anchor', note])];
-  const { status, stdout } = spawnSync('python3', args, { encoding: 'utf8' });
-  return { code: status, report: JSON.parse(stdout) as Report };
-}
 
 const run = hasPython || process.env['REQUIRE_SERVICES'] === '1' ? describe : describe.skip;
 run('a second verifier that shares no code', () => {
@@ -47,7 +18,7 @@ run('a second verifier that shares no code', () => {
     const agree = async (attack: string, notes: readonly string[]): Promise<void> => {
       const lines = logs[attack]!;
       const ours = (await verifyLog(lines, { verifierKey, anchors: notes })).tampered.length > 0;
-      expect([attack, notes.length, second(lines, notes[0]).code === 2]).toEqual([
+      expect([attack, notes.length, second(lines, ...notes).code === 2]).toEqual([
         attack,
         notes.length,
         ours,

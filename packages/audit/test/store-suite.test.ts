@@ -9,18 +9,25 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { fileAudit } from '../src/file.js';
 import { memoryAudit } from '../src/index.js';
-import { auditMigrations, auditRoleMigration, postgresAudit } from '../src/postgres.js';
+import {
+  auditMigrations,
+  auditPrunerRoleMigration,
+  auditRoleMigration,
+  postgresAudit,
+} from '../src/postgres.js';
 import { auditStoreSuite, type AuditStoreUnderTest } from '../src/testing.js';
 
 const globals = { describe, test: (title: string, claim: () => Promise<void>) => test(title, claim, 60_000) };
 const ROLE = 'portcullis_audit_suite';
+const PRUNER = 'portcullis_audit_suite_pruner';
 
 /** A schema of its own for each claim. */
 let schemas = 0;
 async function inDatabase(sql: Sql): Promise<AuditStoreUnderTest> {
   const schema = `suite_${++schemas}`;
-  await migrate(sql, [...auditMigrations, auditRoleMigration(ROLE)], { schema });
-  const open = () => postgresAudit({ sql, schema, role: ROLE, timeoutMs: '10s' });
+  const roles = [auditRoleMigration(ROLE), auditPrunerRoleMigration(PRUNER)];
+  await migrate(sql, [...auditMigrations, ...roles], { schema });
+  const open = () => postgresAudit({ sql, schema, role: ROLE, pruner: PRUNER, timeoutMs: '10s' });
   return { store: open(), reopen: open, transaction: (work) => sql.transaction(work) };
 }
 
@@ -31,7 +38,7 @@ describe('in files', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   let logs = 0;
   for (const [name, segmentBytes] of [
-    ['files', 64 << 20],
+    ['files', 256 << 10],
     ['files with small segments', 65_536],
   ] as const) {
     auditStoreSuite(

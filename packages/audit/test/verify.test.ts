@@ -20,6 +20,7 @@ test('a log that nobody touched is clean, its changes of keys included', async (
     checkpoints: 2,
     sealed: 6,
     anchored: 6,
+    pruned: 0,
     tampered: [],
     warnings: [],
   });

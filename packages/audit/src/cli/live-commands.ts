@@ -1,3 +1,4 @@
+import type { Duration } from '@portcullis/core';
 import type { AuditQuery } from '../query.js';
 import type { StoredEntry } from '../entry.js';
 import { entryFormatter, type ExportFormat } from '../exports/export-as.js';
@@ -17,6 +18,33 @@ export async function exportCommand(
   const audit = await loadAudit(path);
   try {
     await writeLines(line.out, audit.export(format === undefined ? undefined : { format }));
+  } finally {
+    await audit.close();
+  }
+  return 0;
+}
+
+export interface PruneArguments {
+  readonly audit: string;
+  readonly olderThan: string;
+  readonly reason: string;
+}
+
+/** Removes what is old enough. 2 if what would go is not as it was written: then everything stays. */
+export async function pruneCommand(
+  { audit: path, olderThan, reason }: PruneArguments,
+  line: CommandLine,
+): Promise<ExitCode> {
+  const audit = await loadAudit(path);
+  try {
+    const { entries, first, held } = await audit.prune({ olderThan: olderThan as Duration, reason });
+    line.out.write(`${entries} entries were removed; the log begins with entry ${first}.\n`);
+    if (held.length > 0) line.out.write(`Held by ${held.join(', ')}: older ones stay.\n`);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'E_AUDIT_PRUNE_REFUSED') throw error;
+    const { problem } = (error as { details?: { problem?: string } }).details ?? {};
+    line.err.write(`Nothing was removed: ${problem ?? 'the log is not as it was written'}. See verify.\n`);
+    return 2;
   } finally {
     await audit.close();
   }

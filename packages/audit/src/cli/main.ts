@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { EXPORT_FORMATS, type ExportFormat } from '../exports/export-as.js';
 import { UsageError, type CommandLine, type ExitCode } from './console.js';
-import { exportCommand, tailCommand } from './live-commands.js';
+import { exportCommand, pruneCommand, tailCommand } from './live-commands.js';
 import { discloseCommand, proveCommand } from './prove-command.js';
 import { verifyCommand, verifyDisclosures } from './verify-command.js';
 
@@ -13,6 +13,7 @@ const USAGE = `Usage: portcullis-audit <command>
   prove     --export <file | folder> --key <key> --id <id>
   disclose  --export <file | folder> --key <key> --id <id>...
   export    --audit <module> [--format <${EXPORT_FORMATS.join(' | ')}>]
+  prune     --audit <module> --older-than <365d> --reason <text>
   tail      --audit <module> [--follow] [--lines <n>] [--action <name>] [--format <format>]
 
 A key is a verifier key (status().verifierKey), or a file that holds one. An anchor is a file of fileAnchor(), or a signed note.
@@ -33,6 +34,8 @@ const OPTIONS = {
   follow: { type: 'boolean', short: 'f', default: false },
   lines: { type: 'string', short: 'n', default: '20' },
   action: { type: 'string' },
+  'older-than': { type: 'string' },
+  reason: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -42,6 +45,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   prove: ['export', 'key', 'id', 'workers'],
   disclose: ['export', 'key', 'id', 'workers'],
   export: ['audit', 'format'],
+  prune: ['audit', 'older-than', 'reason'],
   tail: ['audit', 'format', 'follow', 'lines', 'action'],
 };
 
@@ -93,6 +97,15 @@ async function run(args: readonly string[], line: CommandLine, stop: AbortSignal
     }
     case 'export':
       return exportCommand({ audit: required(values.audit, 'audit'), format: formatOf(values.format) }, line);
+    case 'prune':
+      return pruneCommand(
+        {
+          audit: required(values.audit, 'audit'),
+          olderThan: required(values['older-than'], 'older-than'),
+          reason: required(values.reason, 'reason'),
+        },
+        line,
+      );
     default:
       return tailCommand(
         {

@@ -4,6 +4,7 @@ import { Frontier } from '../merkle/frontier.js';
 import { inclusionRanges } from '../merkle/ranges.js';
 import { parseVerifierKey } from '../note.js';
 import { disclosureLine, type ProvedEntry } from '../prove.js';
+import { readPruned } from '../retention/statement.js';
 import { writeProof } from '../tlog-proof.js';
 import { scanLines } from '../verify/scan.js';
 import { UsageError, type CommandLine, type ExitCode } from './console.js';
@@ -50,7 +51,7 @@ async function prove(given: ProveArguments, line: CommandLine): Promise<ProvedEn
   const proved: ProvedEntry[] = [];
   for (const id of given.ids) {
     const { index, body } = found.entries.get(id)!;
-    const hashes = await rootsOf(given.export, index, found.size);
+    const hashes = await rootsOf(given.export, index, found);
     proved.push({ body, proof: writeProof({ index, hashes, checkpoint: found.note }) });
   }
   progress.end();
@@ -61,6 +62,8 @@ interface Found {
   readonly entries: Map<string, { index: number; body: string }>;
   readonly size: number;
   readonly note: string;
+  /** Of the entries that were removed before. */
+  readonly before: Frontier;
 }
 
 /** Where the entries stand, and the newest checkpoint. */
@@ -70,6 +73,7 @@ async function find(given: ProveArguments, key: string, sealed: number, progress
   const marks = given.ids.map((id) => ({ id, mark: `,"id":${JSON.stringify(id)},"k":"` }));
   let index = 0;
   let note: string | undefined;
+  let before = new Frontier();
   for await (const piece of readPieces(given.export, (bytes) => progress.add(bytes))) {
     for (const text of piece.toString('utf8', 1).split('\n')) {
       if (text.startsWith('{"checkpoint":')) {
@@ -79,18 +83,21 @@ async function find(given: ProveArguments, key: string, sealed: number, progress
         const mark = index < sealed && marks.find((one) => text.includes(one.mark));
         if (mark) entries.set(mark.id, { index, body: text });
         index++;
+      } else if (text.startsWith('{"pruned":')) {
+        before = readPruned(text)!.tree;
+        index = before.size;
       }
     }
   }
   if (note === undefined) throw new UsageError('There is no checkpoint in this export yet.');
-  return { entries, size: sealed, note };
+  return { entries, size: sealed, note, before };
 }
 
 /** The hashes of an inclusion proof, in one pass and constant memory. */
-async function rootsOf(path: string, index: number, size: number): Promise<Buffer[]> {
-  const ranges = inclusionRanges(index, size).map((range) => ({ ...range, tree: new Frontier() }));
+async function rootsOf(path: string, index: number, { size, before }: Found): Promise<Buffer[]> {
+  const ranges = inclusionRanges(index, size).map((range) => ({ ...range, tree: before.within(range) }));
   const inOrder = ranges.toSorted((a, b) => a.from - b.from);
-  let at = 0;
+  let at = before.size;
   let next = 0;
   for await (const piece of readPieces(path, () => undefined)) {
     const { leaves } = scanLines(piece);

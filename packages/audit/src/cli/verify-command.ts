@@ -47,9 +47,10 @@ export async function reportOf(given: VerifyArguments, { err, now }: CommandLine
 }
 
 function textOf(report: LogReport): string {
-  const { entries, batches, writers, checkpoints, sealed, anchored, tampered, warnings } = report;
+  const { entries, batches, writers, checkpoints, sealed, anchored, pruned, tampered, warnings } = report;
   const lines = [
     `${entries} entries of ${writers} writers in ${batches} batches; ${checkpoints} checkpoints over ${sealed} entries, ${anchored} of them anchored.`,
+    ...(pruned > 0 ? [`The first ${pruned} entries were removed by retention, as the log says.`] : []),
     ...tampered.map(
       ({ line, problem }) => `TAMPERED ${line === 0 ? 'at the end' : `line ${line}`}: ${problem}`,
     ),

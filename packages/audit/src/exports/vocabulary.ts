@@ -26,6 +26,7 @@ const EVENTS: Readonly<Record<string, VocabularyEntry>> = Object.assign(Object.c
   'audit.mirror-failed': row('warn'),
   'audit.anchor-failed': row('warn', 'sys_monitor_disabled'),
   'audit.anchor-recovered': row('warn', 'sys_monitor_enabled'),
+  'audit.pruned': row('info'),
   'audit.tail-cut': row('warn', 'sys_crash'),
   'audit.rewritten': row('critical', 'malicious_extraneous'),
   'audit.seal-failed': row('warn', 'sys_monitor_disabled'),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { endOf } from '../files/end-of.js';
 import { linesBackwards } from '../files/lines.js';
 import { readBatch } from '../log/lines.js';
-import { CHECKPOINTS, ENTRIES, segmentFile, segmentsIn } from './folder.js';
+import { CHECKPOINTS, ENTRIES, prunedIn, segmentFile, segmentsIn } from './folder.js';
 import { logPieces } from './reading.js';
 
 export interface FolderSource {
@@ -18,9 +18,13 @@ export async function folderSource(directory: string): Promise<FolderSource> {
   const path = join(directory, CHECKPOINTS);
   // Checkpoints first: there is none then of entries that come later.
   const checkpoints = { path, bytes: endOf(path).bytes };
+  const pruned = prunedIn(directory);
+  const begin = pruned?.to ?? 0;
   const folder = join(directory, ENTRIES);
   const segments: { first: number; path: string; bytes: number }[] = [];
   for (const first of segmentsIn(folder)) {
+    // Left by a removal that a crash has cut short.
+    if (first < begin) continue;
     const file = join(folder, segmentFile(first));
     segments.push({ first, path: file, bytes: (await stat(file)).size });
   }
@@ -30,7 +34,7 @@ export async function folderSource(directory: string): Promise<FolderSource> {
   return {
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, checkpoints.bytes),
     unfinished: written - (last?.bytes ?? 0),
-    pieces: () => logPieces(segments, checkpoints),
+    pieces: () => logPieces(segments, checkpoints, pruned?.line),
   };
 }
 

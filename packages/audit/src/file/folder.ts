@@ -9,6 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { readPruned } from '../retention/statement.js';
 
 /**
  * What is in the folder of a log:
@@ -16,6 +17,7 @@ import { join } from 'node:path';
  *   its signature. `entries/<first>.json` sums up one that is full, and is made anew if it is not there.
  * - `checkpoints.ndjson`; `tree/<level>`: hashes of the Merkle tree, 32 bytes each: those of level n are over 256^n leaves.
  * - `people/<first>.ndjson`: personal values of the segment, encrypted; `people/erased`: who is gone, by pseudonym.
+ * - `pruned.json`: what a verifier goes on from, where retention has removed the beginning.
  * - `lock`: who writes.
  */
 export const ENTRIES = 'entries';
@@ -23,6 +25,7 @@ export const PEOPLE = 'people';
 export const TREE = 'tree';
 export const CHECKPOINTS = 'checkpoints.ndjson';
 export const LOCK = 'lock';
+export const PRUNED = 'pruned.json';
 
 const SEGMENT = /^(\d{15})\.ndjson$/;
 
@@ -55,6 +58,17 @@ export function replaceFile(folder: string, name: string, text: string): void {
   renameSync(next, join(folder, name));
 }
 
+/** Files of segments that begin before this leaf index. */
+export function removeBefore(folder: string, index: number): void {
+  for (const name of readdirSync(folder)) {
+    if (/^\d{15}\.(?:ndjson|json)$/.test(name) && Number.parseInt(name, 10) < index) removeFile(folder, name);
+  }
+}
+
+export function removeFile(folder: string, name: string): void {
+  rmSync(join(folder, name), { force: true });
+}
+
 export function readOrNothing(path: string): Buffer {
   try {
     return readFileSync(path);
@@ -67,4 +81,11 @@ export function readOrNothing(path: string): Buffer {
 /** Files that were being replaced when the process ended. */
 export function removeUnfinished(folder: string): void {
   for (const name of readdirSync(folder)) if (name.endsWith('.next')) rmSync(join(folder, name));
+}
+
+/** Where the log begins, if its beginning was removed. */
+export function prunedIn(directory: string): { readonly line: string; readonly to: number } | undefined {
+  const line = readOrNothing(join(directory, PRUNED)).toString('utf8');
+  // What cannot be read is shown, for the verifier to find.
+  return line === '' ? undefined : { line, to: readPruned(line)?.to ?? 0 };
 }

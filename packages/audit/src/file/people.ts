@@ -4,7 +4,7 @@ import { AppendFile, syncFolder } from '../files/append-file.js';
 import { endOf } from '../files/end-of.js';
 import { lines, linesBackwards, linesOf, pieces } from '../files/lines.js';
 import type { SealedValue } from '../store.js';
-import { PEOPLE, readOrNothing, removeUnfinished, segmentFile, segmentsIn } from './folder.js';
+import { PEOPLE, readOrNothing, removeFile, removeUnfinished, segmentFile, segmentsIn } from './folder.js';
 
 const MAX_GONE = 100_000;
 
@@ -74,6 +74,15 @@ export class FilePeople {
       for (const one of await this.#without(first, gone)) commitments.add(one);
     }
     return commitments.size;
+  }
+
+  /** The values of segments that are gone. */
+  async remove(firsts: readonly number[]): Promise<void> {
+    for (const first of firsts) {
+      await this.#files.get(first)?.close();
+      this.#files.delete(first);
+      removeFile(this.#folder, segmentFile(first));
+    }
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,7 @@ import { linesOf } from '../files/lines.js';
 import { placeOf } from '../leaf.js';
 import { batchLine } from '../log/lines.js';
 import type { AuditBatch } from '../store.js';
-import { readOrNothing, replaceFile, segmentFile, segmentsIn, summaryFile } from './folder.js';
+import { readOrNothing, removeFile, replaceFile, segmentFile, segmentsIn, summaryFile } from './folder.js';
 import { Summary, type SummaryFacts } from './summary.js';
 
 /** A segment as it is at one moment, for reading. */
@@ -34,7 +34,7 @@ export interface SegmentsOptions {
  */
 export class Segments {
   readonly #options: SegmentsOptions;
-  readonly #closed: Segment[] = [];
+  #closed: Segment[] = [];
   /** Everything that is there, to know a batch that comes again. */
   readonly #known = new Summary();
   #open: {
@@ -101,6 +101,17 @@ export class Segments {
       this.#open.summary.addBatch(batch);
       this.#known.addBatch(batch);
     }
+  }
+
+  /** Removes the files whose entries are all before this leaf index; returns where they began. */
+  cut(to: number): number[] {
+    const gone = this.#closed.filter(({ first, entries }) => first + entries <= to).map(({ first }) => first);
+    this.#closed = this.#closed.filter(({ first }) => !gone.includes(first));
+    for (const first of gone) {
+      removeFile(this.#options.folder, segmentFile(first));
+      removeFile(this.#options.folder, summaryFile(first));
+    }
+    return gone;
   }
 
   close(): Promise<void> {

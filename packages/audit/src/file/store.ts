@@ -14,13 +14,24 @@ import {
 } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import { fromBody, type StoredEntry } from '../entry.js';
+import { syncFolder } from '../files/append-file.js';
 import { linesOf, linesBackwards } from '../files/lines.js';
 import { claimLock, releaseLock } from '../files/lock-file.js';
 import type { PlacedEntry } from '../log/tree.js';
 import type { CheckedQuery } from '../query.js';
 import { matches, pageOf } from '../query-match.js';
 import type { AuditBatch, AuditStore } from '../store.js';
-import { ENTRIES, LOCK, PEOPLE, removeUnfinished, TREE } from './folder.js';
+import {
+  ENTRIES,
+  LOCK,
+  PEOPLE,
+  PRUNED,
+  prunedIn,
+  removeBefore,
+  removeUnfinished,
+  replaceFile,
+  TREE,
+} from './folder.js';
 import { FilePeople } from './people.js';
 import { isEntry, logPieces } from './reading.js';
 import { Segments, type Segment } from './segments.js';
@@ -60,6 +71,9 @@ export function fileAudit(options: FileAuditOptions): AuditStore {
   const lock = join(directory, LOCK);
   claimFolder(directory, lock, random);
   try {
+    const begin = prunedIn(directory)?.to ?? 0;
+    // Left by a removal that a crash has cut short.
+    for (const folder of [ENTRIES, PEOPLE]) removeBefore(join(directory, folder), begin);
     const segments = new Segments({
       folder: join(directory, ENTRIES),
       maxBytes: segmentBytes,
@@ -67,9 +81,9 @@ export function fileAudit(options: FileAuditOptions): AuditStore {
       clock,
     });
     const tree = new FileTree(directory, segments);
-    checkWhole(segments, tree);
+    checkWhole(segments, tree, begin);
     if (segments.torn > 0) events.emit({ type: 'audit.tail-cut', bytes: segments.torn });
-    return new FileStore(segments, tree, new FilePeople(directory), lock).asStore();
+    return new FileStore(directory, segments, tree).asStore();
   } catch (error) {
     releaseLock(lock);
     throw error;
@@ -94,12 +108,11 @@ function claimFolder(directory: string, lock: string, random: Random): void {
 }
 
 /** What follows would otherwise stand where the missing entries stood. */
-function checkWhole(segments: Segments, { sealed }: FileTree): void {
-  let next = segments.all[0]!.first;
+function checkWhole(segments: Segments, { sealed }: FileTree, begin: number): void {
+  let next = begin;
   const problem = (text: string): never => {
     throw errors.E_AUDIT_DAMAGED({ details: { problem: text } });
   };
-  if (next !== 0) problem('the beginning of the log is missing');
   for (const { first, entries } of segments.all) {
     if (first !== next) problem(`entries from ${next} up to ${first} are missing`);
     next += entries;
@@ -114,20 +127,20 @@ interface Waiting {
 }
 
 class FileStore {
+  readonly #directory: string;
   readonly #segments: Segments;
   readonly #tree: FileTree;
   readonly #people: FilePeople;
-  readonly #lock: string;
   readonly #turns = new Turns();
   #extending = new Turns();
   #waiting: Waiting[] = [];
   #closed: Promise<void> | undefined;
 
-  constructor(segments: Segments, tree: FileTree, people: FilePeople, lock: string) {
+  constructor(directory: string, segments: Segments, tree: FileTree) {
+    this.#directory = directory;
     this.#segments = segments;
     this.#tree = tree;
-    this.#people = people;
-    this.#lock = lock;
+    this.#people = new FilePeople(directory);
   }
 
   asStore(): AuditStore {
@@ -144,11 +157,30 @@ class FileStore {
         extend: (step, { wait }) =>
           extending.busy && !wait ? Promise.resolve('busy') : extending.run(() => tree.extend(step)),
       },
+      pruning: {
+        cutAt: (index) =>
+          Promise.resolve(this.#segments.all.findLast(({ first }) => first <= index)?.first ?? 0),
+        prune: (to, line) => this.#prune(to, line),
+        finish: () => this.#cut(),
+      },
       people: {
         find: (commitments) => people.find(commitments),
         erase: (subjects, at) => this.#turns.run(() => people.erase(subjects, at)),
       },
     });
+  }
+
+  async #prune(to: number, line: string): Promise<void> {
+    replaceFile(this.#directory, PRUNED, line);
+    await syncFolder(this.#directory);
+    await this.#cut();
+  }
+
+  /** Whatever stands before the beginning goes. */
+  async #cut(): Promise<void> {
+    const to = prunedIn(this.#directory)?.to ?? 0;
+    await this.#turns.run(() => this.#people.remove(this.#segments.cut(to)));
+    if (to > 0) await this.#extending.run(() => this.#tree.cut(to));
   }
 
   /** Batches that come while one write is under way share the next one. */
@@ -184,7 +216,7 @@ class FileStore {
   async *#export(): AsyncGenerator<string> {
     // Checkpoints first: there is none then of entries that come later.
     const { checkpoints } = this.#tree;
-    for await (const piece of logPieces(this.#segments.all, checkpoints)) {
+    for await (const piece of logPieces(this.#segments.all, checkpoints, prunedIn(this.#directory)?.line)) {
       for (const line of linesOf(piece)) yield line.toString('utf8');
     }
   }
@@ -221,7 +253,7 @@ class FileStore {
     await this.#turns.run(async () => {
       await this.#segments.close();
       await this.#people.close();
-      releaseLock(this.#lock);
+      releaseLock(join(this.#directory, LOCK));
     });
   }
 }

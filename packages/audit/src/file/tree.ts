@@ -9,8 +9,8 @@ import { leafHash, placeOf } from '../leaf.js';
 import { checkpointLine, readBatch, readCheckpointLine } from '../log/lines.js';
 import { EXTEND_LIMIT, type ExtendTree, type TreeBatch, type TreeGrowth } from '../log/tree.js';
 import type { ReadTiles, Tile, TileName } from '../merkle/tiles.js';
-import { CHECKPOINTS, TREE } from './folder.js';
-import type { Checkpoints } from './reading.js';
+import { CHECKPOINTS, replaceFile, TREE } from './folder.js';
+import { checkpointSize, type Checkpoints } from './reading.js';
 import type { Segment, Segments } from './segments.js';
 
 const WIDTH = 256;
@@ -29,7 +29,7 @@ interface Position {
 export class FileTree {
   readonly #folder: string;
   readonly #segments: Segments;
-  readonly #checkpoints: AppendFile;
+  #checkpoints: AppendFile;
   #newest: string | undefined;
   #sealed = 0;
   #position: Position | undefined;
@@ -69,6 +69,17 @@ export class FileTree {
     // A step that took fewer than it was given leaves the place to be looked for.
     this.#position = growth.batches.length === batches.length ? end : undefined;
     return growth;
+  }
+
+  /** Checkpoints of what is gone say nothing any more. One call at a time with `extend()`. */
+  async cut(to: number): Promise<void> {
+    const { path, size } = this.#checkpoints;
+    const kept: string[] = [];
+    for await (const line of lines(path, size)) if (checkpointSize(line) > to) kept.push(`${line}\n`);
+    await this.#checkpoints.close();
+    replaceFile(this.#folder, CHECKPOINTS, kept.join(''));
+    await syncFolder(this.#folder);
+    this.#checkpoints = new AppendFile(path, endOf(path).bytes);
   }
 
   close(): Promise<void> {

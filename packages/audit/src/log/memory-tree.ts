@@ -1,7 +1,7 @@
 import type { ReadTiles } from '../merkle/tiles.js';
 import { EXTEND_LIMIT, type ExtendTree, type PlacedEntry, type TreeBatch, type TreeGrowth } from './tree.js';
 
-interface PlacedBatch {
+export interface PlacedBatch {
   readonly writer: string;
   readonly first: number;
   readonly count: number;
@@ -12,14 +12,28 @@ interface PlacedBatch {
 export class MemoryTree {
   readonly #unplaced = new Map<string, TreeBatch>();
   readonly #tiles = new Map<string, Buffer>();
-  readonly placed: PlacedBatch[] = [];
-  readonly checkpoints: { readonly size: number; readonly note: string }[] = [];
+  placed: PlacedBatch[] = [];
+  checkpoints: { readonly size: number; readonly note: string }[] = [];
   #running: Promise<unknown> = Promise.resolve();
   #busy = 0;
 
   /** A batch that has just become durable. */
   add({ writer, first, leaves }: TreeBatch): void {
     this.#unplaced.set(`${writer} ${first}`, { writer, first, leaves });
+  }
+
+  /** The largest leaf index up to this one where a batch begins, or where the tree ends. */
+  cutAt(index: number): number {
+    const ends = this.placed.map(({ start, count }) => start + count);
+    return Math.max(0, ...ends.filter((end) => end <= index));
+  }
+
+  /** Forgets what is before this leaf index but for its hashes; returns the batches that went. */
+  cut(to: number): PlacedBatch[] {
+    const gone = this.placed.filter(({ start }) => start < to);
+    this.placed = this.placed.filter(({ start }) => start >= to);
+    this.checkpoints = this.checkpoints.filter(({ size }) => size > to);
+    return gone;
   }
 
   newest(): string | undefined {

@@ -1,11 +1,41 @@
 import { hash } from 'node:crypto';
 import { EMPTY_ROOT, nodeHash } from './hash.js';
+import type { Range } from './ranges.js';
 
 /** The right edge of a growing tree: one hash for each complete subtree. Enough to append, and to know the root. */
 export class Frontier {
   /** For each level 0x01, a left and a right hash: what RFC 6962 section 2.1 hashes. Left ones are there by the size's bits. */
   readonly #nodes: Buffer[] = [];
   #size = 0;
+
+  /** From its complete subtrees, from the left; undefined if there are not as many as a tree of this size has. */
+  static of(size: number, hashes: readonly Buffer[]): Frontier | undefined {
+    const frontier = new Frontier();
+    const levels = levelsOf(size);
+    if (levels.length !== hashes.length || hashes.some(({ length }) => length !== 32)) return undefined;
+    for (const [i, level] of levels.entries()) frontier.#node(level).set(hashes[i]!, 1);
+    frontier.#size = size;
+    return frontier;
+  }
+
+  /** Roots of the complete subtrees, from the left. */
+  get hashes(): Buffer[] {
+    return levelsOf(this.#size).map((level) => Buffer.from(this.#nodes[level]!.subarray(1, 33)));
+  }
+
+  /**
+   * The part of it that lies in a subtree which an entry after it needs for its proof. Such a subtree never begins within one of
+   * the complete ones: its parent would have to hold the entry.
+   */
+  within({ from, to }: Range): Frontier {
+    const part: Buffer[] = [];
+    let at = 0;
+    for (const [i, level] of levelsOf(this.#size).entries()) {
+      if (at >= from && at < to) part.push(this.hashes[i]!);
+      at += 2 ** level;
+    }
+    return Frontier.of(Math.max(0, Math.min(this.#size, to) - from), part)!;
+  }
 
   get size(): number {
     return this.#size;
@@ -39,4 +69,13 @@ export class Frontier {
   #node(level: number): Buffer {
     return (this.#nodes[level] ??= Buffer.alloc(65, 1));
   }
+}
+
+/** Of the complete subtrees that a tree of this size consists of, from the left. */
+function levelsOf(size: number): number[] {
+  const levels: number[] = [];
+  for (let level = 0, rest = size; rest > 0; level++, rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) levels.unshift(level);
+  }
+  return levels;
 }

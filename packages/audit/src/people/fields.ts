@@ -81,6 +81,13 @@ export interface Commitment {
   readonly $c: string;
 }
 
+const COMMITMENT = /\{"\$c":"([\w-]{43})"\}/g;
+
+/** The commitments that stand in the text of an entry. */
+export function commitmentsIn(body: string): string[] {
+  return Array.from(body.matchAll(COMMITMENT), (match) => match[1]!);
+}
+
 export function isCommitment(value: unknown): value is Commitment {
   return (
     typeof value === 'object' &&

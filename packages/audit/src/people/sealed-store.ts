@@ -14,6 +14,10 @@ export class SealedValues {
     return commitments.flatMap((commitment) => this.#values.get(commitment) ?? []);
   }
 
+  remove(commitments: readonly string[]): void {
+    for (const commitment of commitments) this.#values.delete(commitment);
+  }
+
   erase(subjects: readonly string[], at: number): number {
     const gone = new Set(subjects);
     for (const subject of subjects) this.#erased.set(subject, Math.max(at, this.#erased.get(subject) ?? 0));

@@ -25,13 +25,19 @@ export async function* exportLines(name: NameOf, read: Read): AsyncGenerator<str
     [],
   );
   const size = Number(rows[0]?.size ?? 0);
-  yield* placedLines(name, read, size);
+  const pruned = await read<{ upto: string; line: string }>(
+    `select upto::text as upto, line from ${name('audit_pruned')} order by audit_pruned.upto desc limit 1`,
+    [],
+  );
+  const [begin] = pruned.rows;
+  if (begin) yield begin.line;
+  yield* placedLines(name, read, Number(begin?.upto ?? 0), size);
   yield* otherLines(name, read, size);
   yield* orphanLines(name, read);
 }
 
-async function* placedLines(name: NameOf, read: Read, size: number): AsyncGenerator<string> {
-  for (let from = 0; from < size; from += PAGE) {
+async function* placedLines(name: NameOf, read: Read, begin: number, size: number): AsyncGenerator<string> {
+  for (let from = begin; from < size; from += PAGE) {
     const to = Math.min(from + PAGE, size);
     const entries = await read<EntryRow & { index: string }>(placedPage(name), [from, to]);
     const checkpoints = await read<{ size: string; note: string }>(

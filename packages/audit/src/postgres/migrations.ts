@@ -2,14 +2,15 @@ import { sql } from '@portcullis/core';
 import type { Migration } from '@portcullis/core/postgres';
 import { changeMigration } from './change-migration.js';
 import { treeMigration } from './tree-migration.js';
+import { pruneMigration } from './prune.js';
 import { peopleGrants, peopleMigration } from './people.js';
 
 /**
  * The log. `body` is what was said, byte for byte, and what is hashed; the columns that queries use are generated from it
  * and can say nothing else. Nothing else in these tables is believed by a verifier either: all evidence is in the bodies and
  * the signatures.
- * - Entries and batches: UPDATE, DELETE and TRUNCATE are refused for everybody, the owner and superusers
- *   included (who can still take the trigger away: this is a lock, the proof is elsewhere).
+ * - Entries and batches: UPDATE and TRUNCATE are refused for everybody, the owner and superusers included (who can
+ *   still take the trigger away: this is a lock, the proof is elsewhere); DELETE as well, but for what retention has declared to be gone.
  * - Row-level security of entries, forced on the owner too: a reader sees the entries whose actor is the setting `app.user_id`;
  *   with the setting `app.is_staff` = `true`, all. Superusers and roles with BYPASSRLS see everything.
  * - The outbox holds what transactions of the application have recorded until it has its place in a chain.
@@ -95,6 +96,7 @@ revoke all on audit_entry, audit_batch, audit_outbox, audit_sealed from public;
   changeMigration,
   treeMigration,
   peopleMigration,
+  pruneMigration,
 ]);
 
 const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -105,14 +107,46 @@ const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
  * is not there yet. Roles belong to the whole database server: choose a name per application.
  */
 export function auditRoleMigration(role: string): Migration {
-  if (!ROLE.test(role) || role === 'none' || role === 'public' || role.startsWith('pg_')) {
-    throw new TypeError('A role of the audit log has 1 to 63 lower-case letters, digits and _.');
-  }
-  const name = sql.identifier(role).text;
+  const name = roleName(role);
   return {
     concern: 'audit',
     id: `role-${role}`,
-    up: `
+    up: `${roleWithSchema(role, name)}
+grant insert (w, n, body), select on audit_entry to ${name};
+grant insert, select on audit_batch to ${name};
+grant insert, select, delete on audit_unplaced to ${name};
+grant insert, select on audit_placed, audit_checkpoint to ${name};
+grant insert, select, update on audit_tile to ${name};
+grant select on audit_pruned to ${name};
+grant insert, select, delete on audit_outbox to ${name};${peopleGrants(name)}
+`,
+  };
+}
+
+/**
+ * The role that `audit.prune()` takes on, for `postgresAudit({ pruner })`: it may call the two functions that remove what the log has
+ * declared to be gone, and read and write nothing. The same holds for its user as for `auditRoleMigration()`.
+ */
+export function auditPrunerRoleMigration(role: string): Migration {
+  const name = roleName(role);
+  return {
+    concern: 'audit',
+    id: `pruner-${role}`,
+    up: `${roleWithSchema(role, name)}
+grant execute on function audit_begin_after(bigint, text), audit_remove_old(integer) to ${name};
+`,
+  };
+}
+
+function roleName(role: string): string {
+  if (!ROLE.test(role) || role === 'none' || role === 'public' || role.startsWith('pg_')) {
+    throw new TypeError('A role of the audit log has 1 to 63 lower-case letters, digits and _.');
+  }
+  return sql.identifier(role).text;
+}
+
+function roleWithSchema(role: string, name: string): string {
+  return `
 do $$
 begin
   if not exists (select 1 from pg_roles where rolname = '${role}') then
@@ -126,13 +160,5 @@ grant ${name} to current_user;
 do $$
 begin
   execute format('grant usage on schema %I to ${name}', current_schema());
-end $$;
-grant insert (w, n, body), select on audit_entry to ${name};
-grant insert, select on audit_batch to ${name};
-grant insert, select, delete on audit_unplaced to ${name};
-grant insert, select on audit_placed, audit_checkpoint to ${name};
-grant insert, select, update on audit_tile to ${name};
-grant insert, select, delete on audit_outbox to ${name};${peopleGrants(name)}
-`,
-  };
+end $$;`;
 }

@@ -14,6 +14,7 @@ import type { AuditBatch, AuditStore, SealedValue } from '../store.js';
 import { postgresPeople, sealedParts } from './people.js';
 import { installTracking } from '../tracking/install.js';
 import { exportLines } from './export.js';
+import { postgresPruning } from './prune.js';
 import { postgresTree } from './tree.js';
 
 export interface PostgresAuditOptions {
@@ -26,9 +27,17 @@ export interface PostgresAuditOptions {
    * does; if that is a superuser, row-level security does not bind other statements of the connection.
    */
   readonly role?: string;
+  /**
+   * The role that may remove what is old enough (`auditPrunerRoleMigration`), taken on by `audit.prune()` only. Give it to the job that does
+   * that, whose connection's user is a member of it, not to the service. @default nothing can be removed
+   */
+  readonly pruner?: string;
   /** Longest time for one batch or query, 10 ms to 1 min. @default '2s' */
   readonly timeoutMs?: Duration;
 }
+
+/** Two hundred batches at a time. */
+const PRUNE_MS = 60_000;
 
 /**
  * The log in PostgreSQL or PGlite. An append is one INSERT, durable with its commit as far as the server is
@@ -37,10 +46,11 @@ export interface PostgresAuditOptions {
  * @throws OptionError
  */
 export function postgresAudit(options: PostgresAuditOptions): AuditStore {
-  const { sql, schema, role, timeoutMs } = readOptions('postgresAudit', options, {
+  const { sql, schema, role, pruner, timeoutMs } = readOptions('postgresAudit', options, {
     sql: option.port<Sql>(['query', 'transaction']),
     schema: option.string({ max: 63, default: 'portcullis' }),
     role: option.optional(option.string({ max: 63 })),
+    pruner: option.optional(option.string({ max: 63 })),
     timeoutMs: option.duration({ minMs: 10, maxMs: 60_000, default: '2s' }),
   });
   const name = (table: string): string => tag.identifier(schema, table).text;
@@ -78,6 +88,9 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
     },
     track: (from, tracked, trackOptions) => installTracking(from, tracked, trackOptions, schema),
     export: () => exportLines(name, readAll),
+    ...(pruner === undefined
+      ? {}
+      : { pruning: postgresPruning(sql, name, { timeoutMs: PRUNE_MS, ...asRole }, pruner) }),
     tree: postgresTree(sql, name, { timeoutMs, ...asRole }),
     outbox: {
       async put(tx, entries) {

@@ -6,7 +6,7 @@ type NameOf = (table: string) => string;
 
 /** The tree in the tables of `003-tree`. Whoever extends it holds an advisory lock that ends with the transaction. */
 export function postgresTree(sql: Sql, name: NameOf, options: TransactionOptions): AuditTree {
-  const lock = `pg_advisory_xact_lock(hashtextextended(${literal(`${name('audit_tile')} of the audit log`)}, 0))`;
+  const lock = treeLock(name);
   const read = <T>(fn: (tx: SqlClient) => Promise<T>): Promise<T> =>
     sql.transaction(fn, { ...options, readOnly: true, settings: { 'app.is_staff': 'true' } });
   const extension = extendStatement(name);
@@ -47,6 +47,11 @@ export function postgresTree(sql: Sql, name: NameOf, options: TransactionOptions
         return growth;
       }, options),
   });
+}
+
+/** Whoever changes the tree holds it to the end of the transaction. */
+export function treeLock(name: NameOf): string {
+  return `pg_advisory_xact_lock(hashtextextended(${literal(`${name('audit_tile')} of the audit log`)}, 0))`;
 }
 
 async function newest(tx: SqlClient, name: NameOf): Promise<string | undefined> {

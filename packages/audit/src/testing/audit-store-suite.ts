@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import type { SqlTransaction } from '@portcullis/core';
-import type { TestGlobals } from '@portcullis/core/testing';
+import { manualClock, type TestGlobals } from '@portcullis/core/testing';
 import { createAudit, type Audit, type AuditOptions } from '../create-audit.js';
 import { rootAt } from '../merkle/tiles.js';
+import { commitmentsIn } from '../people/fields.js';
 import { checkQuery, type AuditQuery } from '../query.js';
 import type { AuditRecord } from '../record.js';
 import { ed25519Signer } from '../signer.js';
@@ -280,6 +281,45 @@ export function auditStoreSuite(
       assert.deepEqual([report.tampered, report.warnings, report.writers], [[], [], 2]);
     });
 
+    claim('retention removes what is old and leaves a log that verifies, time after time', async (kit) => {
+      if (!kit.store.pruning || !kit.store.export) return;
+      const clock = manualClock();
+      const personal = { key: 'k'.repeat(32), fields: { reason: 'actor' } } as const;
+      const audits = [kit.audit({ clock, personal }), kit.audit({ clock, personal })];
+      const reason = 'r'.repeat(600);
+      const fill = () =>
+        Promise.all(Array.from({ length: 400 }, (_, i) => audits[i % 2]!.record({ ...created, reason })));
+      let begin = 0;
+      for (let round = 1; round <= 2; round++) {
+        for (let i = 0; i < 4; i++) await fill();
+        clock.advance(DAY * 10);
+        const { id: young } = await audits[0]!.record({ ...created, reason: 'young' });
+        const { note } = (await audits[1]!.checkpoint())!;
+        const commitment = await oldestCommitment(kit);
+        const result = await audits[round % 2]!.prune({ olderThan: '5d', reason: `round ${round}` });
+        assert.ok(
+          result.entries > 0 && result.first === begin + result.entries && result.first <= 1_604 * round,
+        );
+        begin = result.first;
+        const report = await verifyLog(await kit.lines(), { verifierKey: kit.verifierKey, anchors: [note] });
+        assert.deepEqual([report.tampered, report.warnings, report.pruned], [[], [], begin]);
+        assert.deepEqual(await kit.store.people!.find([commitment]), []);
+        const { entries } = await audits[0]!.query({ viewer: 'system', limit: 500 });
+        assert.deepEqual([entries[0]?.id, entries[0]?.reason], [young, 'young']);
+        for await (const line of audits[0]!.disclose([young])) {
+          assert.ok(verifyDisclosure(line, kit.verifierKey).proved);
+        }
+        assert.equal((await audits[0]!.prune({ olderThan: '5d', reason: 'again' })).entries, 0);
+      }
+      if (!kit.canReopen) return;
+      await kit.reopen();
+      const next = kit.audit({ clock, personal });
+      await next.record(created);
+      await next.checkpoint();
+      const report = await verifyLog(await kit.lines(), { verifierKey: kit.verifierKey });
+      assert.deepEqual([report.tampered, report.pruned], [[], begin]);
+    });
+
     claim('an outbox keeps what a transaction committed until the log has it, once', async (kit) => {
       const { outbox } = kit.store;
       if (!outbox) return;
@@ -314,6 +354,11 @@ const created: AuditRecord = {
 
 function find(store: AuditStore, query: Partial<AuditQuery>) {
   return store.query(checkQuery({ viewer: 'system', ...query }));
+}
+
+async function oldestCommitment(kit: Kit): Promise<string> {
+  const entries = (await kit.lines()).filter((line) => line.startsWith('{"c":'));
+  return commitmentsIn(entries.find((line) => line.includes('"$c"'))!)[0]!;
 }
 
 /** The same but for its id: what is evidence of nothing, but can be stored. */

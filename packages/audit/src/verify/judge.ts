@@ -5,6 +5,7 @@ import { BEFORE_FIRST } from '../leaf.js';
 import { readBatch, readCheckpointLine } from '../log/lines.js';
 import { Frontier } from '../merkle/frontier.js';
 import { parseNote, parseVerifierKey, publicKeyOf, signedBy, type NoteKey } from '../note.js';
+import { digestOf, isSignedPruned, readPruned, statementOf, type ChainEnd } from '../retention/statement.js';
 import { batchStatement, writerStatement } from '../statements.js';
 import type { ScanItem, ScanResult } from './scan.js';
 
@@ -35,22 +36,40 @@ export interface LogReport {
   readonly sealed: number;
   /** Size of the largest anchored checkpoint that agrees with the log. */
   readonly anchored: number;
+  /** Entries that retention has removed from its beginning, with a signed record that is in the log. */
+  readonly pruned: number;
   /** Signs that the log is not as it was written; the first 100. */
   readonly tampered: readonly Finding[];
   /** What keeps the result from saying more. */
   readonly warnings: readonly string[];
 }
 
+/** Where a log stands after some of its entries: what can be gone on from. */
+export interface LogState {
+  readonly tree: Frontier;
+  readonly writers: readonly ChainEnd[];
+}
+
 interface Chain {
   next: number;
   /** Leaf hash of the last entry, base64. */
   head: string;
-  key: KeyObject | undefined;
+  key: WriterKey | undefined;
   /** A key-change entry was the last one: the key after the next signature. */
-  successor: KeyObject | undefined;
+  successor: WriterKey | undefined;
   /** Entries before this number are covered by a signature. */
   covered: number;
+  closed: boolean;
 }
+
+interface WriterKey {
+  /** Raw, base64. */
+  readonly raw: string;
+  readonly object: KeyObject;
+}
+
+/** What the log says about itself when entries are removed. */
+export const PRUNED = 'retention.pruned';
 
 const MAX_FINDINGS = 100;
 
@@ -60,7 +79,7 @@ export class Judge {
   readonly #chains = new Map<string, Chain>();
   readonly #tampered: Finding[] = [];
   readonly #warnings: string[] = [];
-  readonly #tree = new Frontier();
+  #tree = new Frontier();
   /** By size, the largest first. */
   readonly #anchors: Checkpoint[] = [];
   readonly #hasAnchors: boolean;
@@ -72,6 +91,9 @@ export class Judge {
   #anchored = 0;
   #unsigned = 0;
   #log: string | undefined;
+  #pruned: { readonly to: number; readonly digest: (log: string) => string } | undefined;
+  /** What the log says of entries that were removed: up to where, by the digest of the statement. */
+  readonly #prunings = new Map<string, number>();
   /** What the log says about itself in the next run. */
   #own: Body | undefined;
 
@@ -96,6 +118,10 @@ export class Judge {
     return this.#tampered.length;
   }
 
+  get firstProblem(): string | undefined {
+    return this.#tampered[0]?.problem;
+  }
+
   add({ items, leaves, lines }: ScanResult): void {
     let leaf = 0;
     for (const item of items) {
@@ -107,12 +133,28 @@ export class Judge {
       } else if (item.kind === 'log-entry') this.#own = parse(item.text);
       else if (item.kind === 'batch') this.#batch(item.text, line);
       else if (item.kind === 'checkpoint') this.#checkpoint(item.text, line);
+      else if (item.kind === 'pruned') this.#begin(item.text, line);
       else this.#find(item.problem, line);
     }
     this.#lines += lines;
   }
 
+  /** Where the log stands now. */
+  get state(): LogState {
+    const writers = [...this.#chains].filter(([, { closed }]) => !closed);
+    return {
+      tree: this.#tree,
+      writers: writers.map(([w, { next: n, head, key }]) => ({
+        w,
+        n,
+        head,
+        ...(key ? { key: key.raw } : {}),
+      })),
+    };
+  }
+
   report(): LogReport {
+    this.#checkPrunings();
     for (const [writer, { next, covered }] of this.#chains) {
       if (covered < next) this.#find(`writer ${writer}: entries from ${covered} on are in no batch`, 0);
     }
@@ -129,6 +171,7 @@ export class Judge {
       checkpoints: this.#checkpoints,
       sealed: this.#sealed,
       anchored: this.#anchored,
+      pruned: this.#pruned?.to ?? 0,
       tampered: this.#tampered,
       warnings: [...this.#warnings, ...this.#limits()],
     };
@@ -151,7 +194,7 @@ export class Judge {
     let chain = this.#chains.get(writer);
     if (!chain) {
       const head = BEFORE_FIRST.toString('base64');
-      chain = { next: 0, head, key: undefined, successor: undefined, covered: 0 };
+      chain = { next: 0, head, key: undefined, successor: undefined, covered: 0, closed: false };
       this.#chains.set(writer, chain);
     }
     if (first !== chain.next) {
@@ -168,7 +211,14 @@ export class Judge {
   #keys(writer: string, number: number, chain: Chain, line: number): void {
     const own = this.#own;
     this.#own = undefined;
-    const { key, certificate } = (own?.e.data ?? {}) as { key?: unknown; certificate?: unknown };
+    const data = (own?.e.data ?? {}) as {
+      key?: unknown;
+      certificate?: unknown;
+      statement?: unknown;
+      to?: unknown;
+    };
+    const { key, certificate } = data;
+    chain.closed = own?.e.type === 'writer.closed';
     if (number === 0) {
       if (own?.e.type !== 'writer.opened')
         return this.#find(`writer ${writer} does not open its chain`, line);
@@ -179,7 +229,43 @@ export class Judge {
       }
     } else if (own?.e.type === 'writer.key-changed') {
       chain.successor = typeof key === 'string' ? keyOf(key) : undefined;
+    } else if (own?.e.type === PRUNED && typeof data.statement === 'string') {
+      this.#prunings.set(data.statement, Number(data.to));
     }
+  }
+
+  /** The log begins after entries that were removed: only as its key has said, and (looked for at the end) as its record says. */
+  #begin(text: string, line: number): void {
+    if (this.#entries > 0 || this.#pruned) return this.#find('entries cannot have been removed here', line);
+    const pruned = readPruned(text);
+    if (!pruned) return this.#find('this is no statement of removed entries', line);
+    if (this.#key && !isSignedPruned(this.#key, pruned)) {
+      return this.#find("entries were removed, and the log's key did not say so", line);
+    }
+    const { to, tree, writers } = pruned;
+    this.#pruned = { to, digest: (log) => digestOf(statementOf(log, pruned)) };
+    this.#tree = tree;
+    this.#sealed = to;
+    for (const { w, n, head, key } of writers) {
+      const known = key === undefined ? undefined : keyOf(key);
+      this.#chains.set(w, { next: n, head, key: known, successor: undefined, covered: n, closed: false });
+    }
+    // What older ones hold is of entries that nobody can look at any more.
+    while ((this.#anchors.at(-1)?.size ?? to) < to) this.#anchors.pop();
+    if (this.#hasAnchors && this.#anchors.length === 0) {
+      this.#warnings.push('all anchors are older than what was removed');
+    }
+    this.#compareAnchors(line);
+  }
+
+  #checkPrunings(): void {
+    const { to, digest } = this.#pruned ?? { to: 0 };
+    if (digest && !this.#prunings.has(digest(this.#log ?? ''))) {
+      this.#find(`the first ${to} entries were removed, and there is no record of it in the log`, 0);
+    }
+    const later = Math.max(...this.#prunings.values());
+    if (later > to)
+      this.#warnings.push(`a removal of the first ${later} entries is recorded, and not carried out`);
   }
 
   #append(leaves: Uint8Array, from: number, count: number, line: number): void {
@@ -227,7 +313,7 @@ export class Judge {
     }
     if (chain.key) {
       const statement = batchStatement(this.#log ?? '', writer, last, chain.head);
-      if (!verify(null, statement, chain.key, Buffer.from(signature, 'base64'))) {
+      if (!verify(null, statement, chain.key.object, Buffer.from(signature, 'base64'))) {
         this.#find(`writer ${writer}: the signature over entries up to ${last} is wrong`, line);
       }
     } else if (this.#key) {
@@ -275,9 +361,9 @@ function isCertified(log: NoteKey, writer: string, key: unknown, certificate: un
   return verify(null, statement, log.publicKey, Buffer.from(certificate, 'base64'));
 }
 
-function keyOf(text: string): KeyObject | undefined {
+function keyOf(raw: string): WriterKey | undefined {
   try {
-    return publicKeyOf(Buffer.from(text, 'base64'));
+    return { raw, object: publicKeyOf(Buffer.from(raw, 'base64')) };
   } catch {
     return undefined;
   }

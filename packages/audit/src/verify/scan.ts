@@ -26,6 +26,7 @@ export type ScanItem =
   | { readonly kind: 'log-entry'; readonly line: number; readonly text: string }
   | { readonly kind: 'batch'; readonly line: number; readonly text: string }
   | { readonly kind: 'checkpoint'; readonly line: number; readonly text: string }
+  | { readonly kind: 'pruned'; readonly line: number; readonly text: string }
   | { readonly kind: 'problem'; readonly line: number; readonly problem: string };
 type Run = Extract<ScanItem, { kind: 'run' }>;
 
@@ -85,6 +86,7 @@ class Scan {
     if (text.startsWith('{"batch":')) this.#items.push({ kind: 'batch', line: this.#line, text });
     else if (text.startsWith('{"checkpoint":'))
       this.#items.push({ kind: 'checkpoint', line: this.#line, text });
+    else if (text.startsWith('{"pruned":')) this.#items.push({ kind: 'pruned', line: this.#line, text });
     else this.#problem('this is no entry');
   }
 
