@@ -8,6 +8,7 @@ import {
   type PostgresServer,
   type RedisServer,
 } from '@portcullis/test-support';
+import pg from 'pg';
 import type { BookPage } from '../src/books.js';
 import type { Loan } from '../src/loans.js';
 import { Client } from './support/client.js';
@@ -117,6 +118,39 @@ describeWithPostgres('two processes of the library', () => {
       expect(new Set(seen)).toEqual(new Set([400, 429]));
       expect(seen.slice(0, 30)).toEqual(Array.from({ length: 30 }, () => 400));
       expect((await new Client(two.url).submit('/register', {})).status).toBe(400);
+    });
+
+    test('while the audit log cannot be written, no role changes: 503, nobody has it, and it goes on without a restart', async () => {
+      const change = async (action: string) =>
+        (await staff.elsewhere(one.url).submit(`/staff/people/${annId}/${action}`, { role: 'staff' })).status;
+      const path = '/api/loans/open';
+      const locker = new pg.Client({ connectionString: postgres.url });
+      await locker.connect();
+      try {
+        await locker.query('begin');
+        await locker.query('lock table portcullis.audit_entry in access exclusive mode');
+        expect(await change('grant')).toBe(503);
+        expect([await status(ann, one, path), await status(ann, two, path)]).toEqual([403, 403]);
+        // What is recorded in its own transaction waits in the outbox.
+        const lent = await borrow(ann, one, books[4]!);
+        expect(lent.status).toBe(201);
+        expect((await giveBack(ann, two, (lent.body as Loan).id)).status).toBe(200);
+        await locker.query('rollback');
+        expect(await status(ann, two, path)).toBe(403);
+        await eventually(async () => expect(await change('grant')).toBe(303), 30_000);
+        await answers(ann, two, 200, path);
+        expect(await change('revoke')).toBe(303);
+        const told = await locker.query<{ action: string; n: number }>(
+          `select action, count(*)::int as n from portcullis.audit_entry
+           where target_id = $1 and action like 'role.%' group by action`,
+          [annId],
+        );
+        const counts = Object.fromEntries(told.rows.map(({ action, n }) => [action, n]));
+        expect(counts['role.granted']).toBe(1);
+        expect(counts['role.revoked']).toBe(1);
+      } finally {
+        await locker.end();
+      }
     });
 
     describe.each(['running', 'paused'])('with Redis %s', (state) => {

@@ -11,7 +11,7 @@ import {
 } from '@portcullis/test-support';
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -25,22 +25,7 @@ import {
   type AuditStore,
 } from '../src/index.js';
 import { auditMigrations, auditRoleMigration, postgresAudit } from '../src/postgres.js';
-
-/** What a person leaves behind, at every place where it can. */
-const PLANTED = {
-  name: 'Wilhelmine Oberpfalz-Zq9',
-  mail: 'wilhelmine.zq9@oberpfalz.example',
-  phone: '+49 170 5551234987',
-  street: 'K\u00f6nigsallee 17b-Zq9',
-  born: '1971-02-28/Zq9',
-  card: 'LIBRARY-CARD-88231947',
-  note: 'asked for the large print, Zq9',
-  oldName: 'Wilhelmine Zq9-Sommer',
-  reason: 'moved to Passau, says Zq9',
-  address: '203.0.113.77',
-  agent: 'NetscapeZq9/4.8 (of a person)',
-  path: '/people/wilhelmine-zq9-oberpfalz',
-} as const;
+import { dumper, foundIn, PLANTED } from './support/planted.js';
 
 const key = 'a key of at least thirty-two bytes, for tests';
 const FIELDS = {
@@ -96,39 +81,6 @@ async function linesOf(audit: Audit): Promise<string[]> {
   const lines: string[] = [];
   for await (const line of audit.export()) lines.push(line);
   return lines;
-}
-
-/** Every way in which a value can stand in a file. */
-function encodings(value: string): string[] {
-  const utf8 = Buffer.from(value);
-  const utf16 = Buffer.from(value, 'utf16le');
-  const big = Buffer.from(utf16).swap16();
-  const base64 = [0, 1, 2].flatMap((shift) => {
-    const text = Buffer.concat([Buffer.alloc(shift), utf8]).toString('base64');
-    // Without the characters that hold bits of the neighbours.
-    const core = text.slice(shift === 0 ? 0 : shift + 1, -4);
-    return [core, core.replaceAll('+', '-').replaceAll('/', '_')];
-  });
-  return [
-    value,
-    utf8.toString('latin1'),
-    JSON.stringify(value).slice(1, -1),
-    encodeURIComponent(value),
-    encodeURIComponent(value).replaceAll('%20', '+'),
-    ...[utf8, utf16, big].flatMap((bytes) => [bytes.toString('hex'), bytes.toString('hex').toUpperCase()]),
-    utf16.toString('latin1'),
-    big.toString('latin1'),
-    ...base64,
-    utf16.toString('base64').slice(0, -4),
-    [...value].toReversed().join(''),
-    [...utf8].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join(''),
-  ];
-}
-
-function foundIn(text: string): string[] {
-  return Object.entries(PLANTED)
-    .filter(([, value]) => encodings(value).some((one) => text.includes(one)))
-    .map(([name]) => name);
 }
 
 function peopleClaims(connect: () => AuditStore): void {
@@ -346,12 +298,6 @@ describe('PGlite', () => {
 });
 
 const ROLE = 'portcullis_audit_people';
-const dumper = existsSync('/usr/lib/postgresql')
-  ? readdirSync('/usr/lib/postgresql')
-      .map((version) => `/usr/lib/postgresql/${version}/bin/pg_dump`)
-      .find((path) => existsSync(path))
-  : undefined;
-
 describeWithPostgres('PostgreSQL', () => {
   let server: PostgresServer;
   let pool: pg.Pool;
