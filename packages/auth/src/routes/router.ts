@@ -12,7 +12,7 @@ import { answerKeys } from '../tokens/publish-keys.js';
 import { readInput } from '../flows/input.js';
 import { personOf } from '../identify.js';
 import { assertSameSite } from '../transport/cross-site.js';
-import type { RecordAction } from './account-action.js';
+import type { AccountAction, RecordAction } from './account-action.js';
 import { apiKeyRoutes } from './api-key-routes.js';
 import { factorRoutes } from './factor-routes.js';
 import { describeRoute } from './describe.js';
@@ -29,7 +29,7 @@ export interface AuthRouterOptions {
    * Awaited when something was done and before it is answered, for a log that must not miss it: events are for noticing.
    * If it rejects, that is the answer (tokens are not handed out); what was done stands. Without it, nothing is awaited.
    */
-  readonly record?: RecordAction;
+  readonly record?: (action: AccountAction, req: SecurityRequest) => Promise<void>;
 }
 
 /** All that the router serves, the document of it as well. */
