@@ -45,6 +45,9 @@ import { disclosureLine, proveEntry, type ProvedEntry } from './prove.js';
 import { Relay } from './relay.js';
 import { HOLD_PLACED, HOLD_RELEASED, holdsIn, isHoldName, type LegalHold } from './retention/holds.js';
 import { pruneLog, type PruneResult } from './retention/prune.js';
+import { readPolicies, type ReviewPolicy } from './reviews/review-policy.js';
+import { COMPLETED, SIGNED } from './reviews/review-records.js';
+import { Reviews, type AuditReviews, type ReviewStatus } from './reviews/reviews.js';
 import type { LogSigner } from './signer.js';
 import { Spool, type SpoolOptions } from './spool.js';
 import type { AuditStore } from './store.js';
@@ -97,6 +100,10 @@ export interface AuditOptions {
   readonly keyLifetime?: Duration;
   /** Takes personal values out of the log, so that a person can be erased and the log stays whole. @default none */
   readonly personal?: PersonalOptions;
+  /** Regular review of the log: which entries people have to look at, by a name for each policy, such as `denied`. @default none */
+  readonly reviews?: Readonly<Record<string, ReviewPolicy>>;
+  /** How often is looked whether reviews are overdue, 1 s to 24 h. @default '15m' */
+  readonly checkReviewsEvery?: Duration;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly events?: Events;
@@ -148,6 +155,8 @@ export interface AuditStatus extends WriterStatus {
   /** Entries under the newest checkpoint that this process knows. */
   readonly sealed: number;
   readonly anchors: readonly AnchorStatus[];
+  /** As far as this process knows; `reviews.status()` asks the log. */
+  readonly reviews: readonly ReviewStatus[];
   /** What keeps the guarantee from being `anchored`, in words; empty if nothing does. */
   readonly warnings: readonly string[];
 }
@@ -256,6 +265,8 @@ export interface Audit {
   release(name: string, options: RetentionReason): Promise<void>;
   /** Holds that are in force. @throws SqlError */
   holds(): Promise<readonly LegalHold[]>;
+  /** Regular review: what is due by the option `reviews`, sign-offs, and the evidence that it was done. */
+  readonly reviews: AuditReviews;
   /** What is waiting, what was lost, and which guarantee is in force. */
   status(): AuditStatus;
   /** Waits for what is on its way; records that come later are refused or dropped by class. Closes the store too, if it holds files. */
@@ -292,6 +303,8 @@ export function createAudit(options: AuditOptions): Audit {
     checkpointEvery: option.duration({ minMs: 10, maxMs: 3_600_000, default: '1s' }),
     keyLifetime: option.duration({ minMs: 1_000, maxMs: 86_400_000, default: '15m' }),
     personal: option.optional(personalOption),
+    reviews: readPolicies,
+    checkReviewsEvery: option.duration({ minMs: 1_000, maxMs: 86_400_000, default: '15m' }),
     clock: option.port<Clock>(['now', 'monotonic'], systemClock),
     random: option.port<Random>(['bytes', 'uuid'], systemRandom),
     events: option.port<Events>(['emit'], noEvents),
@@ -418,17 +431,58 @@ export function createAudit(options: AuditOptions): Audit {
     return holdsIn((query) => store.query(query));
   }
 
+  async function* disclose(ids: Iterable<string>): AsyncIterable<string> {
+    const { tree, sealer: sealing } = requireSealer();
+    await writer.settled();
+    for (const id of ids) {
+      const proved = await proveEntry(id, tree, sealing);
+      if (!proved) throw new TypeError(`There is no entry with the id ${JSON.stringify(id)}.`);
+      yield disclosureLine(proved);
+    }
+  }
+
+  const reviews = new Reviews({
+    duties: given.reviews,
+    clock,
+    events,
+    checkEveryMs: given.checkReviewsEvery,
+    find,
+    settled: caughtUp,
+    // What is ours has no secrets, and loses nothing: an id can look like a card number.
+    record: (record) =>
+      writer.write(prepareRecord(record, { ...deps, redactor: { redact: (value) => redactReason(value) } })),
+    disclose,
+  });
+
+  function redactReason(value: unknown): unknown {
+    const { reason, ...rest } = value as { readonly reason?: unknown };
+    return { ...rest, ...(deps.redactor.redact({ reason }) as object) };
+  }
+
+  function appRecord(record: AuditRecord): PreparedEntry {
+    if (RESERVED.has(record.action))
+      throw new TypeError(`${record.action} is written by audit.reviews only.`);
+    return prepareRecord(record, deps);
+  }
+
   return Object.freeze<Audit>({
+    reviews: Object.freeze<AuditReviews>({
+      queue: (policy, by, limit) => reviews.queue(policy, by, limit),
+      signOff: (policy, signOff) => reviews.signOff(policy, signOff),
+      complete: (policy, completion) => reviews.complete(policy, completion),
+      evidence: (policy, round) => reviews.evidence(policy, round),
+      status: () => reviews.status(),
+    }),
     // Async, so that a mistake in the record is a rejection like every other failure.
     async record(record) {
-      return writer.write(prepareRecord(record, deps));
+      return writer.write(appRecord(record));
     },
     tx(tx) {
       if (!outbox || !relay)
         throw new TypeError('This audit store has no transactions; use postgresAudit().');
       return {
         async record(record) {
-          const entry = prepareRecord(record, deps);
+          const entry = appRecord(record);
           await outbox.put(tx, [entry]);
           tx.onCommit(() => {
             relay.committed(entry);
@@ -530,15 +584,7 @@ export function createAudit(options: AuditOptions): Audit {
       await writer.settled();
       return proveEntry(id, tree, sealing);
     },
-    async *disclose(ids) {
-      const { tree, sealer: sealing } = requireSealer();
-      await writer.settled();
-      for (const id of ids) {
-        const proved = await proveEntry(id, tree, sealing);
-        if (!proved) throw new TypeError(`There is no entry with the id ${JSON.stringify(id)}.`);
-        yield disclosureLine(proved);
-      }
-    },
+    disclose,
     status() {
       const sealed = sealer?.status;
       const guarantee = guaranteeOf(signer, sealed);
@@ -548,6 +594,7 @@ export function createAudit(options: AuditOptions): Audit {
         ...(signer ? { verifierKey: signer.verifierKey } : {}),
         sealed: sealed?.size ?? 0,
         anchors: sealed?.anchors ?? [],
+        reviews: reviews.known,
         warnings: [
           ...(guarantee === 'anchored' ? [] : [WARNINGS[guarantee]]),
           ...(sealed?.trouble === undefined ? [] : [`no checkpoint can be made: ${sealed.trouble}`]),
@@ -559,6 +606,7 @@ export function createAudit(options: AuditOptions): Audit {
     },
     async close() {
       relay?.close();
+      reviews.close();
       await writer.close();
       await sealer?.close();
       await store.close?.();
@@ -580,6 +628,10 @@ function guaranteeOf(
   if (!sealed || sealed.trouble !== undefined) return 'signed';
   return sealed.anchors.some(({ state }) => state === 'up') ? 'anchored' : 'checkpointed';
 }
+
+const RESERVED = new Set<unknown>([SIGNED, COMPLETED]);
+
+const COMMITMENT = /\{"\$c":"[\w-]{43}"\}/g;
 
 const personalOption: OptionReader<{
   readonly key: Secret<string>;

@@ -22,4 +22,19 @@ export const errors = defineErrors('audit', {
     title: 'Audit query not understood',
     message: 'The filter of the audit log is not valid.',
   },
+  E_AUDIT_REVIEWER_REFUSED: {
+    status: 403,
+    title: 'Review by another person',
+    message: 'Entries are reviewed by a person who has not caused them.',
+  },
+  E_AUDIT_REVIEW_NOT_DUE: {
+    status: 409,
+    title: 'Not due for review',
+    message: 'An entry does not wait for this review, or does not any more.',
+  },
+  E_AUDIT_REVIEW_OPEN: {
+    status: 409,
+    title: 'Review not finished',
+    message: 'Entries of this time wait for their review.',
+  },
 });

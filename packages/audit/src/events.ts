@@ -21,6 +21,13 @@ declare module '@portcullis/core' {
     'audit.anchor-recovered': { readonly anchor: string; readonly afterMs: number };
     /** At start: nothing outside of the database would show that the newest entries were cut off. */
     'audit.unanchored': { readonly guarantee: string };
+    /** Entries, or the round, of a review policy wait too long. Once until that is over. */
+    'audit.review-overdue': {
+      readonly policy: string;
+      readonly open: number;
+      readonly overdue: number;
+      readonly dueAt: string;
+    };
   }
 }
 
@@ -37,4 +44,5 @@ export type AuditEventType =
   | 'audit.rewritten'
   | 'audit.anchor-failed'
   | 'audit.anchor-recovered'
-  | 'audit.unanchored';
+  | 'audit.unanchored'
+  | 'audit.review-overdue';

@@ -23,6 +23,17 @@ export type {
   AuditTarget,
   StoredEntry,
 } from './entry.js';
+export type {
+  AuditReviews,
+  Completion,
+  Reviewer,
+  ReviewItem,
+  ReviewQueue,
+  ReviewStatus,
+  SignOff,
+} from './reviews/reviews.js';
+export type { ReviewFilter, ReviewPolicy } from './reviews/review-policy.js';
+export { verifyReview, type ReviewReport } from './reviews/verify-review.js';
 export type { AuditPage, AuditQuery, AuditViewer, CheckedQuery } from './query.js';
 export type {
   AuditBatch,

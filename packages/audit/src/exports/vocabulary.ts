@@ -31,6 +31,7 @@ const EVENTS: Readonly<Record<string, VocabularyEntry>> = Object.assign(Object.c
   'audit.rewritten': row('critical', 'malicious_extraneous'),
   'audit.seal-failed': row('warn', 'sys_monitor_disabled'),
   'audit.unanchored': row('warn'),
+  'audit.review-overdue': row('warn'),
   'audit.writer-opened': row('info', 'sys_startup', ['application', 3]),
   'audit.writer-closed': row('info', 'sys_shutdown', ['application', 4]),
   'auth.registered': row('warn', 'user_created', ['account', 1]),
