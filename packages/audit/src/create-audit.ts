@@ -41,7 +41,7 @@ import {
   type PreparedEntry,
   type RecordDeps,
 } from './record.js';
-import { disclosureLine, proveEntry, type ProvedEntry } from './prove.js';
+import { disclosureLine, proveEntry, withPersonal, type ProvedEntry } from './prove.js';
 import { Relay } from './relay.js';
 import { HOLD_PLACED, HOLD_RELEASED, holdsIn, isHoldName, type LegalHold } from './retention/holds.js';
 import { pruneLog, type PruneResult } from './retention/prune.js';
@@ -147,6 +147,14 @@ export interface HoldOptions extends RetentionReason {
   readonly from?: Date | number | string;
 }
 
+export interface DisclosureOptions {
+  /**
+   * Personal fields, by their names in `personal.fields`, that are shown with the salt of their commitment: who gets the line can tell that
+   * the value is the one that was recorded, and learns no other. Of people who were erased that is said. @default []
+   */
+  readonly reveal?: readonly string[];
+}
+
 export interface AuditStatus extends WriterStatus {
   /** What the log in its present form can and cannot show. */
   readonly guarantee: AuditGuarantee;
@@ -236,10 +244,10 @@ export interface Audit {
   prove(id: string): Promise<ProvedEntry | undefined>;
   /**
    * Chosen entries with their proofs, as lines of NDJSON for `verifyDisclosure()`: they show that these entries are in the
-   * log, and nothing of the others.
-   * @throws TypeError for an id that is not there
+   * log, and nothing of the others. Personal values stay commitments, but for the fields of `reveal`.
+   * @throws TypeError for an id that is not there, or a field that is none of `personal`
    */
-  disclose(ids: Iterable<string>): AsyncIterable<string>;
+  disclose(ids: Iterable<string>, options?: DisclosureOptions): AsyncIterable<string>;
   /**
    * Forgets a person: all values of `personal.fields` that are theirs, and the keys they were under. Every hash, signature and proof stays
    * as it is. That it was done is in the log before and after, without saying of whom. Can be repeated, also after a crash in the
@@ -431,13 +439,20 @@ export function createAudit(options: AuditOptions): Audit {
     return holdsIn((query) => store.query(query));
   }
 
-  async function* disclose(ids: Iterable<string>): AsyncIterable<string> {
+  async function* disclose(
+    ids: Iterable<string>,
+    { reveal = [] }: DisclosureOptions = {},
+  ): AsyncIterable<string> {
     const { tree, sealer: sealing } = requireSealer();
+    if (reveal.length > 0 && !people) throw new TypeError('reveal needs the option personal.');
+    const fields = people?.fieldsNamed(reveal) ?? [];
     await writer.settled();
     for (const id of ids) {
       const proved = await proveEntry(id, tree, sealing);
       if (!proved) throw new TypeError(`There is no entry with the id ${JSON.stringify(id)}.`);
-      yield disclosureLine(proved);
+      yield disclosureLine(
+        people && store.people ? await withPersonal(proved, fields, people, store.people) : proved,
+      );
     }
   }
 
@@ -448,10 +463,10 @@ export function createAudit(options: AuditOptions): Audit {
     checkEveryMs: given.checkReviewsEvery,
     find,
     settled: caughtUp,
-    // What is ours has no secrets, and loses nothing: an id can look like a card number.
+    // What is ours has no secrets and loses nothing: an id can look like a card number.
     record: (record) =>
       writer.write(prepareRecord(record, { ...deps, redactor: { redact: (value) => redactReason(value) } })),
-    disclose,
+    disclose: (ids) => disclose(ids),
   });
 
   function redactReason(value: unknown): unknown {
@@ -630,8 +645,6 @@ function guaranteeOf(
 }
 
 const RESERVED = new Set<unknown>([SIGNED, COMPLETED]);
-
-const COMMITMENT = /\{"\$c":"[\w-]{43}"\}/g;
 
 const personalOption: OptionReader<{
   readonly key: Secret<string>;

@@ -4,12 +4,14 @@ export {
   type AuditGuarantee,
   type AuditOptions,
   type AuditStatus,
+  type DisclosureOptions,
   type ErasureOptions,
   type HoldOptions,
   type PersonalOptions,
   type PruneOptions,
   type RetentionReason,
 } from './create-audit.js';
+export type { OpenedValue } from './people/people.js';
 export type { PersonalOwner } from './people/fields.js';
 export type { AccessLogOptions } from './access-log.js';
 export type { AuditRecord } from './record.js';

@@ -56,3 +56,4 @@ export {
   type HttpTransport,
   type SplunkTransportOptions,
 } from './winston-http.js';
+export { safeShutdown, type EndableLogger, type SafeShutdownOptions } from './winston-shutdown.js';

@@ -57,7 +57,7 @@ onBothExpress((express) => {
     await once(server, 'close');
   };
 
-  test('one record per request: who, method, path without query, address, status, time', async () => {
+  test('ASVS V16.2.1: one record per request: who, method, path without query, address, status, time', async () => {
     const { server, url, memory } = await served();
     await fetch(`${url}/books/12?token=${X}&who=ann`, { headers: { 'user-agent': 'reader/1.0' } });
     await eventually(() => expect(memory.entries).toHaveLength(1));
@@ -89,17 +89,20 @@ onBothExpress((express) => {
     ['/nowhere', 404, 'failure'],
     ['/fail', 500, 'error'],
     ['/refuse/304', 304, 'success'],
-  ])('%s is recorded as %i %s', async (path, status, outcome) => {
-    const { server, url, memory } = await served();
-    await fetch(url + path);
-    await eventually(() => expect(memory.entries).toHaveLength(1));
-    expect(memory.entries[0]).toMatchObject({
-      outcome,
-      actor: { kind: 'anonymous' },
-      context: { status, path },
-    });
-    await end(server);
-  });
+  ])(
+    'ASVS V16.3.2: every decision is logged, refusals as such: %s is recorded as %i %s',
+    async (path, status, outcome) => {
+      const { server, url, memory } = await served();
+      await fetch(url + path);
+      await eventually(() => expect(memory.entries).toHaveLength(1));
+      expect(memory.entries[0]).toMatchObject({
+        outcome,
+        actor: { kind: 'anonymous' },
+        context: { status, path },
+      });
+      await end(server);
+    },
+  );
 
   test('HEAD, POST and keep-alive: exactly one record each', async () => {
     const { server, port, memory } = await served();
@@ -142,7 +145,7 @@ onBothExpress((express) => {
     expect(memory.entries).toHaveLength(2);
   });
 
-  test('a request target cannot forge or smuggle: absolute form, line ends, secrets in the path', async () => {
+  test('ASVS V16.4.1: a request target cannot forge or smuggle: absolute form, line ends, secrets in the path', async () => {
     const { server, port, memory } = await served();
     const socket = connect(port, '127.0.0.1');
     socket.write(

@@ -54,7 +54,7 @@ function heldStore(): AuditStore & { batches: (readonly string[])[]; release: (e
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('record', () => {
-  test('holds who, what, to what, how it ended, when and from which request', async () => {
+  test('ASVS V16.2.1: holds who, what, to what, how it ended, when and from which request', async () => {
     const store = memoryAudit();
     const clock = manualClock();
     const audit = createAudit({ store, clock });
@@ -87,7 +87,7 @@ describe('record', () => {
     expect(store.entries[0]!.body).not.toContain('session-of-ann');
   });
 
-  test('holds no secret, wherever the caller put it (CWE-532)', async () => {
+  test('ASVS V16.2.5: holds no secret, wherever the caller put it (CWE-532)', async () => {
     const store = memoryAudit();
     await createAudit({ store }).record({
       ...created,
@@ -339,7 +339,7 @@ describe('query', () => {
     return { audit, clock };
   }
 
-  test('people find what they did, staff find all; nobody sees more by asking for it', async () => {
+  test('ASVS V16.4.2: people find what they did, staff find all; nobody sees more by asking for it', async () => {
     const { audit } = await filled();
     const own = await audit.query({ viewer: { id: 'ann', staff: false }, actor: 'bob' });
     expect(own.entries).toEqual([]);
@@ -413,7 +413,7 @@ describe('the mirror', () => {
     ['simple', winston.format.simple()],
     ['cli', winston.format.combine(winston.format.cli({ colors: { info: 'green' } }))],
   ])(
-    'no entry forges a second line (CWE-117, pitfalls 4 and 5): winston format %s',
+    'ASVS V16.4.1: no entry forges a second line (CWE-117, pitfalls 4 and 5): winston format %s',
     async (_name, format) => {
       const { audit, lines } = mirrored(format);
       const forged = 'x\r\n2026-11-22 info: admin ok\u0085\u2028\u2029\u202e\u001b[2J';

@@ -99,7 +99,7 @@ function everyEntry(): AuditEntry[] {
   ];
 }
 
-describe('OCSF', () => {
+describe('ASVS V16.2.4: the log can be read by others: OCSF', () => {
   const folder = vectorsDirectory(
     'ocsf',
     'account_change.schema.json',
@@ -200,7 +200,7 @@ describe('the OWASP Logging Vocabulary', () => {
 });
 
 describe.each(FORMATS)('ASVS V16.4.1: %s', (format) => {
-  test('control and bidirectional characters cannot forge a line', () => {
+  test('ASVS V16.4.1: control and bidirectional characters cannot forge a line', () => {
     const write = entryFormatter({ format, app: 'lib rary', host: 'web\n1' });
     for (const one of everyEntry()) {
       const line = write(one);

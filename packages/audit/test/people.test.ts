@@ -19,6 +19,7 @@ import {
   createAudit,
   ed25519Signer,
   memoryAudit,
+  verifyDisclosure,
   verifyLog,
   type Audit,
   type AuditOptions,
@@ -203,6 +204,46 @@ function peopleClaims(connect: () => AuditStore): void {
     await waiting;
     const { entries } = await audit.query({ viewer: 'system', actor: 'late' });
     expect(entries.map(({ reason }) => reason)).toEqual(['[Erased]', '[Erased]']);
+  });
+
+  test('a disclosure shows chosen personal fields with their salts, and of erased people that they are', async () => {
+    const audit = make({ signer, anchors: false, checkpointEvery: '1h' });
+    await plant(audit, 'shown');
+    const { entries } = await audit.query({ viewer: 'system', actor: 'shown' });
+    const disclosed = async (...reveal: string[]): Promise<string> => {
+      for await (const line of audit.disclose([entries[0]!.id], { reveal })) return line;
+      throw new Error('There is no line.');
+    };
+    const line = await disclosed('context.address', 'change.after.phones.*.number');
+    // The agent is planted once more under a name that no field covers.
+    expect(foundIn(line).sort()).toEqual(['address', 'agent', 'phone']);
+    const shown = verifyDisclosure(line, signer.verifierKey);
+    const commitment = { $c: expect.stringMatching(/^[\w-]{43}$/) };
+    expect(shown).toMatchObject({
+      proved: true,
+      entry: {
+        context: { address: PLANTED.address, path: commitment },
+        change: { after: { name: commitment, phones: [{ kind: 'home', number: PLANTED.phone }] } },
+        reason: commitment,
+      },
+    });
+    const forged = [
+      line.replace(PLANTED.address, '203.0.113.78'),
+      line.replace(
+        /"personal":\[\{"commitment":"./,
+        (found) => `${found.slice(0, -1)}${found.endsWith('A') ? 'B' : 'A'}`,
+      ),
+      line.replace('"personal":[', '"erased":["AAAA"],"personal":['),
+    ];
+    for (const text of forged)
+      expect(verifyDisclosure(text, signer.verifierKey)).toMatchObject({ proved: false });
+    expect(foundIn(await disclosed())).toEqual(['agent']);
+    await expect(disclosed('context.adress')).rejects.toThrow(TypeError);
+    await audit.erase('shown');
+    expect(verifyDisclosure(await disclosed('context.address'), signer.verifierKey)).toMatchObject({
+      proved: true,
+      entry: { context: { address: '[Erased]', path: commitment } },
+    });
   });
 
   test('another key of the app opens nothing, and changed rows tell nothing', async () => {

@@ -29,7 +29,7 @@ test('a log that nobody touched is clean, its changes of keys included', async (
   expect(warnings).toEqual([expect.stringMatching(/no anchor was given/)]);
 });
 
-describe('the 17 attacks of research section 4.5', () => {
+describe('ASVS V16.4.2: what was edited, deleted, reordered or cut off is found: the 17 attacks of research section 4.5', () => {
   async function unseen(anchored: boolean): Promise<string[]> {
     const { anchor, logs } = await attacked();
     expect(Object.keys(logs)).toHaveLength(17);

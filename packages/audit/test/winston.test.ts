@@ -2,10 +2,13 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { manualClock } from '@portcullis/core/testing';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import winston from 'winston';
 import { createAudit, memoryAudit } from '../src/index.js';
-import { gelfTransport, splunkTransport, winstonMirror } from '../src/winston.js';
+import { gelfTransport, safeShutdown, splunkTransport, winstonMirror } from '../src/winston.js';
 
 interface Received {
   readonly path: string;
@@ -70,7 +73,7 @@ describe('Splunk', () => {
     expect(body.split('\n')).toHaveLength(1);
   });
 
-  test('a server in trouble gets them again, one that refuses does not', async () => {
+  test('ASVS V16.4.3: a server in trouble gets them again, one that refuses does not', async () => {
     const { url, received } = await collector(503, 429, 200);
     const patient = splunkTransport({ url, token: 'a-token-of-hec', retryEvery: '10ms' });
     await mirrored(patient);
@@ -118,5 +121,71 @@ describe('Graylog', () => {
       expect(name).toMatch(/^(?:version|host|short_message|timestamp|level|_[\w.-]+)$/);
     }
     expect(received[0]!.body).not.toContain('hunter2');
+  });
+});
+
+describe('the end of a process (winston#2219)', () => {
+  const LINES = 1_000;
+
+  // Its types name it otherwise.
+  const { Transport } = winston as unknown as {
+    readonly Transport: new (options?: object) => winston.transport;
+  };
+
+  /** A transport that takes a moment for every line, as those that write somewhere do. */
+  class Slow extends Transport {
+    readonly lines: string[] = [];
+    override log(info: { message: string }, next: () => void): void {
+      setImmediate(() => {
+        this.lines.push(info.message);
+        next();
+      });
+    }
+  }
+
+  function logging(transport: winston.transport): winston.Logger {
+    const logger = winston.createLogger({ transports: [transport] });
+    logger.on('error', () => undefined);
+    transport.on('error', () => undefined);
+    for (let i = 0; i < LINES; i++) logger.info(`line ${i}`);
+    return logger;
+  }
+
+  test('logger.end() alone loses lines, although it says that it has finished', async () => {
+    const slow = new Slow();
+    const logger = logging(slow);
+    const finished = new Promise<void>((resolve) => logger.once('finish', resolve));
+    logger.end();
+    await finished;
+    expect(slow.lines.length).toBeLessThan(LINES);
+  });
+
+  test('safeShutdown() loses none, and says so', async () => {
+    const slow = new Slow();
+    expect(await safeShutdown(logging(slow))).toBe(true);
+    expect(slow.lines).toHaveLength(LINES);
+    expect(new Set(slow.lines).size).toBe(LINES);
+  });
+
+  test('after safeShutdown() all lines are in the file, those of the mirror included', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portcullis-winston-'));
+    const filename = join(folder, 'app.log');
+    const logger = logging(new winston.transports.File({ filename }));
+    const audit = createAudit({ store: memoryAudit(), mirror: winstonMirror(logger) });
+    for (let i = 0; i < 10; i++) await audit.record({ action: 'book.read', outcome: 'success' });
+    await audit.close();
+    expect(await safeShutdown(logger)).toBe(true);
+    expect(readFileSync(filename, 'utf8').trimEnd().split('\n')).toHaveLength(LINES + 10);
+    rmSync(folder, { recursive: true });
+  });
+
+  test('a transport that hangs does not keep the process: after the deadline it says that lines are lost', async () => {
+    const stuck = new Transport({ log: () => undefined });
+    expect(await safeShutdown(logging(stuck), { deadline: '50ms' })).toBe(false);
+  });
+
+  test('a logger without transports ends', async () => {
+    const logger = winston.createLogger({ silent: true });
+    expect(await safeShutdown(logger, { deadline: '1m' })).toBe(true);
   });
 });

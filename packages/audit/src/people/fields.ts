@@ -57,22 +57,38 @@ export function replaceFields(
   fields: readonly PersonalField[],
   replace: (value: unknown, field: PersonalField) => unknown,
 ): void {
-  for (const field of fields) descend(draft, field.steps, 0);
-
-  function descend(node: unknown, steps: readonly string[], at: number): void {
-    if (typeof node !== 'object' || node === null || isCommitment(node)) return;
-    const object = node as Record<string, unknown>;
-    const step = steps[at]!;
-    for (const key of step === '*' ? Object.keys(object) : Object.hasOwn(object, step) ? [step] : []) {
-      const value = object[key];
-      if (value === undefined || value === null || isCommitment(value)) continue;
-      if (at === steps.length - 1) object[key] = replace(value, fieldOf(steps));
-      else descend(value, steps, at + 1);
-    }
+  for (const field of fields) {
+    visit(draft, field.steps, (object, key) => {
+      if (!isCommitment(object[key])) object[key] = replace(object[key], field);
+    });
   }
+}
 
-  function fieldOf(steps: readonly string[]): PersonalField {
-    return fields.find((field) => field.steps === steps)!;
+/** The commitments that stand where these fields are. */
+export function commitmentsAt(draft: DraftBody, fields: readonly PersonalField[]): string[] {
+  const found = new Set<string>();
+  for (const { steps } of fields) {
+    visit(draft, steps, (object, key) => {
+      const value = object[key];
+      if (isCommitment(value)) found.add(value.$c);
+    });
+  }
+  return [...found];
+}
+
+/** Every place that the steps lead to and where something is. */
+function visit(
+  node: unknown,
+  steps: readonly string[],
+  found: (object: Record<string, unknown>, key: string) => void,
+): void {
+  if (typeof node !== 'object' || node === null || isCommitment(node)) return;
+  const object = node as Record<string, unknown>;
+  const [step, ...rest] = steps as [string, ...string[]];
+  for (const key of step === '*' ? Object.keys(object) : Object.hasOwn(object, step) ? [step] : []) {
+    if (object[key] === undefined || object[key] === null) continue;
+    if (rest.length === 0) found(object, key);
+    else visit(object[key], rest, found);
   }
 }
 

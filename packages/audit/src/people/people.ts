@@ -30,6 +30,14 @@ interface SubjectKey {
   readonly retireAt: number;
 }
 
+/** A personal value with the salt of its commitment: who has both can tell that it is the one. */
+export interface OpenedValue {
+  readonly commitment: string;
+  /** 32 bytes, base64url. */
+  readonly salt: string;
+  readonly value: unknown;
+}
+
 const LIFETIME_MS = 15 * 60_000;
 const MAX_KEYS = 1_000;
 const IV = 12;
@@ -98,6 +106,27 @@ export class People {
     ) as T;
   }
 
+  /** What shows to others which value a commitment is about; undefined for what does not open. */
+  opening(sealed: SealedValue): OpenedValue | undefined {
+    const plain = this.#decrypt(sealed);
+    return (
+      plain && {
+        commitment: sealed.commitment,
+        salt: plain.subarray(0, SALT).toString('base64url'),
+        value: JSON.parse(plain.subarray(SALT).toString('utf8')) as unknown,
+      }
+    );
+  }
+
+  /** The personal fields of this app, by the names they were given. @throws TypeError for one that is none */
+  fieldsNamed(paths: readonly string[]): readonly PersonalField[] {
+    return paths.map((path) => {
+      const field = this.#deps.fields.find((one) => one.path === path);
+      if (!field) throw new TypeError(`${JSON.stringify(path)} is no field of the option personal.`);
+      return field;
+    });
+  }
+
   /** What was sealed before `at` is not opened any more. */
   forget(subject: string, at: number): void {
     this.#keys.delete(subject);
@@ -110,7 +139,7 @@ export class People {
     const { random } = this.#deps;
     const salt = Buffer.from(random.bytes(SALT));
     const text = canonicalJson(cleaned(value));
-    const commitment = createHmac('sha256', salt).update(text).digest('base64url');
+    const commitment = commitmentOf(salt, text);
     const plain = Buffer.concat([salt, Buffer.from(text)]);
     return {
       commitment,
@@ -124,15 +153,19 @@ export class People {
   }
 
   /** @returns ERASED for what does not open: a row that was changed tells nothing */
-  #openValue({ subject, key: id, wrapped, value, commitment }: SealedValue): unknown {
+  #openValue(sealed: SealedValue): unknown {
+    const opened = this.opening(sealed);
+    return opened ? opened.value : ERASED;
+  }
+
+  /** Salt and value. */
+  #decrypt({ subject, key: id, wrapped, value, commitment }: SealedValue): Buffer | undefined {
     try {
       const key = createSecretKey(decrypted(this.#wrapping, wrapped, `${subject} ${id}`));
       const plain = decrypted(key, value, `${subject} ${commitment}`);
-      const text = plain.subarray(SALT);
-      const made = createHmac('sha256', plain.subarray(0, SALT)).update(text).digest('base64url');
-      return made === commitment ? (JSON.parse(text.toString('utf8')) as unknown) : ERASED;
+      return commitmentOf(plain.subarray(0, SALT), plain.subarray(SALT)) === commitment ? plain : undefined;
     } catch {
-      return ERASED;
+      return undefined;
     }
   }
 
@@ -159,6 +192,11 @@ export class People {
   #name(kind: string, text: string): string {
     return createHmac('sha256', this.#naming).update(`${kind}\0${text}`).digest('base64url');
   }
+}
+
+/** HMAC-SHA-256 (RFC 2104) under the salt over the canonical JSON of the value. */
+export function commitmentOf(salt: Buffer, text: Buffer | string): string {
+  return createHmac('sha256', salt).update(text).digest('base64url');
 }
 
 function derived(key: Secret<string>, purpose: string): KeyObject {
