@@ -18,6 +18,8 @@ export async function acting<T>(
     settings: {
       'app.user_id': isAuthenticated(principal) ? principal.id : '',
       'app.is_staff': String(staff),
+      // Changes of tracked tables say in the course of which request.
+      'app.request_id': req.security!.requestId,
     },
   });
 }

@@ -25,7 +25,9 @@ import { accountPages } from './routes/account-pages.js';
 import { api } from './routes/api.js';
 import { bookPages } from './routes/book-pages.js';
 import { coverPages } from './routes/cover-pages.js';
+import { historyPages } from './routes/history-pages.js';
 import { loanPages } from './routes/loan-pages.js';
+import { reviewPages } from './routes/review-pages.js';
 import { sessionPages } from './routes/session-pages.js';
 import { staffPages } from './routes/staff-pages.js';
 import { toProblem } from './problems.js';
@@ -118,8 +120,8 @@ export function createApp(house: House): Express {
   app.use('/api', api(house), notFound());
   app.use(coverPages(house)); // Before the tokens of forms: its form carries one beside a file, and is read by the route.
   app.use(house.formToken); // Behind the API, whose clients keep no cookies of forms.
-  app.use(accountPages(house), bookPages(house), loanPages(house), sessionPages(house));
-  app.use('/staff', staffPages(house));
+  app.use(accountPages(house), bookPages(house), historyPages(house), loanPages(house), sessionPages(house));
+  app.use('/staff', staffPages(house), reviewPages(house));
 
   app.use(notFound());
   app.use(((error, req, res, next) => {

@@ -131,8 +131,14 @@ export async function openHouse(
       production: options.production,
       events,
     });
+    const firstStaff = await makeFirstStaff(auth, rbac, sql);
+    const since = await openedAt(sql);
     const audit = createAudit({
       store: postgresAudit({ sql, role: APP_ROLE }),
+      reviews: {
+        roles: { match: [{ action: 'role.*' }, { action: 'person.password-reset' }], since },
+        refused: { match: [{ kind: 'request', outcome: 'denied' }], since, sample: 0.05 },
+      },
       signer: ed25519Signer({ origin: AUDIT_LOG, key: loadOrGenerateAuditKey(AUDIT_KEY, DATA_DIRECTORY) }),
       anchors: [fileAnchor({ path: AUDIT_ANCHOR ?? join(DATA_DIRECTORY, 'audit-anchor.ndjson') })],
       events,
@@ -140,6 +146,12 @@ export async function openHouse(
     recordReports(audit, events);
 
     await addStartingBooks(sql);
+    // From here on, every change of a book leaves what was before and after, whoever makes it and by whatever statement.
+    await audit.track(sql, 'book', {
+      schema: 'library',
+      exclude: ['search', 'lent', 'created_at', 'modified_at'],
+      mask: ['created_by', 'modified_by'],
+    });
     return {
       sql,
       events,
@@ -159,7 +171,7 @@ export async function openHouse(
       windows: client ? redisLimits(client) : memoryLimits(),
       origin,
       trustProxy: TRUSTED_PROXIES ?? false,
-      firstStaff: await makeFirstStaff(auth, rbac, sql),
+      firstStaff,
       check: async () => void (await sql.query('select 1', [], { timeoutMs: 1000 })),
       async close() {
         clearInterval(sweeping);
@@ -204,6 +216,14 @@ async function addStartingBooks(sql: Sql): Promise<void> {
     copies: 2,
   }));
   await addMissingBooks(sql, books, 'system');
+}
+
+/** Since when there is something to review. */
+async function openedAt(sql: Sql): Promise<Date> {
+  const { rows } = await sql.query<{ at: Date | string | null }>(
+    'select min(created_at) as at from library.person',
+  );
+  return new Date(rows[0]?.at ?? Date.now());
 }
 
 async function makeFirstStaff(auth: Auth, rbac: LibraryRbac, sql: Sql): Promise<House['firstStaff']> {

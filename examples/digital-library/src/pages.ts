@@ -16,6 +16,8 @@ const NOTICES: Readonly<Record<string, string>> = {
   saved: 'Saved.',
   granted: 'The role is granted.',
   revoked: 'The role is taken away.',
+  reviewed: 'Signed off. It stands in the audit log.',
+  'round-ended': 'The round is ended. It stands in the audit log.',
 };
 
 export async function viewerOf({ people, rbac }: House, req: Request): Promise<Viewer> {

@@ -11,7 +11,7 @@ export const permissions = definePermissions({
   loan: ['create', 'read:own', 'read:any', 'return:own', 'return:any'],
   person: ['read'],
   role: ['grant'],
-  audit: ['read:own', 'read:any'],
+  audit: ['read:own', 'read:any', 'review'],
   ...rbacPermissions, // What the roles API asks for.
 });
 
@@ -33,6 +33,7 @@ export const roles = {
       'person:read',
       'role:grant',
       'audit:read:any',
+      'audit:review',
       'rbac:read',
       'rbac:grant',
       'rbac:define',

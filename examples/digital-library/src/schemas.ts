@@ -22,7 +22,18 @@ export const searchSchema = {
     page: { type: 'integer', minimum: 1, maximum: 10_000, default: 1 },
     done: {
       type: 'string',
-      enum: ['registered', 'signed-out', 'borrowed', 'returned', 'saved', 'granted', 'revoked', 'ended'],
+      enum: [
+        'registered',
+        'signed-out',
+        'borrowed',
+        'returned',
+        'saved',
+        'granted',
+        'revoked',
+        'ended',
+        'reviewed',
+        'round-ended',
+      ],
     },
   },
 } as const;
@@ -81,6 +92,40 @@ export const auditSchema = {
     action: { type: 'string', maxLength: 80, pattern: '^[a-z0-9.*-]*$' },
     cursor: { type: 'string', maxLength: 200, pattern: '^[A-Za-z0-9_=.:-]*$' },
   },
+} as const;
+
+/** Day in the calendar, and where to go on in a list. */
+export const historySchema = {
+  type: 'object',
+  properties: {
+    on: { type: 'string', format: 'date' },
+    cursor: auditSchema.properties.cursor,
+  },
+} as const;
+
+const policy = { type: 'string', enum: ['roles', 'refused'] } as const;
+
+export const reviewQuerySchema = {
+  type: 'object',
+  properties: { policy, done: searchSchema.properties.done },
+} as const;
+
+/** Ids with commas between: a page of the queue is signed off together. */
+export const signOffSchema = {
+  type: 'object',
+  properties: {
+    policy,
+    entries: { type: 'string', maxLength: 1000, pattern: '^[0-9a-f-]{36}(,[0-9a-f-]{36})*$' },
+    reason: text(1000),
+    finding: { type: 'string', enum: ['no', 'yes'] },
+  },
+  required: ['policy', 'entries', 'reason', 'finding'],
+} as const;
+
+export const completionSchema = {
+  type: 'object',
+  properties: { policy, reason: text(1000), through: { type: 'string', format: 'date-time' } },
+  required: ['policy', 'reason', 'through'],
 } as const;
 
 /** What the API answers; a member that is not listed here never leaves, whatever a query has selected. */

@@ -52,7 +52,10 @@ export function bookDetail(formToken: Html | undefined, book: Book, viewer: View
     ${borrowing(formToken, book, viewer, facts.borrowed)}
     ${
       viewer.isStaff &&
-      html`<p><a class="button" href="/staff/books/${book.id}/edit">Edit this book</a></p>
+      html`<p>
+          <a class="button" href="/staff/books/${book.id}/edit">Edit this book</a>
+          <a href="/books/${book.id}/history">What became of it</a>
+        </p>
         ${coverForm(formToken, book)}`
     }`;
 }

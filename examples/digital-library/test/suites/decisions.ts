@@ -24,6 +24,7 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'GET /api/loans/open': 'authorize: loan:read:any',
   'GET /books': 'public: the catalogue is open to everybody',
   'GET /books/:id': 'public: the catalogue is open to everybody',
+  'GET /books/:id/history': 'authorize: audit:read',
   'GET /books/:id/cover': 'public: the catalogue is open to everybody',
   'GET /health/live': 'public: says that the process runs',
   'GET /health/ready': 'public: says whether requests can be served',
@@ -34,6 +35,7 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'GET /staff/audit': 'authorize: audit:read:any',
   'GET /staff/books/:id/edit': 'authorize: book:update',
   'GET /staff/books/new': 'authorize: book:create',
+  'GET /staff/reviews': 'authorize: audit:review',
   'GET /staff/people': 'authorize: all of person:read, role:grant',
   'POST /api/auth/password': 'authorize: in person',
   'POST /api/auth/refresh': 'public: sign-in routes',
@@ -54,6 +56,8 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'POST /staff/books/:id/cover': 'authorize: book:update',
   'POST /staff/people/:id/grant': 'authorize: role:grant',
   'POST /staff/people/:id/revoke': 'authorize: role:grant',
+  'POST /staff/reviews/complete': 'authorize: audit:review',
+  'POST /staff/reviews/sign-off': 'authorize: audit:review',
 };
 
 const SOME_UUID = '3f0d3a39-5f0e-4b0e-9d0a-0c7c1a0f8f11';
@@ -102,11 +106,11 @@ export function decisions(library: () => OpenLibrary): void {
 
     test('patrons: 403 on every route of staff, before their input is looked at', async () => {
       const before = await library().stored();
-      const STAFF_ONLY = /book:create|book:update|:any$|role:grant|person:read/;
+      const STAFF_ONLY = /book:create|book:update|:any$|role:grant|person:read|audit:review/;
       const endpoints = Object.entries(DECISIONS).filter(
         ([, decision]) => STAFF_ONLY.test(decision) && !decision.includes(':own'),
       );
-      expect(endpoints.length).toBe(11);
+      expect(endpoints.length).toBe(14);
       for (const [endpoint] of endpoints) {
         const [method, path] = split(endpoint);
         const who = path.startsWith('/api') ? library().ann.program : library().ann.browser;

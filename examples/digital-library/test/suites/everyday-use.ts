@@ -268,6 +268,67 @@ export function everydayUse(library: () => OpenLibrary): void {
       expect(page.text).toContain(`loan ${loan}`);
     });
 
+    test('what became of a book: staff see who changed what, before and after, and how it was; patrons what they did', async () => {
+      const { staff, ann } = library();
+      const { id } = await addBook(library(), { title: 'Of Many Names' });
+      const form = (await staff.browser.get(`/staff/books/${id}/edit`)).text;
+      const value = (name: string) => new RegExp(`name="${name}"[^>]*?value="([^"]*)"`, 's').exec(form)![1]!;
+      const given = Object.fromEntries(
+        ['isbn13', 'authors', 'year', 'copies'].map((name) => [name, value(name)]),
+      );
+      await staff.browser.submit(`/staff/books/${id}`, { ...given, title: 'Of One <Name>' });
+      const page = (await staff.browser.get(`/books/${id}/history`)).text;
+      expect(page).toMatch(/title<\/td>\s*<td>Of Many Names<\/td>\s*<td>Of One &lt;Name&gt;<\/td>/);
+      expect(page).toMatch(/created_by<\/td>\s*<td>-<\/td>\s*<td>\[REDACTED\]<\/td>/);
+      expect(page).not.toContain(staff.id);
+      const today = new Date().toISOString().slice(0, 10);
+      const then = (await staff.browser.get(`/books/${id}/history?on=${today}`)).text;
+      expect(then).toMatch(/<dt>title<\/dt>\s*<dd>Of One &lt;Name&gt;<\/dd>/);
+      const before = (await staff.browser.get(`/books/${id}/history?on=2020-01-01`)).text;
+      expect(before).toContain('There was no such book on 2020-01-01.');
+      const own = await ann.browser.get(`/books/${id}/history?on=${today}`);
+      expect([own.status, own.text.includes('Of Many Names')]).toEqual([200, false]);
+      expect((await staff.browser.get('/books/999999999/history')).status).toBe(404);
+    });
+
+    test('staff review what others of them did, and the round they end is in the log', async () => {
+      const { house, staff } = library();
+      const reviewed = async (path = '/staff/reviews') => (await staff.browser.get(path)).text;
+      const target = { type: 'person', id: 'somebody' };
+      const { id } = await house.audit.record({
+        action: 'role.granted',
+        outcome: 'success',
+        actor: { id: 'another-of-staff', kind: 'user' },
+        target,
+      });
+      const ids = /name="entries" value="([^"]+)"/.exec(await reviewed())![1]!;
+      expect(ids).toContain(id);
+      const form = { policy: 'roles', entries: ids, reason: 'as asked for', finding: 'no' };
+      const signed = await staff.browser.submit('/staff/reviews/sign-off', form);
+      expect([signed.status, signed.headers['location']]).toEqual([
+        303,
+        '/staff/reviews?policy=roles&done=reviewed',
+      ]);
+      expect((await staff.browser.submit('/staff/reviews/sign-off', form)).status).toBe(409);
+      expect(await reviewed()).not.toContain(id);
+      const { entries } = await house.audit.query({
+        viewer: 'system',
+        action: 'audit.review-signed',
+        limit: 1,
+      });
+      expect(entries).toMatchObject([{ actor: { id: staff.id }, reason: 'as asked for' }]);
+      const own = await house.audit.query({ viewer: 'system', action: 'role.*', actor: staff.id, limit: 1 });
+      if (own.entries[0]) {
+        const mine = { ...form, entries: own.entries[0].id };
+        expect((await staff.browser.submit('/staff/reviews/sign-off', mine)).status).toBe(403);
+      }
+      const round = { policy: 'refused', reason: 'week 1', through: '2026-01-01T00:00:00.000Z' };
+      expect(
+        (await staff.browser.submit('/staff/reviews/complete', { ...round, policy: 'all' })).status,
+      ).toBe(400);
+      expect(await reviewed('/staff/reviews?policy=refused')).toContain('Refused requests');
+    });
+
     test('the staff command adds an account, or gives one a new password and the role, and ends its sessions', async () => {
       const { house, secrets } = library();
       const added = await makeStaff(house, 'Chief@Readers.example');
@@ -289,7 +350,7 @@ export function everydayUse(library: () => OpenLibrary): void {
     });
 
     test.each(['pages', 'API'])(
-      'registering, signing in and out are in the audit log, by the %s too',
+      'ASVS V16.3.1: registering, signing in and out are in the audit log, by the %s too',
       async (way) => {
         const { house, secrets } = library();
         const client = library().anonymous();
