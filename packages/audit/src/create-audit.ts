@@ -217,7 +217,7 @@ export interface Audit {
    */
   history(type: string, id: string, query: HistoryQuery): Promise<History>;
   /**
-   * A tracked row as it was at a time, masked columns aside; undefined if it was not there. For the program itself: who
+   * A tracked row as it was at a time, masked columns aside; undefined if it was not there. Only `created`, `updated` and `deleted` of it count. For the program itself: who
    * may see it is for the caller to decide. For what is recorded with `changeOf()`, say how the object is now.
    * @throws E_AUDIT_QUERY_INVALID | SqlError; TypeError for a table that is not tracked
    */

@@ -111,7 +111,9 @@ async function listen(server: Server): Promise<{ readonly url: string; close(): 
 }
 
 /** What is stored, but for what the audit log says of requests and refusals. */
-async function digest({ sql }: House): Promise<string> {
+async function digest({ sql, audit }: House): Promise<string> {
+  // What triggers wrote about earlier changes is on its way into the log.
+  await audit.relay(0);
   const tables = await sql.query<{ name: string }>(
     `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
      where table_schema in ('library', 'portcullis') and table_type = 'BASE TABLE' and table_name not in ('audit_batch', 'audit_unplaced', 'audit_placed', 'audit_tile', 'audit_checkpoint', 'rbac_use') order by 1`,

@@ -1,5 +1,6 @@
 import type { AuditActor, StoredEntry } from '../entry.js';
 import { checkQuery, type AuditPage, type AuditViewer, type CheckedQuery } from '../query.js';
+import { actionPrefix } from './change-of.js';
 import { quoted, rowJson } from './change-trigger.js';
 import type { TrackedTable } from './install.js';
 
@@ -120,6 +121,9 @@ export async function rowAsOf(
   current: Row | undefined,
 ): Promise<Row | undefined> {
   const from = checkQuery({ viewer: 'system', from: at }).from!;
+  const prefix = actionPrefix(type);
+  // What the app says about the same object in words of its own is no change of the row, or the same one twice.
+  const changes = new Set(['created', 'updated', 'deleted'].map((word) => `${prefix}.${word}`));
   let row = current;
   let cursor: string | undefined;
   do {
@@ -133,7 +137,7 @@ export async function rowAsOf(
         ...(cursor === undefined ? {} : { cursor }),
       }),
     );
-    for (const entry of page.entries) row = takenBack(row, entry);
+    for (const entry of page.entries) if (changes.has(entry.action)) row = takenBack(row, entry);
     cursor = page.next;
   } while (cursor !== undefined);
   return row;
