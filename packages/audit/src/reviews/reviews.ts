@@ -138,6 +138,7 @@ export class Reviews implements AuditReviews {
   readonly #deps: ReviewDeps;
   readonly #known = new Map<string, ReviewStatus>();
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #first: NodeJS.Immediate | undefined;
 
   constructor(deps: ReviewDeps) {
     this.#deps = deps;
@@ -146,7 +147,7 @@ export class Reviews implements AuditReviews {
     const check = (): void => void this.status().catch(() => undefined);
     this.#timer = setInterval(check, deps.checkEveryMs);
     this.#timer.unref();
-    setImmediate(check).unref();
+    this.#first = setImmediate(check).unref();
   }
 
   /** As far as this process knows. */
@@ -156,6 +157,7 @@ export class Reviews implements AuditReviews {
 
   close(): void {
     clearInterval(this.#timer);
+    clearImmediate(this.#first);
   }
 
   async queue(policy: string, by: Reviewer, limit = 50): Promise<ReviewQueue> {
