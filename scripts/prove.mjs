@@ -22,6 +22,7 @@ const proofs = {
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },
   refresh: { home: 'tooling/proofs', file: 'src/refresh.ts' },
   provider: { home: 'tooling/proofs', file: 'src/provider.ts' },
+  passkeys: { home: 'tooling/proofs', file: 'src/passkeys.ts' },
   revocation: { home: 'tooling/proofs', file: 'src/revocation.ts' },
   guesses: { home: 'tooling/proofs', file: 'src/guesses.ts' },
   enumeration: { home: 'tooling/proofs', file: 'src/enumeration.ts' },

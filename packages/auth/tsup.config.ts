@@ -1,3 +1,9 @@
 import { bundle } from '../../tsup.preset.js';
 
-export default bundle(['src/index.ts', 'src/express-jwt.ts', 'src/postgres.ts', 'src/testing.ts']);
+export default bundle([
+  'src/index.ts',
+  'src/express-jwt.ts',
+  'src/passkeys.ts',
+  'src/postgres.ts',
+  'src/testing.ts',
+]);

@@ -1,4 +1,5 @@
 import type { MailFlows } from './flows/mail-flows.js';
+import type { PasskeyFlows } from './passkeys/passkey-flows.js';
 import type { AuthCookies } from './transport/cookies.js';
 
 /** What stands in the place of parts that are off: each function says how to turn it on. */
@@ -15,6 +16,24 @@ export function noImpersonation(): Promise<never> {
 export function withoutNotify(flows: MailFlows): MailFlows {
   const refuse = () => Promise.reject(new TypeError('This flow sends mail. Give createAuth({ notify }).'));
   return Object.fromEntries(Object.keys(flows).map((name) => [name, refuse])) as unknown as MailFlows;
+}
+
+const NO_PASSKEYS: readonly (keyof PasskeyFlows)[] = [
+  'startPasskeySignIn',
+  'completePasskeySignIn',
+  'startPasskeyStepUp',
+  'stepUpWithPasskey',
+  'startPasskeyRegistration',
+  'addPasskey',
+  'listPasskeys',
+  'renamePasskey',
+  'removePasskey',
+];
+
+export function withoutPasskeys(): PasskeyFlows {
+  const refuse = () =>
+    Promise.reject(new TypeError('Passkeys are off. Give createAuth({ passkeys: passkeys({ ... }) }).'));
+  return Object.fromEntries(NO_PASSKEYS.map((name) => [name, refuse])) as unknown as PasskeyFlows;
 }
 
 export const noCookies: AuthCookies = Object.freeze({ write: off, clear: off, remember: off, read: off });

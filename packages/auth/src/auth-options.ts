@@ -8,6 +8,7 @@ import type { DevicesOptions } from './guesses/devices.js';
 import type { GuessBudgetOptions } from './guesses/guess-budget.js';
 import type { GuessStore } from './guesses/ladder.js';
 import type { ImpersonationOptions } from './impersonation.js';
+import type { Passkeys } from './passkeys/ceremonies.js';
 import type { PasswordsOptions } from './passwords/passwords.js';
 import type { SessionStore } from './sessions/session-store.js';
 import type { SessionLifetimes } from './sessions/sessions.js';
@@ -83,6 +84,11 @@ export interface AuthOptions {
     readonly issuer: string;
     readonly drift?: 0 | 1;
   };
+  /**
+   * `passkeys({ rpId, rpName, origins })` of `@portcullis/auth/passkeys`: sign-in without a name or password, second factor and
+   * step-up by WebAuthn. Needs `users.passkeys`. @default none
+   */
+  readonly passkeys?: Passkeys;
   readonly links?: {
     /** How long a link to finish a registration counts, 5 min to 7 d. @default '1d' */
     readonly registration?: Duration;

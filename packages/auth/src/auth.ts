@@ -1,5 +1,5 @@
 import { ensureContext, type KeyValueStore, type Middleware, type SecurityRequest } from '@portcullis/core';
-import { noCookies, noImpersonation, withoutNotify } from './absent.js';
+import { noCookies, noImpersonation, withoutNotify, withoutPasskeys } from './absent.js';
 import { createApiKeys, type ApiKeys } from './api-keys/api-keys.js';
 import { keyValueApiKeys } from './api-keys/key-value-api-keys.js';
 import type { AuthOptions } from './auth-options.js';
@@ -20,10 +20,12 @@ import {
   createAuthenticate,
   createInPerson,
   createRequired,
+  schemeOf,
   userAgentOf,
   type RequiredOptions,
 } from './identify.js';
 import { createImpersonation, type Impersonate } from './impersonation.js';
+import { createPasskeyFlows, type PasskeyFlows } from './passkeys/passkey-flows.js';
 import { createPasswords, type Passwords } from './passwords/passwords.js';
 import { readAuthOptions, type AuthSettings } from './read-auth-options.js';
 import { createRouter, type AuthRouterOptions } from './routes/router.js';
@@ -32,16 +34,17 @@ import { createSessions, type EndOptions, type Sessions } from './sessions/sessi
 import { createStatelessSessions } from './sessions/stateless-sessions.js';
 import { publishKeys } from './tokens/publish-keys.js';
 import { createTokens, type Tokens } from './tokens/tokens.js';
+import { createCeremonyCookie } from './transport/ceremony-cookie.js';
 import { cookieNames, createCookies, type AuthCookies } from './transport/cookies.js';
 import { createDpop, type DpopOptions } from './transport/dpop.js';
 import { createMutualTls } from './transport/mutual-tls.js';
 import { keyValueReplays } from './transport/replay-store.js';
-import type { SenderConstraints } from './transport/sender.js';
+import { challengeOf, type SenderConstraints } from './transport/sender.js';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 
-export interface Auth extends Flows, MailFlows, FactorFlows {
+export interface Auth extends Flows, MailFlows, FactorFlows, PasskeyFlows {
   /**
    * Stage 6: a good credential sets the frozen `req.security.principal`, none leaves it anonymous.
    * Refuses a bad one with 401 (E_TOKEN_INVALID, E_TOKEN_EXPIRED, E_TOKEN_REUSED, E_SESSION_ENDED) and with 503 when the
@@ -69,7 +72,7 @@ export interface Auth extends Flows, MailFlows, FactorFlows {
   /**
    * All flows as JSON routes: `POST /register`, with `notify` `/register/complete`, `/reset`, `/reset/complete`, `/login`,
    * `/login/complete`; `/sign-in`, `/refresh`, `/sign-out`, `/password`, `GET /sessions`,
-   * `DELETE /sessions` (the others), `DELETE /sessions/:id`, `GET /jwks.json`, and `GET /openapi.json`, which describes them (OpenAPI 3.1). Mount it behind `context()`,
+   * `DELETE /sessions` (the others), `DELETE /sessions/:id`, with `passkeys` `/passkeys` and below, `GET /jwks.json`, and `GET /openapi.json`, which describes them (OpenAPI 3.1). Mount it behind `context()`,
    * `express.json()` and `authenticate()`.
    * @throws OptionError
    */
@@ -133,8 +136,28 @@ export function createAuth(options: AuthOptions): Auth {
     events,
   };
   const factors = given.factors && factorsOf(given.factors, { ...shared, store, random });
-  const { confirm, begin, ...flows } = createFlows({ ...shared, guesses, factors });
-  const factorFlows = createFactorFlows({ ...shared, factors, confirm, begin });
+  const { passkeys } = given;
+  const { confirm, begin, guess, askSecond, ...flows } = createFlows({
+    ...shared,
+    guesses,
+    factors,
+    passkeys,
+  });
+  const constraints = constraintsOf(given);
+  const { assertStrong, ...passkeyFlows } = passkeys
+    ? createPasskeyFlows({
+        ...shared,
+        passkeys,
+        port: users.passkeys!,
+        factors,
+        guess,
+        askSecond,
+        begin,
+        scheme: schemeOf(challengeOf(constraints)),
+        random,
+      })
+    : { ...withoutPasskeys(), assertStrong: undefined };
+  const factorFlows = createFactorFlows({ ...shared, factors, confirm, begin, assertStrong });
   const mailFlows = createMailFlows({
     ...shared,
     mails: mailLadder(store),
@@ -144,7 +167,6 @@ export function createAuth(options: AuthOptions): Auth {
 
   const device = devices && cookieOptions && createDeviceCookie(cookieOptions.profile, devices.ttlMs);
   const cookies = cookieOptions && createCookies({ ...cookieOptions, clock, device });
-  const constraints = constraintsOf(given);
   const metaOf = (req: SecurityRequest): RequestMeta => ({
     address: ensureContext(req, { clock, random }).address,
     ...userAgentOf(req),
@@ -169,6 +191,8 @@ export function createAuth(options: AuthOptions): Auth {
     flows,
     factorFlows,
     factors: factors !== undefined,
+    passkeyFlows: passkeys && passkeyFlows,
+    ceremonies: cookieOptions && createCeremonyCookie(cookieOptions.profile),
     mailFlows: notify ? mailFlows : undefined,
     changesLogin: users.changeLogin !== undefined,
     sessions,
@@ -186,6 +210,7 @@ export function createAuth(options: AuthOptions): Auth {
   return {
     ...flows,
     ...factorFlows,
+    ...passkeyFlows,
     ...(notify ? mailFlows : withoutNotify(mailFlows)),
     settled: () => outbox.settled(),
     authenticate: () => authenticate,

@@ -83,6 +83,31 @@ export const errors = defineErrors('auth', {
     title: 'Stronger sign-in required',
     message: 'Please show again who you are.',
   },
+  E_PASSKEY_REFUSED: {
+    status: 401,
+    title: 'Passkey refused',
+    message: 'The passkey was not accepted. Please try again, or sign in in another way.',
+  },
+  E_PASSKEY_INVALID: {
+    status: 400,
+    title: 'Passkey cannot be added',
+    message: 'This passkey cannot be added. Please try again, or use another device.',
+  },
+  E_PASSKEY_NOT_FOUND: {
+    status: 404,
+    title: 'No such passkey',
+    message: 'There is no such passkey.',
+  },
+  E_PASSKEY_LIMIT: {
+    status: 409,
+    title: 'Too many passkeys',
+    message: 'There are as many passkeys as one account may have. Remove one that is not used any more.',
+  },
+  E_LAST_SIGN_IN: {
+    status: 409,
+    title: 'Last way to sign in',
+    message: 'Without this nobody could sign in to the account any more. Add another way first.',
+  },
   E_FACTORS_UNREADABLE: {
     status: 500,
     title: 'Second factors unreadable',

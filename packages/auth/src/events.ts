@@ -60,6 +60,22 @@ declare module '@portcullis/core' {
     'auth.factor-removed': { readonly userId: string; readonly factor: 'otp' };
     /** A wrong code of a second factor, or one while wrong ones have to wait. */
     'auth.factor-refused': { readonly userId: string; readonly reason: 'wrong' | 'limited' };
+    'auth.passkey-added': { readonly userId: string; readonly passkeyId: string };
+    'auth.passkey-removed': { readonly userId: string; readonly passkeyId: string };
+    /** A response of a passkey was refused. `reason` is for people who look after the service. */
+    'auth.passkey-refused': {
+      readonly purpose: PasskeyPurpose;
+      readonly reason: string;
+      readonly userId?: string;
+      readonly ip?: string;
+    };
+    /** The counter of a passkey did not grow: there may be two of it. It was refused; the one that counts on goes on. */
+    'auth.passkey-repeated': {
+      readonly userId: string;
+      readonly passkeyId: string;
+      readonly stored: number;
+      readonly received: number;
+    };
     'auth.recovery-code-used': { readonly userId: string; readonly left: number };
     'auth.login-changed': { readonly userId: string };
     /** A message to somebody could not be sent, three times. */
@@ -72,6 +88,9 @@ declare module '@portcullis/core' {
     'auth.breach-list-failed': { readonly reason: string };
   }
 }
+
+/** What a challenge for a passkey is for: one of another purpose is none. */
+export type PasskeyPurpose = 'sign-in' | 'second-factor' | 'step-up' | 'registration';
 
 export type SignInFault =
   'unknown-account' | 'wrong-password' | 'inactive' | 'unverified' | 'limited' | 'revoked-meanwhile';

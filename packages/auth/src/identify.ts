@@ -129,12 +129,7 @@ export function createRequired(
     fresh: option.optional(option.duration({ minMs: 1_000, maxMs: 30 * 86_400_000 })),
   });
   const challenge = challengeOf(constraints);
-  const asked = [
-    `${/^\w+/.exec(challenge)?.[0] ?? 'Bearer'} error="insufficient_user_authentication"`,
-    'error_description="A stronger or more recent authentication is required"',
-    ...(aal > 1 ? [`acr_values="urn:portcullis:aal:${aal}"`] : []),
-    ...(fresh === undefined ? [] : [`max_age="${Math.floor(fresh / 1000)}"`]),
-  ].join(', ');
+  const scheme = schemeOf(challenge);
   const detail = ['signed in', aal > 1 && `aal ${aal}`, fresh !== undefined && `within ${fresh} ms`];
 
   return guard(
@@ -144,14 +139,31 @@ export function createRequired(
       const principal = principalOf(req, challenge);
       const age = clock.now() - (principal.authenticatedAt ?? Number.NEGATIVE_INFINITY);
       if ((principal.aal ?? 1) < aal || (fresh !== undefined && age > fresh)) {
-        throw errors.E_STEP_UP_REQUIRED({
-          headers: { 'WWW-Authenticate': asked },
-          problem: { aal, ...(fresh === undefined ? {} : { max_age: Math.floor(fresh / 1000) }) },
-        });
+        throw stepUpRequired(scheme, aal, fresh);
       }
       return ALLOW;
     },
   );
+}
+
+/** The scheme that a challenge begins with. */
+export function schemeOf(challenge: string): string {
+  return /^\w+/.exec(challenge)?.[0] ?? 'Bearer';
+}
+
+/** E_STEP_UP_REQUIRED with what is asked for (RFC 9470 section 3). */
+export function stepUpRequired(scheme: string, aal: 1 | 2 | 3, freshMs: number | undefined): Error {
+  const seconds = freshMs === undefined ? undefined : Math.floor(freshMs / 1000);
+  const asked = [
+    `${scheme} error="insufficient_user_authentication"`,
+    'error_description="A stronger or more recent authentication is required"',
+    ...(aal > 1 ? [`acr_values="urn:portcullis:aal:${aal}"`] : []),
+    ...(seconds === undefined ? [] : [`max_age="${seconds}"`]),
+  ].join(', ');
+  return errors.E_STEP_UP_REQUIRED({
+    headers: { 'WWW-Authenticate': asked },
+    problem: { aal, ...(seconds === undefined ? {} : { max_age: seconds }) },
+  });
 }
 
 /** Refuses API keys, and people who act for others: what is behind it is done by the owner of the account only. */

@@ -13,6 +13,15 @@ export type {
 export type { FactorFlows } from './flows/factor-flows.js';
 export type { FactorMethod, TotpStart } from './factors/factors.js';
 export type { FactorKey } from './factors/factor-record.js';
+export type {
+  PasskeyAnswer,
+  PasskeyCeremony,
+  PasskeyFlows,
+  PasskeyInfo,
+  PasskeyOwner,
+} from './passkeys/passkey-flows.js';
+export type { PasskeyBrowserOptions, PasskeyResponse, Passkeys } from './passkeys/ceremonies.js';
+export type { PasskeyPort, PasskeyRecord, PasskeyUse } from './passkeys/passkey-port.js';
 export type { RequiredOptions } from './identify.js';
 export type { MailFlows } from './flows/mail-flows.js';
 export type { AuthMessage, Notify } from './flows/messages.js';
@@ -111,7 +120,7 @@ export {
   type PolicyReason,
   type StrengthOptions,
 } from './passwords/policy.js';
-export type { SessionEnd, SignInFault } from './events.js';
+export type { PasskeyPurpose, SessionEnd, SignInFault } from './events.js';
 export { context, createMemoryStore } from '@portcullis/core';
 export { errors as authErrors } from './error-codes.js';
 export type { SecurityContext } from '@portcullis/core';

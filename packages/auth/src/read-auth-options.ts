@@ -19,6 +19,8 @@ import { emailLogin } from './flows/login.js';
 import type { Notify } from './flows/messages.js';
 import type { DevicesOptions } from './guesses/devices.js';
 import type { ImpersonationOptions } from './impersonation.js';
+import type { Passkeys } from './passkeys/ceremonies.js';
+import type { PasskeyPort } from './passkeys/passkey-port.js';
 import type { PasswordsOptions } from './passwords/passwords.js';
 import type { KeysInput } from './tokens/keys.js';
 import type { MutualTlsOptions } from './transport/mutual-tls.js';
@@ -38,6 +40,18 @@ const optionsOf =
   <T extends object>(): OptionReader<T | undefined> =>
   (value, owner, path) =>
     value === undefined ? undefined : option.port<T>([])(value, owner, path);
+
+/** Settings alone can do nothing: what verifies comes from the subpath, so that only those who use it need its peer. */
+const madeByPasskeys: OptionReader<Passkeys> = (value, owner, path) => {
+  const made = value as Partial<Passkeys> | null;
+  if (typeof made?.verifyRegistration !== 'function' || typeof made.verifyAuthentication !== 'function')
+    optionConflict(
+      owner,
+      path,
+      `${path} is not what it takes: make it with passkeys() of "@portcullis/auth/passkeys", which needs @simplewebauthn/server`,
+    );
+  return value as Passkeys;
+};
 
 const readers = {
   issuer: asGiven<string>(),
@@ -76,6 +90,7 @@ const readers = {
       drift: option.oneOf([0, 1], 1),
     }),
   ),
+  passkeys: option.optional(madeByPasskeys),
   links: option.group({
     registration: option.duration({ minMs: 5 * MINUTE, maxMs: 7 * DAY, default: '1d' }),
     reset: option.duration({ minMs: 5 * MINUTE, maxMs: DAY, default: '30m' }),
@@ -103,12 +118,22 @@ export function readAuthOptions(options: AuthOptions) {
   };
   if (given.factors && !given.users.saveFactors)
     conflict('factors', 'factors needs users.saveFactors(), which stores them');
+  if (given.passkeys) passkeyPort(given.users);
   if (given.apiKeys?.freshness && !given.apiKeys.store)
     conflict(
       'apiKeys.freshness',
       'apiKeys.freshness needs apiKeys.store with the same feed, such as keyValueApiKeys({ store, feed }), or ends would never be announced',
     );
   return settings;
+}
+
+function passkeyPort({ passkeys }: UserPort): void {
+  if (!passkeys) conflict('passkeys', 'passkeys needs users.passkeys, which stores them');
+  option.port<PasskeyPort>(['find', 'list', 'add', 'use', 'rename', 'remove'])(
+    passkeys,
+    'createAuth',
+    'users.passkeys',
+  );
 }
 
 function registrationOf({

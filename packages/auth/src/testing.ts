@@ -5,5 +5,6 @@ export { asUser, type SignedInUser } from './testing/as-user.js';
 export { sessionStoreSuite, type StoreSuiteOptions } from './testing/session-store-suite.js';
 export { apiKeyStoreSuite } from './testing/api-key-store-suite.js';
 export { replayStoreSuite } from './testing/replay-store-suite.js';
+export { passkeyPortSuite, type PasskeyPortKit } from './testing/passkey-port-suite.js';
 export { userPortSuite } from './testing/user-port-suite.js';
 export type { SecurityContext } from '@portcullis/core';

@@ -1,3 +1,5 @@
+import type { PasskeyPort } from './passkeys/passkey-port.js';
+
 /** An account as the package needs it. */
 export interface AuthUser {
   readonly id: string;
@@ -71,4 +73,6 @@ export interface UserPort {
   changeLogin?(id: string, change: NewLogin): Promise<boolean>;
   /** Needed for second factors: as {@link saveCredential}, for the column of `factors`. */
   saveFactors?(id: string, change: NewFactors): Promise<boolean>;
+  /** Needed for passkeys: a table of them. */
+  readonly passkeys?: PasskeyPort;
 }

@@ -1,5 +1,6 @@
 import { isSecurityError } from '@portcullis/core';
 import { errors } from '../error-codes.js';
+import type { PasskeyPort } from '../passkeys/passkey-port.js';
 import type { AuthUser, UserPort } from '../users.js';
 
 /**
@@ -41,8 +42,23 @@ export function checkedUsers(port: UserPort): UserPort {
     ...(port.saveFactors
       ? { saveFactors: (id, change) => yes('saveFactors', () => port.saveFactors!(id, change)) }
       : {}),
+    ...(port.passkeys ? { passkeys: checkedPasskeys(port.passkeys, call) } : {}),
     ...(port.changeLogin
       ? { changeLogin: (id, change) => yes('changeLogin', () => port.changeLogin!(id, change)) }
       : {}),
+  };
+}
+
+type Call = <T>(name: string, run: () => Promise<T>) => Promise<T>;
+
+function checkedPasskeys(port: PasskeyPort, call: Call): PasskeyPort {
+  const yes = async (name: string, run: () => Promise<unknown>) => (await call(name, run)) === true;
+  return {
+    find: (id) => call('passkeys.find', () => port.find(id)),
+    list: (userId) => call('passkeys.list', () => port.list(userId)),
+    add: (passkey, max) => call('passkeys.add', () => port.add(passkey, max)),
+    use: (id, use) => yes('passkeys.use', () => port.use(id, use)),
+    rename: (userId, id, name) => yes('passkeys.rename', () => port.rename(userId, id, name)),
+    remove: (userId, id, options) => yes('passkeys.remove', () => port.remove(userId, id, options)),
   };
 }

@@ -9,7 +9,7 @@ import { inputs } from './inputs.js';
 import type { Notifier } from './notifier.js';
 import type { OneTimeTokens } from './one-time-tokens.js';
 
-type Who = Pick<Principal, 'id' | 'sessionId' | 'actor'>;
+type Who = Pick<Principal, 'id' | 'sessionId' | 'actor' | 'aal'>;
 interface Confirmation {
   readonly password: string;
   /** Needed if the account has a second factor. */
@@ -27,7 +27,7 @@ export interface FactorFlows {
     input: { readonly challenge: string; readonly code: string },
     meta: RequestMeta,
   ): Promise<SignedIn>;
-  /** A secret for an authenticator app; nothing changes before {@link confirmTotp}. @throws E_PASSWORD_WRONG | E_FACTOR_WRONG */
+  /** A secret for an authenticator app; nothing changes before {@link confirmTotp}. @throws E_PASSWORD_WRONG | E_FACTOR_WRONG; E_STEP_UP_REQUIRED for an account with a passkey */
   startTotp(who: Who, input: Confirmation, meta: RequestMeta): Promise<TotpStart>;
   /** Turns the factor on and ends the other sessions. The recovery codes are not shown again. */
   confirmTotp(
@@ -57,11 +57,13 @@ export interface FactorFlowDeps {
   readonly notifier: Notifier;
   readonly confirm: (user: AuthUser, password: string, meta: RequestMeta) => Promise<void>;
   readonly begin: BeginSession;
+  /** Undefined without passkeys. @throws E_STEP_UP_REQUIRED */
+  readonly assertStrong: ((who: Who) => Promise<void>) | undefined;
   readonly clock: Clock;
 }
 
 export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
-  const { users, sessions, factors, tokens, notifier, confirm, begin, clock } = deps;
+  const { users, sessions, factors, tokens, notifier, confirm, begin, assertStrong, clock } = deps;
 
   /** @throws E_NOT_IN_PERSON (403): who acts for others does not touch their credentials */
   async function account({ id, actor }: Who): Promise<AuthUser> {
@@ -102,7 +104,7 @@ export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
       const method = await active().verify(user, given.code);
       if (!(await tokens.take('second-factor', given.challenge))) throw errors.E_CHALLENGE_INVALID();
       const methods = [
-        { method: 'pwd', at: Number(facts['at']) },
+        { method: String(facts['first']), at: Number(facts['at']) },
         { method, at: clock.now() },
       ];
       return begin({ user, epoch: Number(facts['epoch']), methods, aal: 2 }, meta);
@@ -110,7 +112,8 @@ export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
 
     async startTotp(who, input, meta) {
       const user = await account(who);
-      await confirmed(user, input, meta);
+      const methods = await confirmed(user, input, meta);
+      if (methods.length === 1) await assertStrong?.(who);
       return active().start(user);
     },
 

@@ -13,6 +13,7 @@ import type { Factors } from '../factors/factors.js';
 import { accountKey } from '../guesses/account-key.js';
 import type { Devices } from '../guesses/devices.js';
 import type { Guess, GuessBudget } from '../guesses/guess-budget.js';
+import type { Passkeys } from '../passkeys/ceremonies.js';
 import type { Passwords } from '../passwords/passwords.js';
 import type { SenderBinding } from '../sessions/session-store.js';
 import type { ClientMeta, Sessions, TokenPair } from '../sessions/sessions.js';
@@ -92,6 +93,8 @@ export interface FlowDeps {
   readonly notifier: Notifier;
   /** Undefined: there are no second factors. */
   readonly factors: Factors | undefined;
+  /** Undefined: there are none. */
+  readonly passkeys: Pick<Passkeys, 'secondFactor'> | undefined;
   readonly tokens: OneTimeTokens;
   readonly login: (typed: string) => string | undefined;
   readonly events: Events;
@@ -115,13 +118,24 @@ export type BeginSession = (
 /** For the other flows of the package. */
 export interface InnerFlows extends Flows {
   readonly begin: BeginSession;
+  /** Takes a guess at something that is not a password, with a budget of its own. @throws E_SIGN_IN_LIMITED (429) */
+  guess(
+    subject: string,
+    meta: RequestMeta,
+  ): Promise<{ readonly judged: boolean; readonly succeeded: () => Promise<void> }>;
+  /** The refusal that asks for a second factor of these methods, after a first one was right. */
+  askSecond(
+    user: AuthUser,
+    methods: readonly string[],
+    first: { readonly epoch: number; readonly at: number; readonly first: 'pwd' | 'passkey' },
+  ): Promise<Error>;
   /** Judges the password of somebody who is signed in. @throws E_PASSWORD_WRONG (400), E_SIGN_IN_LIMITED (429) */
   confirm(user: AuthUser, password: string, meta: RequestMeta, pointer?: string): Promise<void>;
 }
 
 export function createFlows(deps: FlowDeps): InnerFlows {
-  const { users, sessions, passwords, guesses, devices, notifier, factors, tokens, login, events, clock } =
-    deps;
+  const { users, sessions, passwords, guesses, devices, notifier } = deps;
+  const { factors, passkeys, tokens, login, events, clock } = deps;
 
   async function upgrade(user: AuthUser, password: string): Promise<void> {
     try {
@@ -179,9 +193,31 @@ export function createFlows(deps: FlowDeps): InnerFlows {
     return devices ? { ...pair, deviceToken: devices.issue(account, device) } : pair;
   };
 
+  /** What an account can show after its password; nothing where it need not. */
+  async function secondOf(user: AuthUser): Promise<readonly string[]> {
+    const codes = factors?.required(user) ? ['otp', 'recovery-code'] : [];
+    if (!passkeys || (codes.length === 0 && !passkeys.secondFactor)) return codes;
+    return (await users.passkeys!.list(user.id)).length > 0 ? [...codes, 'passkey'] : codes;
+  }
+
+  const askSecond: InnerFlows['askSecond'] = async (user, methods, first) => {
+    const facts = { userId: user.id, ...first };
+    const { token: challenge } = await tokens.issue('second-factor', user.id, facts, CHALLENGE_MS);
+    return errors.E_SECOND_FACTOR_REQUIRED({
+      problem: { challenge, methods, expires_in: CHALLENGE_MS / 1000 },
+      headers: { 'WWW-Authenticate': 'Bearer' },
+    });
+  };
+
   return {
     confirm,
     begin,
+    askSecond,
+    async guess(subject, meta) {
+      const guess: Guess = { account: accountKey(subject), address: meta.address };
+      const { judged } = await mayGuess(guess);
+      return { judged, succeeded: () => guesses.succeeded(guess) };
+    },
 
     async register(input, { address }) {
       if (!users.create) throw new TypeError('register() needs users.create().');
@@ -227,14 +263,8 @@ export function createFlows(deps: FlowDeps): InnerFlows {
       await guesses.succeeded(guess);
       if (outdated) await upgrade(user, given.password);
       const at = clock.now();
-      if (factors?.required(user)) {
-        const facts = { userId: user.id, epoch, at };
-        const { token: challenge } = await tokens.issue('second-factor', user.id, facts, CHALLENGE_MS);
-        throw errors.E_SECOND_FACTOR_REQUIRED({
-          problem: { challenge, methods: ['otp', 'recovery-code'], expires_in: CHALLENGE_MS / 1000 },
-          headers: { 'WWW-Authenticate': 'Bearer' },
-        });
-      }
+      const methods = await secondOf(user);
+      if (methods.length > 0) throw await askSecond(user, methods, { epoch, at, first: 'pwd' });
       try {
         return await begin({ user, epoch, methods: [{ method: 'pwd', at }], aal: 1 }, meta);
       } catch (error) {

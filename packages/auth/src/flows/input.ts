@@ -63,16 +63,18 @@ export function withOptional<R extends Members, O extends Members, const More ex
 
 /**
  * The members that a schema names, and nothing else of an input. None at all is an empty object where nothing is required.
+ * @param at JSON pointer of the input
  * @throws E_VALIDATION (400) with a JSON pointer for each fault
  */
 export function readInput<R extends Members, O extends Members>(
   input: unknown,
   schema: InputSchema<R, O>,
+  at = '',
 ): Input<InputSchema<R, O>> {
   const { properties, required } = schema;
   const given = input === undefined && required.length === 0 ? {} : input;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw inputFault({ pointer: '', keyword: 'type', message: 'must be a JSON object' });
+    throw inputFault({ pointer: at, keyword: 'type', message: 'must be a JSON object' });
   }
   const faults: Fault[] = [];
   const values: Record<string, unknown> = {};
@@ -81,7 +83,7 @@ export function readInput<R extends Members, O extends Members>(
     if (value === undefined && !required.includes(name)) continue;
     const fault: Omit<Fault, 'pointer'> | undefined =
       value === undefined ? { keyword: 'required', message: 'is required' } : faultOf(value, member);
-    if (fault) faults.push({ pointer: `/${name}`, ...fault });
+    if (fault) faults.push({ pointer: `${at}/${name}`, ...fault });
     else values[name] = value;
   }
   if (faults.length > 0) throw inputFault(...faults);

@@ -10,6 +10,10 @@ const token = text(128);
 /** Of an authenticator app, or a recovery code. */
 const code = text(64);
 
+/** What a browser has made of the options. */
+const response = { type: 'object', description: 'PublicKeyCredential.toJSON() of the browser' } as const;
+const passkeyName = text(64);
+
 export const inputs = {
   signIn: inputSchema({ login, password }),
   register: inputSchema({ login, password }, { name }),
@@ -24,4 +28,9 @@ export const inputs = {
   /** Who is signed in shows again who they are. */
   confirmation: inputSchema({ password }, { code }),
   confirmTotp: inputSchema({ token, code }),
+  startPasskeySignIn: inputSchema({}, { challenge: token }),
+  passkeySignIn: inputSchema({ ceremony: token, response }, { challenge: token }),
+  passkeyStepUp: inputSchema({ ceremony: token, response }),
+  addPasskey: inputSchema({ ceremony: token, response }, { name: passkeyName }),
+  renamePasskey: inputSchema({ name: passkeyName }),
 } as const;

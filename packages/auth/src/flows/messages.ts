@@ -27,6 +27,16 @@ export type AuthMessage =
   | ({ readonly type: 'password-changed'; readonly userId: string } & Base)
   /** Second factors were added, removed or used up. */
   | ({ readonly type: 'factors-changed'; readonly userId: string } & Base)
+  /**
+   * A passkey was added or removed; or one was refused because its counter did not grow, which says that somebody may have copied
+   * it: remove it and add another.
+   */
+  | ({
+      readonly type: 'passkey-added' | 'passkey-removed' | 'passkey-repeated';
+      readonly userId: string;
+      /** The owner's word for it. */
+      readonly name: string;
+    } & Base)
   /** A sign-in on a device that was not known. */
   | ({
       readonly type: 'new-device';

@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto';
 import { storeKey, type Clock, type KeyValueStore, type Random } from '@portcullis/core';
+import type { PasskeyPurpose } from '../events.js';
 
 /** What a token is for: one of another purpose is none. */
 export type TokenPurpose =
-  'complete-registration' | 'reset-password' | 'change-login' | 'second-factor' | 'enrol-totp';
+  | 'complete-registration'
+  | 'reset-password'
+  | 'change-login'
+  | 'second-factor'
+  | 'enrol-totp'
+  | `passkey-${PasskeyPurpose}`;
 
 /** What was known when a token was issued, small and without secrets. */
 export type TokenFacts = Readonly<Record<string, string | number>>;
@@ -15,8 +21,13 @@ export interface IssuedOnce {
 }
 
 export interface OneTimeTokens {
-  /** A new token; the one before of this purpose and subject is worth nothing any more. */
-  issue(purpose: TokenPurpose, subject: string, facts: TokenFacts, ttlMs: number): Promise<IssuedOnce>;
+  /** A new token; the one before of this purpose and subject, if it has one, is worth nothing any more. */
+  issue(
+    purpose: TokenPurpose,
+    subject: string | undefined,
+    facts: TokenFacts,
+    ttlMs: number,
+  ): Promise<IssuedOnce>;
   /** Looks without using it up, to judge what else was sent. */
   peek(purpose: TokenPurpose, token: string): Promise<TokenFacts | undefined>;
   /** Uses it up: of many callers at once exactly one gets the facts. */
@@ -50,6 +61,7 @@ export function createOneTimeTokens(store: KeyValueStore, clock: Clock, random: 
       const hash = hashOf(purpose, token);
       const expiresAt = clock.now() + ttlMs;
       await store.set(entryKey(hash), JSON.stringify({ facts, expiresAt }), { ttlMs });
+      if (subject === undefined) return { token, expiresAt };
       const latest = latestKey(purpose, subject);
       const before = await store.take(latest);
       if (before !== undefined) await store.delete(entryKey(before));

@@ -71,7 +71,7 @@ create index auth_guess_end on auth_guess (expires_at);
   },
 ]);
 
-/** The table of {@link postgresUsers}, for those who have no accounts of their own. */
+/** The tables of {@link postgresUsers}, for those who have no accounts of their own. */
 export const accountMigrations: readonly Migration[] = Object.freeze([
   {
     concern: 'auth-accounts',
@@ -96,5 +96,24 @@ create table auth_account (
     concern: 'auth-accounts',
     id: '003-factors',
     up: `alter table auth_account add column factors text;`,
+  },
+  {
+    concern: 'auth-accounts',
+    id: '004-passkeys',
+    up: `
+create table auth_passkey (
+  id text primary key check (id <> '' and length(id) <= 1364),
+  user_id uuid not null references auth_account (id) on delete cascade,
+  public_key text not null,
+  counter bigint not null check (counter >= 0),
+  transports jsonb not null,
+  backup_eligible boolean not null,
+  backed_up boolean not null,
+  name text not null check (length(name) between 1 and 64),
+  created_at timestamptz not null,
+  last_used_at timestamptz
+);
+create index auth_passkey_user on auth_passkey (user_id);
+`,
   },
 ]);

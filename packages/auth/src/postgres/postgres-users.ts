@@ -1,6 +1,7 @@
 import { isSqlError, option, readOptions, sql as tag, type Sql } from '@portcullis/core';
 import { isUuid } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
+import { postgresPasskeys } from './postgres-passkeys.js';
 
 export interface PostgresUsersOptions {
   /** `fromPg(pool)` or `fromPglite(db)`. */
@@ -15,7 +16,7 @@ export interface PostgresUsers extends Required<UserPort> {
 }
 
 /**
- * Accounts for apps that have none, in the table `auth_account`: id (UUID), login, name, password hash, active.
+ * Accounts for apps that have none, in the table `auth_account`: id (UUID), login, name, password hash, active; passkeys in `auth_passkey`.
  * @throws OptionError here; SqlError from its methods
  */
 export function postgresUsers(options: PostgresUsersOptions): PostgresUsers {
@@ -36,6 +37,7 @@ export function postgresUsers(options: PostgresUsersOptions): PostgresUsers {
 
   return {
     setActive,
+    passkeys: postgresPasskeys(sql, schema),
     deactivate: (id) => setActive(id, false),
     async findByLogin(login) {
       const { rows } = await sql.query<AuthUser>(

@@ -74,4 +74,20 @@ export const apiKeys = object({
   keys: { type: 'array', items: { title: 'api-key-info', ...object(keyFacts) } },
 });
 
+const passkeyFacts = {
+  id: string,
+  name: string,
+  transports: { type: 'array', items: string },
+  backupEligible: { type: 'boolean' },
+  backedUp: { type: 'boolean' },
+  createdAt: time,
+  lastUsedAt: { type: ['integer', 'null'] },
+};
+export const passkey = object(passkeyFacts);
+export const passkeys = object({
+  passkeys: { type: 'array', items: { title: 'passkey-info', ...object(passkeyFacts) } },
+});
+/** For `PublicKeyCredential.parseCreationOptionsFromJSON()` or `parseRequestOptionsFromJSON()`; with cookies `ceremony` is in one. */
+export const ceremony = object({ options: { type: 'object' }, expires_in: seconds }, { ceremony: string });
+
 export const keySet = object({ keys: { type: 'array', items: object({ kty: string, kid: string }) } });

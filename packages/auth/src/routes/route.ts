@@ -5,8 +5,10 @@ import type { FactorFlows } from '../flows/factor-flows.js';
 import type { Flows, RequestMeta } from '../flows/flows.js';
 import type { Input, InputSchema } from '../flows/input.js';
 import type { MailFlows } from '../flows/mail-flows.js';
+import type { PasskeyFlows } from '../passkeys/passkey-flows.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { Tokens } from '../tokens/tokens.js';
+import type { CeremonyCookie } from '../transport/ceremony-cookie.js';
 import type { AuthCookies } from '../transport/cookies.js';
 import type { Dpop } from '../transport/dpop.js';
 import type { RecordAction } from './account-action.js';
@@ -69,6 +71,10 @@ export interface RouteDeps {
   readonly changesLogin: boolean;
   readonly factorFlows: FactorFlows;
   readonly factors: boolean;
+  /** Undefined: there are none. */
+  readonly passkeyFlows: PasskeyFlows | undefined;
+  /** Undefined: cookies are off. */
+  readonly ceremonies: CeremonyCookie | undefined;
   readonly sessions: Sessions;
   readonly tokens: Tokens;
   /** Undefined: there are none. */

@@ -18,6 +18,7 @@ import { factorRoutes } from './factor-routes.js';
 import { describeRoute } from './describe.js';
 import { mailRoutes } from './mail-routes.js';
 import { openApiOf } from './open-api.js';
+import { passkeyRoutes } from './passkey-routes.js';
 import { passwordRoutes } from './password-routes.js';
 import { keySet } from './answers.js';
 import { answer, openRoute, type Route, type RouteDeps } from './route.js';
@@ -57,6 +58,7 @@ function routesOf(deps: RouteDeps): readonly Route[] {
     ...passwordRoutes(deps),
     ...mailRoutes(deps),
     ...factorRoutes(deps),
+    ...passkeyRoutes(deps),
     ...sessionRoutes(deps),
     ...apiKeyRoutes(deps),
     keys,

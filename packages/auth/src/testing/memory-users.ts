@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthUser, UserPort } from '../users.js';
+import { memoryPasskeys } from './memory-passkeys.js';
 
 export interface MemoryUsers extends Required<UserPort> {
   /** Adds or replaces an account as it is. */
@@ -11,6 +12,7 @@ export function memoryUsers(): MemoryUsers {
   const byId = new Map<string, AuthUser>();
   const byLogin = (login: string) => [...byId.values()].find((user) => user.login === login);
   return {
+    passkeys: memoryPasskeys(),
     put: (user) => void byId.set(user.id, user),
     findByLogin: async (login) => byLogin(login),
     findById: async (id) => byId.get(id),

@@ -81,7 +81,7 @@ export function createCookies({ profile, lifetime, clock, device }: CookieSettin
 }
 
 /** The value of a cookie; '' where it occurs twice, since nobody can say which one is ours. */
-function valueOf(header: string, name: string): string {
+export function valueOf(header: string, name: string): string {
   const values = header
     .split(';')
     .map((part) => part.trim())

@@ -1,0 +1,3 @@
+export { passkeys, type PasskeysOptions } from './passkeys/passkeys.js';
+export type { PasskeyBrowserOptions, PasskeyResponse, Passkeys } from './passkeys/ceremonies.js';
+export type { SecurityContext } from '@portcullis/core';
