@@ -235,6 +235,22 @@ describe('sessions of which the server keeps nothing', () => {
     expect(writes).toBe(0);
   });
 
+  test('bound to a key, it refreshes with proofs of that key only, and stays bound', async () => {
+    const { auth } = stateless();
+    const [own, thief] = [{ jkt: 'A'.repeat(43) }, { jkt: 'B'.repeat(43) }];
+    const pair = await auth.sessions.create({ userId: 'ada', epoch: 0 }, { binding: own });
+    expect(pair.tokenType).toBe('DPoP');
+    for (const meta of [undefined, {}, { binding: thief }])
+      await expect(auth.sessions.refresh(pair.refreshToken, meta)).rejects.toMatchObject({
+        code: 'E_TOKEN_INVALID',
+      });
+    const next = await auth.sessions.refresh(pair.refreshToken, { binding: own });
+    expect(next.tokenType).toBe('DPoP');
+    await expect(auth.sessions.refresh(next.refreshToken, { binding: thief })).rejects.toMatchObject({
+      code: 'E_TOKEN_INVALID',
+    });
+  });
+
   test('what it loses is what it says: nothing can be ended, and the second use of a token is not noticed', async () => {
     const { auth, signIn, who, events } = stateless();
     const pair = await signIn('ada');

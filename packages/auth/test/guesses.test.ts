@@ -340,6 +340,15 @@ function suite(make: () => GuessStore): void {
     expect(takes.filter((one) => one.allowed && one.locks)).toHaveLength(1);
   });
 
+  test('right passwords of callers without a network use up nothing', async () => {
+    const budget = createGuessBudget({ store: make(), perAccount: 10 });
+    const account = `inside-${Math.floor(performance.now() * 1000)}`;
+    for (let n = 0; n < 30; n++) {
+      expect(await budget.take({ account })).toMatchObject({ allowed: true, locks: false });
+      await budget.succeeded({ account });
+    }
+  });
+
   test('a right password gives back what its network has spent, and nothing of others', async () => {
     const budget = createGuessBudget({ store: make(), perAccount: 10 });
     const account = `back-${Math.floor(performance.now() * 1000)}`;
