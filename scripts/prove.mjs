@@ -17,6 +17,7 @@ const proofs = {
   coherence: { home: 'tooling/proofs', file: 'src/coherence.ts' },
   limits: { home: 'tooling/proofs', file: 'src/limits.ts' },
   malformed: { home: 'tooling/proofs', file: 'src/malformed.ts' },
+  mutation: { home: 'tooling/proofs', file: 'src/mutation.ts' },
   mutants: { home: 'tooling/proofs', file: 'src/mutants.ts' },
   kill: { home: 'tooling/proofs', file: 'src/kill.ts' },
   tokens: { home: 'tooling/proofs', file: 'src/tokens.ts' },

@@ -1,4 +1,4 @@
-// The transformer of the tests with one change: the source of a mutant is changed before it is compiled. Nothing on the
+// The transformer of the tests with one change: the source of a mutant is changed, or exchanged, before it is compiled. Nothing on the
 // disk changes.
 'use strict';
 const swc = require('@swc/jest');
@@ -8,6 +8,7 @@ module.exports = {
     const inner = swc.createTransformer(options);
     const changed = (source, file) => {
       if (!mutant || file !== mutant.path) return String(source);
+      if (mutant.source !== undefined) return mutant.source;
       if (source.split(mutant.from).length !== 2)
         throw new Error(`Not exactly once in ${file}: ${mutant.from}`);
       return String(source).replace(String(mutant.from), () => String(mutant.to));
