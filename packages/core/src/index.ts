@@ -22,7 +22,7 @@ export { judgeAddress, type AddressReason } from './public-address.js';
 export { isLoopbackHost, parseOrigin, type WebOrigin } from './origin.js';
 export { originOption, type OriginReading } from './origin-option.js';
 export { compileTrustProxy, type ProxyTrust, type TrustProxy } from './trust-proxy.js';
-export { stageOf, tagStage, type Stage, type StageKind } from './stage.js';
+export { stageOf, tagStage, type AuthorizationFacts, type Stage, type StageKind } from './stage.js';
 export {
   defineErrors,
   docsBase,

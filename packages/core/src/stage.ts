@@ -24,6 +24,19 @@ export interface Stage {
   readonly facts?: object;
 }
 
+/** `facts` of a guard that asks for permissions or roles, for documents that say what a route needs. */
+export interface AuthorizationFacts {
+  readonly authorizes: {
+    /** What the names are. */
+    readonly asks: 'permissions' | 'roles';
+    readonly names: readonly string[];
+    /** How many of them are needed. */
+    readonly of: 'any' | 'all';
+    /** It looks for an object, and answers 404 if there is none. */
+    readonly loads: boolean;
+  };
+}
+
 /** Tags a middleware so that the router walker can say what guards a route. */
 export function tagStage<F extends (...args: never[]) => unknown>(fn: F, stage: Stage): F {
   Object.defineProperty(fn, STAGE, { value: Object.freeze(stage), enumerable: false });

@@ -5,7 +5,7 @@ import type { AskOptions, Decision, Subject } from './decision.js';
 import { inEffect, type Moment, type Relation } from './judge.js';
 import type { CompiledPolicy } from './policy.js';
 import { concerned, relationOf, tenantFor } from './question.js';
-import type { Engine } from './rbac.js';
+import type { Engine } from './engine.js';
 import { remedyOf, type Step } from './remedy.js';
 import type { Bounds, Effect, PolicyRecord, RoleRecord, UserRecord } from './role-store.js';
 import { inTenant } from './tenant.js';

@@ -10,6 +10,8 @@ export type FieldRules<Name extends string> = Readonly<
 
 /** What may be seen or written of an object, field by field; made by `rbac.fields()`. */
 export interface Fields {
+  /** Which permissions show which field, as it was given: for documentation and snapshot tests. */
+  readonly matrix: Readonly<Record<string, true | readonly string[]>>;
   /**
    * A copy with those own fields that are listed and allowed; all others are left out. `about` says whose the object is.
    * @throws why it cannot be found out (503)
@@ -66,6 +68,7 @@ export function createFields(rules: Readonly<Record<string, unknown>>, deps: Dep
   }
 
   return {
+    matrix: Object.freeze(Object.fromEntries(fields)),
     async pick<T extends object>(subject: Subject, object: T, about: AskOptions = {}) {
       const { present, allowed } = await judge(subject, object, about);
       // As data, whatever its name: __proto__ too.

@@ -8,6 +8,7 @@ import {
   option,
   readOptions,
   type Allow,
+  type AuthorizationFacts,
   type Middleware,
   type Principal,
   type SecurityContext,
@@ -21,7 +22,7 @@ import type { Facts } from './facts.js';
 import { isPlain, rule, tenantsOf, unnamedTenant } from './judge.js';
 import { grammarHint, type Askable } from './permissions.js';
 import { relationOf, tenantFor, type Question } from './question.js';
-import type { Engine } from './rbac.js';
+import type { Engine } from './engine.js';
 import { isRoleName } from './records.js';
 import type { RoleDefinitions } from './role-definition.js';
 
@@ -191,7 +192,8 @@ function checkRole(role: unknown, declared: RoleDefinitions | undefined): void {
 /** Turns a question into middleware. Without an object, and with the facts in memory, nothing is awaited. */
 function enforce(engine: Engine, name: string, question: Question, options: RuleOptions): Middleware {
   const { object, owner, tenant, hide, fresh } = options;
-  const settings = { stage: 'authorize', detail: question.text, events: engine.events } as const;
+  const facts = factsOf(question, object !== undefined || hide);
+  const settings = { stage: 'authorize', detail: question.text, events: engine.events, facts } as const;
 
   // One permission, without an object, from the store: most guards.
   const only =
@@ -303,6 +305,14 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     const hidden = hide && decision.reason !== 'anonymous' && decision.reason !== 'unavailable';
     throw hidden ? errors.E_RESOURCE_NOT_FOUND({ details: { decision } }) : engine.errorOf(decision);
   }
+}
+
+function factsOf(question: Question, loads: boolean): AuthorizationFacts {
+  const asked =
+    question.kind === 'role'
+      ? ({ asks: 'roles', names: question.roles, of: 'any' } as const)
+      : ({ asks: 'permissions', names: question.checks.map(({ name }) => name), of: question.mode } as const);
+  return { authorizes: { ...asked, loads } };
 }
 
 /** Every tenant that the user's grants name, and one that they do not, for those that count everywhere. */

@@ -7,14 +7,8 @@ export {
   type PermissionOf,
   type Permissions,
 } from './permissions.js';
-export {
-  createRbac,
-  type PrincipalOf,
-  type Rbac,
-  type RbacOptions,
-  type SealOptions,
-  type SharedCacheOptions,
-} from './rbac.js';
+export { createRbac } from './create-rbac.js';
+export type { PrincipalOf, Rbac, RbacOptions, SealOptions, SharedCacheOptions } from './rbac.js';
 export {
   cardinality,
   differentActor,

@@ -1,6 +1,6 @@
 import type { Clock, Events, Random } from '@portcullis/core';
 import type { Actor, Administration } from './administration.js';
-import { actorId } from './administration.js';
+import { actorId } from './checked-input.js';
 import { isAdministrator } from './authority.js';
 import type { Catalogue } from './catalogue.js';
 import { includesId } from './catalogue.js';

@@ -384,6 +384,51 @@ onBothExpress((express, major) => {
       expect(operation(document, 'GET /books').security).toEqual([]);
     });
 
+    test('name every permission and role that the guards ask for, all of several guards and one of several names', () => {
+      const app = express();
+      app.get('/any', rbac.requireAnyPermission('book:create', 'book:read'), done);
+      app.get('/all', rbac.requireAllPermissions('book:create', 'book:read'), done);
+      app.get('/role', rbac.requireRole('staff', 'admin'), done);
+      app.get('/both', rbac.requireRole('staff'), rbac.requirePermission('book:read'), done);
+      app.get('/open', rbac.public('open to everybody'), done);
+      const document = documentOf(app, { securitySchemes: { bearer } });
+      const needs = (path: string) => {
+        const { security, responses, ...rest } = operation(document, `GET ${path}`) as unknown as Record<
+          string,
+          object
+        >;
+        const names = Object.fromEntries(
+          Object.entries(rest).filter(([key]) => /^x-(permissions|roles)$/.test(key)),
+        );
+        return {
+          names,
+          security,
+          refusals: Object.keys(responses!).filter((status) => /^40[134]$/.test(status)),
+        };
+      };
+      const security = [{ bearer: [] }];
+      const refusals = ['401', '403'];
+      expect(needs('/any')).toEqual({ names: { 'x-permissions': [{ anyOf: ['book:create', 'book:read'] }] }, security, refusals }); // prettier-ignore
+      expect(needs('/all')).toEqual({
+        names: { 'x-permissions': ['book:create', 'book:read'] },
+        security,
+        refusals,
+      });
+      expect(needs('/role')).toEqual({
+        names: { 'x-roles': [{ anyOf: ['staff', 'admin'] }] },
+        security,
+        refusals,
+      });
+      expect(needs('/both')).toEqual({ names: { 'x-permissions': ['book:read'], 'x-roles': ['staff'] }, security, refusals }); // prettier-ignore
+      expect(needs('/open')).toEqual({ names: {}, security: [], refusals: [] });
+    });
+
+    test('a guard that looks for an object answers 404 where there is none', () => {
+      const app = express();
+      app.get('/:id', rbac.requirePermission('book:read', { object: () => undefined }), done);
+      expect(Object.keys(operation(documentOf(app), 'GET /{id}').responses)).toContain('404');
+    });
+
     test('are not made up: a guarded route without schemes is not called public, an unguarded one not guarded', () => {
       expect(operation(documentOf(library()), 'POST /books')).not.toHaveProperty('security');
       const app = express();

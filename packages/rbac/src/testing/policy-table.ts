@@ -3,7 +3,8 @@ import type { TestGlobals } from '@portcullis/core/testing';
 import { globalsOf } from './globals.js';
 import { memoryRoles } from '../memory-store.js';
 import type { Permissions } from '../permissions.js';
-import { createRbac, type Rbac } from '../rbac.js';
+import { createRbac } from '../create-rbac.js';
+import type { Rbac } from '../rbac.js';
 import type { RoleDefinitions } from '../role-definition.js';
 
 /** What a policy says, as rows: what YAML, JSON or a literal of this shape describes. */

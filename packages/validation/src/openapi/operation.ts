@@ -1,9 +1,15 @@
-import { guardOf, type ChainLink, type ServedRoute, type Stage } from '@portcullis/core';
+import {
+  guardsOf,
+  type AuthorizationFacts,
+  type ChainLink,
+  type ServedRoute,
+  type Stage,
+} from '@portcullis/core';
 import { propertiesOf } from '../coercion.js';
 import type { ValidationFacts } from '../facts.js';
 import type { PartName, Schema } from '../schema.js';
 import type { UploadFacts } from '../uploads/facts.js';
-import { statusesOf, type RefusalShelf } from './refusals.js';
+import { authorizesOf, statusesOf, type RefusalShelf } from './refusals.js';
 import { servedBody, servedResponses } from './served.js';
 import { pascal, type Shelf } from './shelf.js';
 
@@ -40,6 +46,7 @@ export interface Tools {
 }
 
 type Facts = ValidationFacts['validates'];
+type Authorizes = AuthorizationFacts['authorizes'];
 
 export function describeOperation(
   route: Route,
@@ -52,7 +59,7 @@ export function describeOperation(
   const body = served
     ? servedBody(served, pascal(operationId), tools.shelf)
     : bodyOf(chain, validators, pascal(operationId), tools.shelf);
-  const guard = guardOf({ kind: 'route', methods: [method], path: template, chain });
+  const guards = guardsOf({ kind: 'route', methods: [method], path: template, chain });
   const parameters = [
     ...parametersOf(route, validators, pascal(operationId), tools.shelf),
     ...(served?.headers ?? []).map((header) => ({ ...header, in: 'header', schema: { type: 'string' } })),
@@ -60,7 +67,7 @@ export function describeOperation(
   return {
     operationId,
     ...words({ ...(served ? { summary: served.summary } : {}), ...text }),
-    ...(guard ? securityOf(guard, tools.schemes) : {}),
+    ...securityOf(guards, tools.schemes),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: body } : {}),
     responses: responsesOf(route, validators, text, body !== undefined, pascal(operationId), tools),
@@ -90,13 +97,29 @@ function factsOf(stage: Stage | undefined): readonly Facts[] {
   return stage?.kind === 'validate' && validates ? [validates] : [];
 }
 
-/** Any scheme will do; what exactly is asked for is in `x-authorize`, in the words of the guard. */
-function securityOf({ kind, detail }: Stage, schemes: readonly string[]): object {
-  if (kind === 'public') return { security: [] };
+/**
+ * Any scheme will do; what exactly is asked for is in `x-authorize`, in the words of the guards, and by names in `x-permissions` and
+ * `x-roles`: all of the list are needed, of an `anyOf` in it one.
+ */
+function securityOf(guards: readonly Stage[], schemes: readonly string[]): object {
+  const asking = guards.filter(({ kind }) => kind === 'authorize');
+  if (asking.length === 0) return guards.length === 0 ? {} : { security: [] };
+  const words = asking.flatMap(({ detail }) => detail ?? []);
   return {
     ...(schemes.length === 0 ? {} : { security: schemes.map((name) => ({ [name]: [] })) }),
-    ...(detail === undefined ? {} : { 'x-authorize': detail }),
+    ...(words.length === 0 ? {} : { 'x-authorize': words.join(' and ') }),
+    ...named('x-permissions', 'permissions', asking),
+    ...named('x-roles', 'roles', asking),
   };
+}
+
+function named(key: string, asks: Authorizes['asks'], guards: readonly Stage[]): object {
+  const needed = guards.flatMap((guard): (string | { anyOf: readonly string[] })[] => {
+    const facts = authorizesOf(guard);
+    if (facts?.asks !== asks) return [];
+    return facts.of === 'any' && facts.names.length > 1 ? [{ anyOf: [...facts.names] }] : [...facts.names];
+  });
+  return needed.length === 0 ? {} : { [key]: needed };
 }
 
 const PLACES = [

@@ -1,4 +1,4 @@
-import type { ChainLink, Stage } from '@portcullis/core';
+import type { AuthorizationFacts, ChainLink, Stage } from '@portcullis/core';
 import type { ValidationFacts } from '../facts.js';
 
 /** A request, as far as it decides which refusals can come. */
@@ -51,10 +51,17 @@ const BY_KIND: Readonly<Record<string, Rule>> = Object.assign(Object.create(null
 
 /** The refusals of everything that stands in the way of a request. */
 export function statusesOf(chain: readonly ChainLink[], asked: Asked): ReadonlySet<number> {
-  const rules = chain.map(({ name, stage }) =>
-    judgesNoInput(stage) ? [] : (BY_NAME[name] ?? (stage && BY_KIND[stage.kind]) ?? []),
-  );
+  const rules = chain.map(({ name, stage }): Rule => {
+    if (judgesNoInput(stage)) return [];
+    const usual = BY_NAME[name] ?? (stage && BY_KIND[stage.kind]) ?? [];
+    return authorizesOf(stage)?.loads ? [...usual, [404]] : usual;
+  });
   return new Set(rules.flat().flatMap(([status, when]) => ((when?.(asked) ?? true) ? [status] : [])));
+}
+
+export function authorizesOf(stage: Stage | undefined): AuthorizationFacts['authorizes'] | undefined {
+  const { authorizes } = (stage?.facts ?? {}) as Partial<AuthorizationFacts>;
+  return stage?.kind === 'authorize' ? authorizes : undefined;
 }
 
 /** A validator of answers refuses nobody. */
