@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { emptyBits, setBit } from '../src/bit-set.js';
 import type { Coverage } from '../src/catalogue.js';
+import { BitRows } from '../src/bit-rows.js';
 import { Holders } from '../src/holders.js';
 import { maskOf } from '../src/judge.js';
 
@@ -52,4 +53,34 @@ test('who holds what is the same whether few hold it (a list) or many (bits), an
     { seed: 5, numRuns: 300 },
   );
   expect(Math.min(seen.few, seen.many)).toBeGreaterThan(300);
+});
+
+test('rows of bits are sets of numbers', () => {
+  const pair = fc.tuple(fc.nat(4), fc.nat(99));
+  fc.assert(
+    fc.property(
+      fc.array(pair, { maxLength: 40 }),
+      fc.array(fc.tuple(fc.nat(4), fc.nat(4))),
+      (added, united) => {
+        const rows = new BitRows(5, 100);
+        const expected = Array.from({ length: 5 }, () => new Set<number>());
+        for (const [row, bit] of added) {
+          rows.add(row, bit);
+          expected[row]!.add(bit);
+        }
+        for (const [into, from] of united) {
+          rows.uniteRow(into, from);
+          for (const bit of expected[from]!) expected[into]!.add(bit);
+        }
+        for (const [row, bits] of expected.entries()) {
+          const listed: number[] = [];
+          rows.each(row, (bit) => listed.push(bit));
+          expect(listed).toEqual([...bits].sort((a, b) => a - b));
+          const had = Array.from({ length: 140 }, (_, bit) => bit).filter((bit) => rows.has(row, bit));
+          expect(had).toEqual(listed);
+        }
+      },
+    ),
+    { seed: 6, numRuns: 200 },
+  );
 });
