@@ -234,6 +234,17 @@ describe('attacks on verification', () => {
     }
   });
 
+  test('a character beyond whole bytes is refused, although decoders leave it out', () => {
+    // 48 bytes are 64 characters: one more changes nothing for Buffer.from().
+    const hs384 = generateKeys('HS384');
+    const own = createTokens({ issuer, audience, keys: hs384, clock: manualClock() });
+    const { token } = own.issue(session);
+    const { length } = token.split('.')[2]!;
+    expect(length % 4).toBe(0);
+    expect(own.verify(token).sub).toBe('u1');
+    expect(() => own.verify(`${token}A`)).toThrow(refused('encoding'));
+  });
+
   test('every other spelling of a good token is refused: padding, whitespace, alphabet, trailing bits', () => {
     const token = signed(head, good);
     const [h, p, s] = token.split('.') as [string, string, string];
