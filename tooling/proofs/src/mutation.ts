@@ -10,11 +10,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { markdownTable } from './markdown-table.js';
 import { slipsOf, type Slip } from './mutation/operators.js';
+import { auth } from './mutation/auth.js';
 import { rbac } from './mutation/rbac.js';
 import type { Scored } from './mutation/scored.js';
 
 /** Adding a package is adding a row. */
-const PACKAGES: Readonly<Record<string, readonly Scored[]>> = { rbac };
+const PACKAGES: Readonly<Record<string, readonly Scored[]>> = { auth, rbac };
 const AT_LEAST = 0.9;
 /** A slip may make an endless loop: that is noticed too. */
 const LIMIT_MS = 120_000;
