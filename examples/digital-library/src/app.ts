@@ -27,6 +27,7 @@ import { bookPages } from './routes/book-pages.js';
 import { coverPages } from './routes/cover-pages.js';
 import { historyPages } from './routes/history-pages.js';
 import { loanPages } from './routes/loan-pages.js';
+import { passkeyPages } from './routes/passkey-pages.js';
 import { reviewPages } from './routes/review-pages.js';
 import { sessionPages } from './routes/session-pages.js';
 import { staffPages } from './routes/staff-pages.js';
@@ -75,7 +76,7 @@ export function createApp(house: House): Express {
   app.use(auth.wellKnown());
   app.use(
     '/assets',
-    rbac.public('style sheet and icon'),
+    rbac.public('style sheet, icon and script'),
     express.static(assets, { index: false, maxAge: '1h' }),
   );
   // A body has one reading; covers bring one of a third type and read it themselves.
@@ -99,7 +100,14 @@ export function createApp(house: House): Express {
     res.json((description ??= openApiDocument(app)));
   });
   app.use(
-    ['/sign-in', '/register', '/api/auth/sign-in', '/api/auth/register', '/api/auth/password'],
+    [
+      '/sign-in',
+      '/register',
+      '/api/auth/sign-in',
+      '/api/auth/passkeys/sign-in',
+      '/api/auth/register',
+      '/api/auth/password',
+    ],
     rateLimit({
       name: 'attempts',
       limit: perMinute.attempts,
@@ -111,7 +119,7 @@ export function createApp(house: House): Express {
   );
   // Those who sign in rightly share an address with a whole school; those who do not are few.
   app.use(
-    ['/sign-in', '/api/auth/sign-in'],
+    ['/sign-in', '/api/auth/sign-in', '/api/auth/passkeys/sign-in'],
     rateLimit({ ...policies.login, onlyFailures: true, skip: isReading, store: windows, events }),
   );
   // Programs; people read pages.
@@ -120,7 +128,14 @@ export function createApp(house: House): Express {
   app.use('/api', api(house), notFound());
   app.use(coverPages(house)); // Before the tokens of forms: its form carries one beside a file, and is read by the route.
   app.use(house.formToken); // Behind the API, whose clients keep no cookies of forms.
-  app.use(accountPages(house), bookPages(house), historyPages(house), loanPages(house), sessionPages(house));
+  app.use(
+    accountPages(house),
+    bookPages(house),
+    historyPages(house),
+    loanPages(house),
+    sessionPages(house),
+    passkeyPages(house),
+  );
   app.use('/staff', staffPages(house), reviewPages(house));
 
   app.use(notFound());

@@ -1,6 +1,7 @@
 import { createAudit, ed25519Signer, fileAnchor, type Audit } from '@portcullis/audit';
 import { auditMigrations, auditRoleMigration, postgresAudit } from '@portcullis/audit/postgres';
 import { argon2id, createAuth, type Auth } from '@portcullis/auth';
+import { passkeys } from '@portcullis/auth/passkeys';
 import { authMigrations, postgresSessions } from '@portcullis/auth/postgres';
 import { csrf } from '@portcullis/csrf';
 import { createEvents, createFreshness, createMemoryStore, type Events, type Sql } from '@portcullis/core';
@@ -38,6 +39,8 @@ export interface House {
   /** Tokens of forms: the second line behind csrf(), for browsers too old to say who asks. */
   readonly formToken: ReturnType<typeof csrf.token>;
   readonly covers: Covers;
+  /** False where the address has no name that passkeys could belong to. */
+  readonly hasPasskeys: boolean;
   readonly windows: ReturnType<typeof memoryLimits>;
   readonly origin: URL | undefined;
   readonly trustProxy: false | readonly string[];
@@ -116,6 +119,7 @@ export async function openHouse(
     const issuer = origin?.origin ?? 'http://localhost';
     const signingKeys = loadOrGenerateKeys(SIGNING_KEYS, DATA_DIRECTORY);
     const cookieProfile = origin?.protocol === 'https:' ? 'host' : 'development';
+    const site = passkeySite(origin, settings.PORT);
     const auth = createAuth({
       issuer,
       audience: issuer,
@@ -128,6 +132,7 @@ export async function openHouse(
         cookies: { profile: cookieProfile },
       },
       passwords: { hash: argon2id(), policy: { minLength: 12 } },
+      ...(site ? { passkeys: passkeys({ ...site, rpName: 'Digital Library' }) } : {}),
       production: options.production,
       events,
     });
@@ -167,6 +172,7 @@ export async function openHouse(
         ...(origin ? { trustedOrigins: [origin.origin] } : {}),
         events,
       }),
+      hasPasskeys: site !== undefined,
       covers: createCovers(DATA_DIRECTORY, events),
       windows: client ? redisLimits(client) : memoryLimits(),
       origin,
@@ -183,6 +189,17 @@ export async function openHouse(
       },
     };
   }
+}
+
+/** Passkeys belong to a domain, or to this machine by its name; an address of numbers has none. */
+function passkeySite(
+  origin: URL | undefined,
+  port: number,
+): { readonly rpId: string; readonly origins: readonly string[] } | undefined {
+  if (!origin) return { rpId: 'localhost', origins: [`http://localhost:${port}`] };
+  const { hostname, protocol } = origin;
+  if (/^[\d.]+$|^\[/.test(hostname) || (protocol !== 'https:' && hostname !== 'localhost')) return undefined;
+  return { rpId: hostname, origins: [origin.origin] };
 }
 
 /** Fails fast instead of queueing: every user of it has decided what happens while Redis is away. */

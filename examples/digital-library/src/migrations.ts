@@ -126,4 +126,23 @@ export const libraryMigrations: readonly Migration[] = [
       grant update (cover_key, cover_type) on library.book to ${APP_ROLE};
     `,
   },
+  {
+    concern: 'library',
+    id: '004-passkeys',
+    up: `
+      create table library.passkey (
+        id text primary key check (id <> '' and char_length(id) <= 1364),
+        person_id uuid not null references library.person (id) on delete cascade,
+        public_key text not null,
+        counter bigint not null check (counter >= 0),
+        transports jsonb not null,
+        backup_eligible boolean not null,
+        backed_up boolean not null,
+        name text not null check (char_length(name) between 1 and 64),
+        created_at timestamptz not null,
+        last_used_at timestamptz
+      );
+      create index passkey_person on library.passkey (person_id);
+    `,
+  },
 ];

@@ -4,7 +4,7 @@ import type { Request, Response } from 'express';
 import type { House } from './house.js';
 import { tokenField, type FieldErrors } from './views/forms.js';
 import type { Html } from './views/html.js';
-import { layout, type Viewer } from './views/layout.js';
+import { layout, type Script, type Viewer } from './views/layout.js';
 
 /** What was just done, as said in the address after a redirect. Known words only. */
 const NOTICES: Readonly<Record<string, string>> = {
@@ -36,6 +36,8 @@ export interface PageParts {
   readonly body: Html | ((formToken: Html) => Html);
   readonly status?: number;
   readonly done?: string | undefined;
+  /** Address of a script of ours. */
+  readonly script?: string;
 }
 
 export async function sendPage(house: House, req: Request, res: Response, page: PageParts): Promise<void> {
@@ -48,7 +50,20 @@ export async function sendPage(house: House, req: Request, res: Response, page: 
   res
     .status(page.status ?? 200)
     .type('html')
-    .send(layout({ title: page.title, viewer, notice, formToken, body }));
+    .send(
+      layout({
+        title: page.title,
+        viewer,
+        notice,
+        formToken,
+        body,
+        script: scriptOf(page, req.security.cspNonce),
+      }),
+    );
+}
+
+function scriptOf({ script }: PageParts, nonce: string | undefined): Script | undefined {
+  return script === undefined ? undefined : { src: script, nonce: nonce ?? '' };
 }
 
 /** Findings of the validation by field, in words that help. */

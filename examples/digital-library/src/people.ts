@@ -1,5 +1,6 @@
 import { isSqlError, sql, type Sql } from '@portcullis/core';
 import type { AuthUser, NewAccount, UserPort } from '@portcullis/auth';
+import { passkeyTable } from './passkey-table.js';
 
 export interface Person {
   readonly id: string;
@@ -24,7 +25,7 @@ interface AccountRow {
 const columns = sql`id::text as id, email as login, password_hash as "passwordHash", active, enrolled`;
 
 /**
- * The library's people, in its own table: what `@portcullis/auth` needs of them are five functions.
+ * The library's people, in its own table: what `@portcullis/auth` needs of them are five functions, and a table for passkeys.
  * `enrol` makes a new person a patron. It runs after the account is stored; if that is interrupted, it runs again at
  * the next sign-in, so that nobody is left without a role.
  */
@@ -42,6 +43,7 @@ export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): Peo
   };
 
   return {
+    passkeys: passkeyTable(db),
     async findByLogin(login) {
       const row = await one(sql`email = ${login}`);
       return row && enrolled(row);

@@ -6,6 +6,7 @@ import type { Browser } from 'playwright-core';
 import { launchBrowser } from './browser.js';
 import { markdownTable } from './markdown-table.js';
 import { openAuthenticator } from './passkeys/authenticator.js';
+import { walkLibrary } from './passkeys/library.js';
 import { password, serveSite, type Site } from './passkeys/site.js';
 
 const { values: flags } = parseArgs({ options: { short: { type: 'boolean' }, write: { type: 'boolean' } } });
@@ -26,6 +27,11 @@ try {
     await walk(browser, site, `Express ${express}`);
     await site.stop();
   }
+  claim(
+    'the digital library: signed in, added, signed in with it, removed',
+    ['Sign out', 'This laptop', 'Sign out', 'You have none yet.'],
+    await walkLibrary(browser),
+  );
 } finally {
   await browser.close();
 }

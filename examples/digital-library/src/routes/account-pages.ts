@@ -10,11 +10,12 @@ import type { FieldErrors } from '../views/forms.js';
 
 const account = createValidator(accountSchema, { fromText: true });
 const HINTS = { email: 'Type an e-mail address.', password: 'Type a password.' };
+const SCRIPT = '/assets/passkeys.js';
 const signIn = { query: signInSchema } as const;
 
 /** Register, sign in, sign out: the flows of `@portcullis/auth` behind forms. */
 export function accountPages(house: House): Router {
-  const { auth, audit, rbac, events, formToken } = house;
+  const { auth, audit, rbac, events, formToken, hasPasskeys } = house;
   const redirects = createRedirects({ fallback: '/books', events });
   const router = Router();
   const open = rbac.public('everybody may register and sign in');
@@ -52,7 +53,12 @@ export function accountPages(house: House): Router {
 
   router.get('/sign-in', open, validate(signIn), async (req, res) => {
     const { done, next } = validOf(signIn, req).query;
-    await sendPage(house, req, res, { title: 'Sign in', done, body: (token) => signInPage(token, { next }) });
+    await sendPage(house, req, res, {
+      title: 'Sign in',
+      done,
+      script: SCRIPT,
+      body: (token) => signInPage(token, hasPasskeys, { next }),
+    });
   });
 
   router.post('/sign-in', open, async (req, res) => {
@@ -61,7 +67,8 @@ export function accountPages(house: House): Router {
       sendPage(house, req, res, {
         title: 'Sign in',
         status,
-        body: (token) => signInPage(token, values, errors),
+        script: SCRIPT,
+        body: (token) => signInPage(token, hasPasskeys, values, errors),
       });
     const given = account.check(req.body);
     if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));

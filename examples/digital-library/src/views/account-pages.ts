@@ -1,5 +1,6 @@
 import { field, formError, type FieldErrors } from './forms.js';
 import { html, type Html } from './html.js';
+import { passkeySignIn } from './passkey-pages.js';
 
 export interface AccountForm {
   readonly email?: string | undefined;
@@ -28,7 +29,12 @@ export function registerPage(formToken: Html, values: AccountForm = {}, errors: 
     <p>Registered already? <a href="/sign-in">Sign in</a></p>`;
 }
 
-export function signInPage(formToken: Html, values: AccountForm = {}, errors: FieldErrors = {}): Html {
+export function signInPage(
+  formToken: Html,
+  passkeys: boolean,
+  values: AccountForm = {},
+  errors: FieldErrors = {},
+): Html {
   return html`<h1>Sign in</h1>
     <form method="post" action="/sign-in" class="stacked" novalidate>
       ${formToken} ${formError(errors)}
@@ -37,5 +43,6 @@ export function signInPage(formToken: Html, values: AccountForm = {}, errors: Fi
       ${values.next !== undefined && html`<input type="hidden" name="next" value="${values.next}" />`}
       <button type="submit">Sign in</button>
     </form>
+    ${passkeys && passkeySignIn(values.next)}
     <p>New here? <a href="/register">Register</a></p>`;
 }

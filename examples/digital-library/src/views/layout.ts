@@ -7,6 +7,12 @@ export interface Viewer {
   readonly isStaff: boolean;
 }
 
+/** A script of ours, which the policy lets run by the nonce of this answer. */
+export interface Script {
+  readonly src: string;
+  readonly nonce: string;
+}
+
 export interface Page {
   readonly title: string;
   /** Undefined where the page does not know: it then offers only what everybody has. */
@@ -15,11 +21,12 @@ export interface Page {
   readonly notice?: string | undefined;
   /** For the form that signs out; there with every viewer who is known. */
   readonly formToken?: Html | undefined;
+  readonly script?: Script | undefined;
   readonly body: Html;
 }
 
 /** The frame of every page. */
-export function layout({ title, viewer, notice, formToken, body }: Page): string {
+export function layout({ title, viewer, notice, formToken, script, body }: Page): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -28,6 +35,7 @@ export function layout({ title, viewer, notice, formToken, body }: Page): string
         <title>${title} - Digital Library</title>
         <link rel="stylesheet" href="/assets/style.css" />
         <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
+        ${script && html`<script type="module" src="${script.src}" nonce="${script.nonce}"></script>`}
       </head>
       <body>
         <a class="skip" href="#main">Skip to content</a>

@@ -1,5 +1,6 @@
 import type { SessionInfo } from '@portcullis/auth';
 import { html, type Html } from './html.js';
+import { accountMenu } from './passkey-pages.js';
 
 /** Where somebody is signed in, the place that they look from first. */
 export function sessionList(
@@ -10,6 +11,7 @@ export function sessionList(
   const own = sessions.filter(({ id }) => id === current);
   const others = sessions.filter(({ id }) => id !== current);
   return html`<h1>Where you are signed in</h1>
+    ${accountMenu('/account/sessions')}
     <p>Is there a device that you do not know? End its session, and change your password.</p>
     <table>
       <caption>
@@ -85,6 +87,6 @@ export function deviceOf(userAgent: string | undefined): string {
   return system === undefined ? browser : `${browser} on ${system}`;
 }
 
-function moment(ms: number): string {
+export function moment(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }

@@ -1,0 +1,54 @@
+import { startLibrary, temporaryFolder } from '@portcullis/digital-library/test-support';
+import { createServer, type AddressInfo } from 'node:net';
+import type { Browser } from 'playwright-core';
+import { openAuthenticator } from './authenticator.js';
+
+/** Passkeys by the pages of the digital library, as `npm start` serves them. Returns what was seen, step by step. */
+export async function walkLibrary(browser: Browser): Promise<readonly string[]> {
+  const folder = temporaryFolder();
+  const port = await freePort();
+  const library = await startLibrary({ dataDirectory: folder.path, env: { PORT: String(port) } });
+  const page = await browser.newPage();
+  const problems: string[] = [];
+  page.on('pageerror', ({ message }) => problems.push(message));
+  page.on('console', (message) => {
+    if (/Content Security Policy/i.test(message.text())) problems.push(message.text());
+  });
+  const seen: string[] = [];
+  const see = async (text: string): Promise<void> => {
+    await page.getByText(text).first().waitFor({ timeout: 10_000 });
+    seen.push(text);
+  };
+  const at = `http://localhost:${port}`;
+  try {
+    await openAuthenticator(page);
+    await page.goto(`${at}/sign-in`);
+    await page.getByLabel('E-mail').fill(library.staff!.email);
+    await page.getByLabel('Password').fill(library.staff!.password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await see('Sign out');
+    await page.goto(`${at}/account/passkeys`);
+    await page.getByLabel('Name').fill('This laptop');
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await see('This laptop');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+    await see('Sign out');
+    await page.goto(`${at}/account/passkeys`);
+    await page.getByRole('button', { name: 'Remove This laptop' }).click();
+    await see('You have none yet.');
+    return [...seen, ...problems];
+  } finally {
+    await page.close();
+    await library.kill('SIGTERM');
+    folder.remove();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
