@@ -289,6 +289,7 @@ export function decisions(library: () => OpenLibrary): void {
         responses: Record<string, { description?: string; $ref?: string }>;
         security?: object[];
         'x-authorize'?: string;
+        'x-permissions'?: (string | { anyOf: string[] })[];
       }
       interface Document {
         openapi: string;
@@ -350,6 +351,30 @@ export function decisions(library: () => OpenLibrary): void {
           const decision = DECISIONS[endpoint.replaceAll(/\{(\w+)\}/g, ':$1')];
           const [, asked] = /^authorize: (.+)$/.exec(decision ?? '') ?? [];
           expect([endpoint, operation['x-authorize']]).toEqual([endpoint, asked]);
+        }
+      });
+
+      test('names the permissions of each operation that asks for any, its security, and the refusals 401 and 403', () => {
+        const permitted = operations.filter(([, operation]) => operation['x-authorize']?.includes(':'));
+        const listing = operations.filter(([, operation]) => operation['x-permissions'] !== undefined);
+        expect(listing.map(([endpoint]) => endpoint)).toEqual(permitted.map(([endpoint]) => endpoint));
+        expect(permitted.length).toBeGreaterThan(4);
+        for (const [endpoint, operation] of permitted) {
+          const [, mode, names = ''] = /^(?:(any|all) of )?(.+)$/.exec(operation['x-authorize']!)!;
+          const listed = names.split(', ');
+          const expected = mode === 'any' ? [{ anyOf: listed }] : listed;
+          expect([endpoint, operation['x-permissions']]).toEqual([endpoint, expected]);
+          expect([endpoint, operation.security]).toEqual([endpoint, [{ bearer: [] }]]);
+          for (const [status, name] of [
+            ['401', 'Unauthorized'],
+            ['403', 'Forbidden'],
+          ] as const) {
+            // prettier-ignore
+            expect([endpoint, operation.responses[status]]).toEqual([
+              endpoint,
+              { $ref: `#/components/responses/${name}` },
+            ]);
+          }
         }
       });
 
