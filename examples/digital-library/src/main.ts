@@ -26,6 +26,11 @@ await runCommand(async () => {
   }
   const { HOST, PORT } = config.values;
   const { port } = await server.listen({ host: HOST, port: PORT });
-  const host = HOST.includes(':') ? `[${HOST}]` : HOST;
-  console.log(`Digital Library is open at http://${host}:${port}`);
+  console.log(`Digital Library is open at http://${nameOf(HOST)}:${port}`);
 });
+
+/** What to type into a browser. This machine by its name: passkeys do not work at an address of numbers. */
+function nameOf(host: string): string {
+  if (['127.0.0.1', '::1', '0.0.0.0', '::'].includes(host)) return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
