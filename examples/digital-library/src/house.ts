@@ -196,7 +196,9 @@ function passkeySite(
   origin: URL | undefined,
   port: number,
 ): { readonly rpId: string; readonly origins: readonly string[] } | undefined {
-  if (!origin) return { rpId: 'localhost', origins: [`http://localhost:${port}`] };
+  // A port that is found only when it is opened stands in no settings: such a library has no passkeys.
+  if (!origin && port === 0) return undefined;
+  if (!origin) return { rpId: 'localhost', origins: [new URL(`http://localhost:${port}`).origin] };
   const { hostname, protocol } = origin;
   if (/^[\d.]+$|^\[/.test(hostname) || (protocol !== 'https:' && hostname !== 'localhost')) return undefined;
   return { rpId: hostname, origins: [origin.origin] };
