@@ -41,7 +41,7 @@ export async function send(
   bytes: string | Buffer,
   options: WireOptions = {},
 ): Promise<Exchange> {
-  const { waitMs = 5_000, answers: enough = Number.POSITIVE_INFINITY, then, from } = options;
+  const { waitMs = 15_000, answers: enough = Number.POSITIVE_INFINITY, then, from } = options;
   const started = performance.now();
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
