@@ -8,7 +8,7 @@ module.exports = {
     const inner = swc.createTransformer(options);
     const changed = (source, file) => {
       if (!mutant || file !== mutant.path) return String(source);
-      if (mutant.source !== undefined) return mutant.source;
+      if (mutant.source !== undefined) return String(mutant.source);
       if (source.split(mutant.from).length !== 2)
         throw new Error(`Not exactly once in ${file}: ${mutant.from}`);
       return String(source).replace(String(mutant.from), () => String(mutant.to));
