@@ -4,41 +4,57 @@ import type { TextScanner } from './text/scan.js';
 
 /** What is known about a property's name. */
 export interface NameFacts {
-  /** There is nothing to know: the name holds no secret, announces none and plays no part. */
+  /** There is nothing to know: the name holds no secret, announces none and holds no labelled value. */
   readonly plain: boolean;
   /** The last call in which the name was remembered as a text. */
   seenIn: number;
   readonly rule: NameRule | undefined;
   /** The name itself holds a secret. */
   readonly dirty: boolean;
-  /** `{ name: 'password', value: 'x' }`: the name's, or the value's part. */
-  readonly part: 'label' | 'holder' | undefined;
+  /** `{ name: 'password', value: 'x' }`: what a record's label says is looked at only if the record has a holder. */
+  readonly label: Label | undefined;
+  readonly holder: Holder | undefined;
 }
 
-const LABELS = new Set([
-  'name',
-  'key',
-  'header',
-  'field',
-  'param',
-  'parameter',
-  'property',
-  'attribute',
-  'label',
-  'headername',
+/**
+ * - `name`: what the record is about, whatever holds it.
+ * - `id`: the same, but for values only: `{ id: 'session', data: {...} }` is an event.
+ * - `kind`: one of many words for a kind (`<input type="password">`, a token of a parser), so common words are none.
+ */
+export type Label = 'name' | 'id' | 'kind';
+
+/** `value` itself, or a wider word for what somebody has to say. */
+export type Holder = 'value' | 'content';
+export const HOLDER_WORDS: readonly Holder[] = ['value', 'content'];
+
+const LABELS: ReadonlyMap<string, Label> = new Map([
+  ...[
+    'name',
+    'key',
+    'header',
+    'field',
+    'param',
+    'parameter',
+    'property',
+    'attribute',
+    'label',
+    'headername',
+  ].map((name) => [name, 'name'] as const),
+  ['id', 'id'],
+  ...['type', 'kind', 'inputtype', 'autocomplete'].map((name) => [name, 'kind'] as const),
 ]);
-const HOLDERS = new Set([
-  'value',
-  'values',
-  'val',
-  'content',
-  'data',
-  'oldvalue',
-  'newvalue',
-  'before',
-  'after',
-  'default',
+const HOLDERS: ReadonlyMap<string, Holder> = new Map([
+  ...['value', 'values', 'val', 'oldvalue', 'newvalue', 'default', 'defaultvalue'].map(
+    (name) => [name, 'value'] as const,
+  ),
+  ...['content', 'data', 'before', 'after'].map((name) => [name, 'content'] as const),
 ]);
+
+/** Whether a label that says so makes a secret of what such a name holds. */
+export function speaksOf(label: Label, rule: NameRule, holder: Holder): boolean {
+  if (label === 'name') return true;
+  return holder === 'value' && (label === 'id' || !rule.weak);
+}
 
 const NAME_CACHE = 4096;
 
@@ -50,12 +66,13 @@ export function compileNameFacts(classify: NameClassifier, scan: TextScanner): (
     const known = names.get(key);
     if (known) return known;
     const lower = key.length <= 16 ? key.toLowerCase() : '';
-    const part = LABELS.has(lower) ? 'label' : HOLDERS.has(lower) ? 'holder' : undefined;
+    const label = LABELS.get(lower);
+    const holder = HOLDERS.get(lower);
     const tooLong = key.length > 512;
     const rule = classify(key);
     const dirty = tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key)));
-    const plain = rule === undefined && !dirty && part === undefined && key !== '__proto__';
-    const facts: NameFacts = { plain, seenIn: 0, rule, dirty, part };
+    const plain = rule === undefined && !dirty && holder === undefined && key !== '__proto__';
+    const facts: NameFacts = { plain, seenIn: 0, rule, dirty, label, holder };
     // Names that hold secrets, and endless new ones, do not stay in memory.
     if (!facts.dirty && key.length <= 64) {
       if (names.size >= NAME_CACHE) names = new Map();

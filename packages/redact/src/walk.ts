@@ -1,6 +1,6 @@
 import { compileTextCleaner } from './clean-text.js';
 import { CIRCULAR, truncated, UNREADABLE } from './markers.js';
-import { compileNameFacts } from './name-facts.js';
+import { compileNameFacts, HOLDER_WORDS, speaksOf, type Holder } from './name-facts.js';
 import type { NameClassifier, NameRule } from './name-rules.js';
 import { describeObject } from './objects.js';
 import { setOwn, unusedName } from './own-property.js';
@@ -151,13 +151,14 @@ export function compileWalk(rules: WalkRules): Walk {
   function record(source: object, run: Run, depth: number, unread = 0): unknown {
     const copy: Record<string, unknown> = {};
     const keys = Object.keys(source);
-    let label: string | undefined;
-    let holder: string | undefined;
+    let walked = keys.length;
+    let held = false;
     let collisions: { count: number } | undefined;
     for (let i = 0; i < keys.length; i++) {
       if (run.nodes >= limits.nodes) {
         report(run, 'limit:nodes');
         copy[truncated('nodes')] = truncated(`${keys.length - i + unread} more`);
+        walked = i;
         break;
       }
       const key = keys[i]!;
@@ -172,10 +173,7 @@ export function compileWalk(rules: WalkRules): Walk {
       }
       if (run.findings) run.path.push(facts.dirty ? MASK : key);
       const value = read(source, key);
-      if (facts.part !== undefined) {
-        if (facts.part === 'label' && typeof value === 'string') label ??= value;
-        else if (facts.part === 'holder') holder ??= key;
-      }
+      if (facts.holder !== undefined) held = true;
       const clean =
         facts.rule === undefined ? walk(value, run, depth + 1) : secret(value, facts.rule, run, depth);
       if (clean !== DROPPED) {
@@ -188,21 +186,45 @@ export function compileWalk(rules: WalkRules): Walk {
       }
       if (run.findings) run.path.pop();
     }
-    if (label !== undefined && holder !== undefined) labelled(source, copy, label, run);
+    if (held) labelled(source, walked < keys.length ? keys.slice(0, walked) : keys, copy, run);
     return copy;
   }
 
-  /** `{ name: 'password', value: 'hunter2' }`, as forms, HAR files and change lists have it. */
-  function labelled(source: object, copy: Record<string, unknown>, label: string, run: Run): void {
-    const rule = label.length <= 256 ? classify(label) : undefined;
-    if (!rule) return;
+  /** `{ name: 'password', value: 'hunter2' }`, as forms, HAR files and change lists have it; every label is judged. */
+  function labelled(source: object, keys: readonly string[], copy: Record<string, unknown>, run: Run): void {
+    const rules = labelRules(source, keys, copy);
+    if (rules.value === undefined) return;
     for (const key of Object.keys(copy)) {
-      if (factsOf(key).part !== 'holder') continue;
+      const { holder } = factsOf(key);
+      const rule = holder && rules[holder];
+      if (rule === undefined) continue;
+      const value = read(source, key);
+      if (rule.countable && typeof value === 'number') continue;
       if (run.findings) run.path.push(key);
-      const masked = mask(read(source, key), rule, run);
+      const masked = mask(value, rule, run);
       if (run.findings) run.path.pop();
       copy[key] = masked === DROPPED ? MASK : masked;
     }
+  }
+
+  function labelRules(
+    source: object,
+    keys: readonly string[],
+    copy: Readonly<Record<string, unknown>>,
+  ): { readonly [H in Holder]?: NameRule | undefined } {
+    const rules: { [H in Holder]?: NameRule } = {};
+    for (const key of keys) {
+      const { label, rule } = factsOf(key);
+      if (label === undefined) continue;
+      // The copy of a label called `key` is masked already.
+      const text = rule === undefined ? copy[key] : read(source, key);
+      const said = typeof text === 'string' && text.length <= 256 ? classify(text) : undefined;
+      if (said === undefined) continue;
+      for (const holder of HOLDER_WORDS) {
+        if (speaksOf(label, said, holder) && isOpen(rules[holder])) rules[holder] = said;
+      }
+    }
+    return rules;
   }
 
   function read(source: object, key: string): unknown {
@@ -240,4 +262,9 @@ export function compileWalk(rules: WalkRules): Walk {
     if (drop) return DROPPED;
     return typeof value === 'string' || typeof value === 'number' ? replace(String(value)) : MASK;
   }
+}
+
+/** A clearer word of another label would be heeded. */
+function isOpen(rule: NameRule | undefined): boolean {
+  return rule === undefined || rule.weak || rule.countable;
 }

@@ -1,6 +1,7 @@
 import type { NameClassifier } from '../name-rules.js';
 import { findCards } from './cards.js';
 import { findFlags, findQuoted, findUserFlags } from './bare-values.js';
+import { findCommandPasswords } from './commands.js';
 import { findPairs } from './pairs.js';
 import { findPem } from './pem.js';
 import { findSchemes } from './schemes.js';
@@ -53,6 +54,7 @@ export function compileText(wanted: ReadonlySet<ValueRule>, classify: NameClassi
       if (pairs && (bits & SPACE) !== 0) {
         findFlags(text, classify, found);
         findUserFlags(text, found);
+        findCommandPasswords(text, found);
       }
       if (pem) findPem(text, found);
     }
