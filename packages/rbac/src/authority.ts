@@ -113,8 +113,6 @@ export function subsumes(wide: string, narrow: string): boolean {
 
 function overlap(a: Coverage | undefined, b: Coverage | undefined, size: number): boolean {
   if (a === undefined || b === undefined) return false;
-  if (typeof a === 'number') return includesId(b, a);
-  if (typeof b === 'number') return includesId(a, b);
   for (let id = 0; id < size; id++) if (includesId(a, id) && includesId(b, id)) return true;
   return false;
 }
@@ -134,12 +132,10 @@ async function handedBy(each: RoleWrite, write: PendingWrite): Promise<readonly 
   /** Where a role is assigned, its edit counts; where it is not, its assignment will be judged. */
   const wherever = async (role: string, patterns: readonly string[]): Promise<readonly Handed[]> => {
     if (patterns.length === 0) return [];
-    const reaching = heirsOf(after, [role]);
+    const reaching = new Set([...heirsOf(after, [role]), role]);
     const places = new Set<string | undefined>([undefined]);
-    for await (const { before: user } of write.usersWith([...reaching, role])) {
-      for (const given of user.roles) {
-        if (given.role === role || reaching.includes(given.role)) places.add(given.tenant);
-      }
+    for await (const { before: user } of write.usersWith([...reaching])) {
+      for (const given of user.roles) if (reaching.has(given.role)) places.add(given.tenant);
     }
     return patterns.flatMap((pattern) => [...places].map((tenant) => ({ pattern, tenant })));
   };

@@ -130,9 +130,11 @@ export class FactsCache {
   written(changes: readonly Change[], revision: number): void {
     for (const { topic, subject } of changes) {
       if (topic === POLICY_TOPIC) this.evictPolicy();
-      else if (subject === '*') this.evictUsers();
-      else this.evictUser(subject);
-      if (topic === USER_TOPIC) this.#deps.shared?.changed(subject, revision);
+      else {
+        if (subject === '*') this.evictUsers();
+        else this.evictUser(subject);
+        this.#deps.shared?.changed(subject, revision);
+      }
     }
   }
 
@@ -180,26 +182,21 @@ export class FactsCache {
   #agree(policy: CompiledPolicy, entry: UserEntry): boolean {
     return (
       entry.ids === policy.ids &&
-      (entry.policyRevision === policy.changedAt ||
-        (entry.policyRevision < policy.changedAt && this.#deps.freshness.revision >= policy.changedAt))
+      entry.policyRevision <= policy.changedAt &&
+      (entry.policyRevision === policy.changedAt || this.#freshness.revision >= policy.changedAt)
     );
   }
 
   /** Numbers for the roles; new ones for all when most of them are of roles that are gone. */
   #numbers(roles: number): RoleIds {
-    if (this.#roleIds.size > 2 * roles + 1000) {
-      this.#roleIds = new RoleIds();
-      this.evictUsers();
-    }
+    // Entries with other numbers agree with no policy that has these.
+    if (this.#roleIds.size > 2 * roles + 1000) this.#roleIds = new RoleIds();
     return this.#roleIds;
   }
 
   async #get(userId: string): Promise<Facts> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      if (!this.#current()) {
-        const excused = await this.#renew(() => this.#cached(userId));
-        if (excused) return excused;
-      }
+      if (!this.#current()) await this.#renew(() => this.#cached(userId));
       const hit = this.#cached(userId);
       if (hit) return hit;
       await (this.#policy ?? this.#loadPolicy());
@@ -254,7 +251,7 @@ export class FactsCache {
       await freshness.ensure();
     } catch (error) {
       const overMs = clock.monotonic() - this.#lastHeld;
-      const excused = graceMs > 0 && overMs <= graceMs ? cached() : undefined;
+      const excused = overMs <= graceMs ? cached() : undefined;
       if (excused === undefined) throw error;
       events.emit({ type: 'rbac.grace-used', overMs });
       return excused;
@@ -330,12 +327,8 @@ export class FactsCache {
         const snapshot = await this.#load(scope);
         if (flight.stale || freshness.changedAt(topic, subject) > before) continue;
         const kept = keep(snapshot);
-        if (snapshot.user)
-          void shared?.write(subject, {
-            revision: before,
-            policyRevision: snapshot.policyRevision,
-            user: snapshot.user,
-          });
+        const { policyRevision, user } = snapshot;
+        void shared?.write(subject, { revision: before, policyRevision, user: user! });
         return kept;
       }
       throw errors.E_ROLES_UNAVAILABLE({ details: 'the stored roles kept changing while they were read' });
@@ -371,8 +364,7 @@ export class FactsCache {
 
   #remember(userId: string, entry: UserEntry): void {
     if (this.#users.size >= this.#deps.maxUsers && !this.#users.has(userId)) {
-      const oldest = this.#users.keys().next();
-      if (!oldest.done) this.#users.delete(oldest.value);
+      this.#users.delete(this.#users.keys().next().value!);
     }
     this.#users.set(userId, entry);
   }

@@ -231,10 +231,10 @@ function verdict(allowed: boolean, reason: Reason, by: string | undefined): Verd
 export function judgeRole(policy: CompiledPolicy, entry: UserEntry, role: string, moment: Moment): Verdict {
   if (!entry.active) return verdictOf(policy, entry, INACTIVE);
   const wanted = policy.ids.find(role);
-  if (wanted === undefined || policy.names[wanted] === undefined)
-    return verdictOf(policy, entry, NOT_GRANTED);
+  if (wanted === undefined) return verdictOf(policy, entry, NOT_GRANTED);
   for (const [i, id] of entry.roles.entries()) {
-    if (policy.names[id] === undefined || !policy.includes.has(id, wanted)) continue;
+    // An inactive role includes nothing and is in nothing.
+    if (!policy.includes.has(id, wanted)) continue;
     if (counts(entry.bounds?.[i], moment, 'allow')) return verdictOf(policy, entry, BY_ROLE | (id << 4));
   }
   return verdictOf(policy, entry, NOT_GRANTED);

@@ -122,41 +122,27 @@ function inheritance(
   const heirs: number[][] = Array.from({ length: ids.size });
   for (const { name, inherits } of roles) {
     const id = ids.of(name);
-    heirs[id] = [id];
+    heirs[id] = [];
     includes.add(id, id);
-    if (inherits.length === 0) continue;
     // An inactive parent has an empty row: it passes nothing on.
     for (const parent of inherits) includes.uniteRow(id, ids.of(parent));
-    includes.each(id, (each) => {
-      if (each !== id) heirs[each]!.push(id);
-    });
+    includes.each(id, (each) => heirs[each]!.push(id));
   }
   return { includes, heirs };
 }
 
 /** Without recursion: a chain of 10,000 roles must not end the process. */
 function parentsFirst(roles: ReadonlyMap<string, RoleRecord>): RoleRecord[] {
-  const order: RoleRecord[] = [];
-  const done = new Set<string>();
+  /** A role that comes again keeps its place. */
+  const done = new Map<string, RoleRecord>();
   for (const start of roles.values()) {
-    if (start.inherits.length === 0 && !done.has(start.name)) {
-      done.add(start.name);
-      order.push(start);
-      continue;
-    }
     const stack = [start];
     while (stack.length > 0) {
       const role = stack.at(-1)!;
-      if (done.has(role.name)) {
-        stack.pop();
-        continue;
-      }
       const missing = role.inherits.filter((name) => !done.has(name));
       if (missing.length === 0) {
         stack.pop();
-        done.add(role.name);
-        order.push(role);
-        continue;
+        done.set(role.name, role);
       }
       for (const name of missing) {
         const parent = roles.get(name);
@@ -165,5 +151,5 @@ function parentsFirst(roles: ReadonlyMap<string, RoleRecord>): RoleRecord[] {
       }
     }
   }
-  return order;
+  return [...done.values()];
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Principal } from '@portcullis/core';
+import { manualClock } from '@portcullis/core/testing';
 import { isAdministrator, subsumes } from '../src/authority.js';
 import { covers, parsePattern } from '../src/catalogue.js';
-import { createRbac, definePermissions, memoryRoles, rbacPermissions } from '../src/index.js';
+import { createRbac, definePermissions, memoryRoles, rbacPermissions, type RoleBatch } from '../src/index.js';
 
 test('one pattern covers another if and only if it covers every name that the other one does', () => {
   const all = (alphabet: readonly string[], length: number): string[][] =>
@@ -39,9 +40,13 @@ const ada: Principal = { id: 'ada', kind: 'user' };
 const beyond = { code: 'E_GRANT_BEYOND_OWN' };
 
 async function office() {
+  const clock = manualClock();
+  const store = memoryRoles();
+  const batches: RoleBatch[] = [];
   const rbac = createRbac({
     permissions,
-    store: memoryRoles(),
+    store: { ...store, commit: (batch) => (batches.push(batch), store.commit(batch)) },
+    clock,
     roles: {
       admin: { allow: ['rbac:*'] },
       reader: { allow: ['book:read'] },
@@ -50,7 +55,7 @@ async function office() {
   });
   await rbac.seed();
   await rbac.grantRole('setup', 'ada', 'admin');
-  return { rbac, mine: rbac.onBehalfOf(ada) };
+  return { rbac, mine: rbac.onBehalfOf(ada), clock, store, batches };
 }
 
 describe('what is denied to oneself cannot be given', () => {
@@ -137,3 +142,173 @@ test('who holds a permission for everything holds it for their own, and no more 
     await expect(mine.grantPermission(ada, 'eve', more)).rejects.toMatchObject(beyond);
   }
 });
+
+describe('where and when it is held', () => {
+  test('what is held in one tenant, or where there is none, is given there and nowhere else', async () => {
+    const { rbac, mine } = await office();
+    await rbac.grantPermission('setup', 'ada', 'book:read', { tenant: 'another' });
+    await mine.grantPermission(ada, 'eve', 'book:read', { tenant: 'another' });
+    for (const options of [{}, { tenant: 'north' }, { tenant: '*' }])
+      await expect(mine.grantPermission(ada, 'eve', 'book:read', options)).rejects.toMatchObject(beyond);
+    await rbac.grantPermission('setup', 'ada', 'book:read');
+    await mine.grantPermission(ada, 'eve', 'book:read');
+    await expect(mine.grantPermission(ada, 'eve', 'book:read', { tenant: '*' })).rejects.toMatchObject(
+      beyond,
+    );
+    await rbac.grantPermission('setup', 'ada', 'book:read', { tenant: '*' });
+    for (const options of [{}, { tenant: 'north' }, { tenant: '*' }])
+      await mine.grantPermission(ada, 'eve', 'book:read', options);
+  });
+
+  test('a credential of one tenant gives in that tenant only, and one of limited scope what its scopes cover', async () => {
+    const { rbac } = await office();
+    await rbac.grantPermission('setup', 'ada', '**', { tenant: '*' });
+    const north: Principal = { ...ada, tenant: 'north' };
+    await rbac.onBehalfOf(north).grantPermission(ada, 'eve', 'book:read', { tenant: 'north' });
+    for (const options of [{}, { tenant: 'south' }, { tenant: '*' }])
+      await expect(rbac.onBehalfOf(north).grantPermission(ada, 'eve', 'book:read', options)).rejects.toMatchObject(beyond);
+    const narrow = rbac.onBehalfOf({ ...ada, scopes: ['rbac:grant', 'book:read'] });
+    await narrow.grantPermission(ada, 'eve', 'book:read');
+    await expect(narrow.grantPermission(ada, 'eve', 'book:update')).rejects.toMatchObject(beyond);
+    await expect(rbac.onBehalfOf({ ...ada, scopes: ['rbac:grant'] }).grantPermission(ada, 'eve', 'book:read')).rejects.toMatchObject(beyond);
+  }); // prettier-ignore
+
+  test('what has ended is held no more, and who is switched off gives nothing', async () => {
+    const { rbac, mine, clock } = await office();
+    await rbac.grantPermission('setup', 'ada', 'book:read', { until: clock.now() + 1000 });
+    await mine.grantPermission(ada, 'eve', 'book:read');
+    await rbac.setUserActive('setup', 'ada', false);
+    await expect(mine.grantPermission(ada, 'tom', 'book:read')).rejects.toMatchObject({
+      code: 'E_PERMISSION_DENIED',
+    });
+    await rbac.setUserActive('setup', 'ada', true);
+    await mine.grantPermission(ada, 'tom', 'book:read');
+    clock.advance(1000);
+    await expect(mine.grantPermission(ada, 'tim', 'book:read')).rejects.toMatchObject(beyond);
+  });
+
+  test('one of several denials is enough, and what nobody declares is denied nothing', async () => {
+    const { rbac, mine, store } = await office();
+    await rbac.grantPermission('setup', 'ada', '**');
+    for (const name of ['loan:end', 'book:read'] as const) await rbac.denyPermission('setup', 'ada', name);
+    await expect(mine.grantPermission(ada, 'eve', 'book:read')).rejects.toMatchObject(beyond);
+    // A newer version of the app, on the same store, declares more.
+    const film = definePermissions({ ...rbacPermissions, film: ['read', 'cut'] });
+    const newer = createRbac({ permissions: film, store });
+    await newer.denyPermission('setup', 'ada', 'film:cut');
+    await newer.defineRole('setup', 'viewer', { allow: ['film:read'] });
+    await mine.grantPermission(ada, 'eve', 'book:update');
+    await mine.grantRole(ada, 'eve', 'viewer' as 'reader');
+  });
+});
+
+describe('an edit of a role', () => {
+  test('is judged by what it adds: what the role allowed before stays, whoever makes the edit', async () => {
+    const { rbac, mine } = await office();
+    await rbac.defineRole('setup', 'reader', { allow: ['loan:end'] });
+    await rbac.grantPermission('setup', 'ada', 'book:read');
+    await mine.setRolePermissions(ada, 'reader', { allow: ['loan:end', 'book:read'] });
+    await expect(mine.setRolePermissions(ada, 'reader', { allow: ['loan:end', 'loan:read'] })).rejects.toMatchObject(beyond);
+    await mine.setRoleActive(ada, 'reader', false);
+    await expect(mine.setRoleActive(ada, 'reader', true)).rejects.toMatchObject(beyond);
+  }); // prettier-ignore
+
+  test('is judged by the denials that it takes away: all of them when the role is switched off or removed', async () => {
+    const { rbac, mine } = await office();
+    const deny = (...names: ('book:read' | 'loan:end')[]) => ({ deny: names });
+    await rbac.defineRole('setup', 'ban', deny('book:read', 'loan:end'));
+    const ban = 'ban' as 'reader';
+    await rbac.grantPermission('setup', 'ada', 'book:read');
+    for (const lifts of [() => mine.setRolePermissions(ada, ban, { allow: [], ...deny('book:read') }), () => mine.setRoleActive(ada, ban, false), () => mine.removeRole(ada, ban)])
+      await expect(lifts()).rejects.toMatchObject(beyond);
+    await mine.setRolePermissions(ada, ban, { allow: [], ...deny('loan:end') });
+    await rbac.setRoleActive('setup', ban, false);
+    await mine.setRolePermissions(ada, ban, { allow: [], deny: [] }); // It denied nothing any more.
+  }); // prettier-ignore
+
+  test('is judged where the role is held, and not where its holders hold others', async () => {
+    const { rbac, mine } = await office();
+    for (const name of ['book:read', 'loan:read'] as const) await rbac.grantPermission('setup', 'ada', name);
+    await rbac.defineRole('setup', 'other', {});
+    await rbac.grantRole('setup', 'tom', 'child');
+    await rbac.grantRole('setup', 'tom', 'other' as 'child', { tenant: 'north' });
+    await mine.setRolePermissions(ada, 'reader', { allow: ['book:read', 'loan:read'] });
+    await rbac.defineRole('setup', 'ban', { deny: ['book:read'] });
+    await rbac.grantRole('setup', 'tom', 'ban' as 'child', { tenant: 'south' });
+    await expect(mine.removeRole(ada, 'ban' as 'child')).rejects.toMatchObject(beyond);
+  });
+});
+
+describe('denials and switches', () => {
+  test('a denial with an end may replace a longer one: it takes the right to lift it; one without an end does not', async () => {
+    const { rbac, mine, clock } = await office();
+    await mine.denyPermission(ada, 'eve', 'book:read');
+    await expect(mine.denyPermission(ada, 'eve', 'book:read', { until: clock.now() + 5 })).rejects.toMatchObject(beyond);
+    await expect(mine.denyPermission(ada, 'eve', 'book:read', { from: clock.now() + 5 })).rejects.toMatchObject(beyond);
+    await expect(mine.liftDenial(ada, 'eve', 'book:read')).rejects.toMatchObject(beyond);
+    await rbac.grantPermission('setup', 'ada', 'book:read', { tenant: '*' });
+    await mine.denyPermission(ada, 'eve', 'book:read', { until: clock.now() + 5 });
+    await mine.liftDenial(ada, 'eve', 'book:read');
+  }); // prettier-ignore
+
+  test('a denial that goes is judged where the user is allowed something, and where there is no tenant', async () => {
+    const { rbac, mine } = await office();
+    await rbac.grantPermission('setup', 'ada', 'book:read');
+    await rbac.denyPermission('setup', 'eve', 'book:read');
+    await rbac.denyPermission('setup', 'eve', 'loan:end', { tenant: 'north' });
+    await mine.liftDenial(ada, 'eve', 'book:read');
+    await rbac.denyPermission('setup', 'eve', 'book:read');
+    await rbac.grantPermission('setup', 'eve', 'book:*', { tenant: 'north' });
+    await expect(mine.liftDenial(ada, 'eve', 'book:read')).rejects.toMatchObject(beyond);
+    await rbac.denyPermission('setup', 'eve', 'book:read', { tenant: 'south' });
+    await expect(mine.liftDenial(ada, 'eve', 'book:read', { tenant: 'south' })).rejects.toMatchObject(beyond);
+  });
+
+  test('to take an allowance away takes nothing; a role that denies takes what it denies', async () => {
+    const { rbac, mine } = await office();
+    await rbac.grantPermission('setup', 'eve', 'loan:end');
+    await mine.revokePermission(ada, 'eve', 'loan:end');
+    await rbac.grantRole('setup', 'eve', 'reader');
+    await mine.revokeRole(ada, 'eve', 'reader');
+    await rbac.defineRole('setup', 'ban', { deny: ['book:read'] });
+    await mine.grantRole(ada, 'eve', 'ban' as 'reader');
+    await expect(mine.revokeRole(ada, 'eve', 'ban' as 'reader')).rejects.toMatchObject(beyond);
+  });
+
+  test('to switch a user or a permission on takes what they then allow; to switch off takes nothing', async () => {
+    const { rbac, mine } = await office();
+    await rbac.grantRole('setup', 'eve', 'reader');
+    await rbac.grantPermission('setup', 'tom', 'loan:end');
+    await rbac.denyPermission('setup', 'tim', 'loan:end');
+    await mine.setUserActive(ada, 'eve', true); // Is on.
+    for (const id of ['eve', 'tom', 'tim']) await mine.setUserActive(ada, id, false);
+    await expect(mine.setUserActive(ada, 'eve', true)).rejects.toMatchObject(beyond);
+    await expect(mine.setUserActive(ada, 'tom', true)).rejects.toMatchObject(beyond);
+    await mine.setUserActive(ada, 'tim', true);
+    await mine.setPermissionActive(ada, 'loan:end', false);
+    await expect(mine.setPermissionActive(ada, 'loan:end', true)).rejects.toMatchObject(beyond);
+  });
+});
+
+test('a write that rests on no other is no change of the roles; one that takes an administrator away is', async () => {
+  const { rbac, mine, batches } = await office();
+  await rbac.grantRole('setup', 'bob', 'admin');
+  await rbac.grantPermission('setup', 'ada', 'book:read');
+  batches.length = 0;
+  await mine.grantPermission(ada, 'eve', 'book:read');
+  await mine.revokeRole(ada, 'bob', 'admin');
+  expect(batches.map(({ changesPolicy }) => changesPolicy)).toEqual([false, true]);
+  await expect(mine.revokeRole(ada, 'ada', 'admin')).rejects.toMatchObject({ code: 'E_LAST_ADMINISTRATOR' });
+});
+
+test('an administrator holds both of what administering takes, beside whatever else is held or denied', () => {
+  const policy = { roles: [], inactivePermissions: [] };
+  const rule = (effect: 'allow' | 'deny', permission: string) => ({ effect, permission, grantedBy: 'root', grantedAt: 0 });
+  const is = (...rules: ReturnType<typeof rule>[]) => isAdministrator(policy, { active: true, roles: [], rules }, 1000);
+  expect(is(rule('allow', 'book:read'), rule('allow', 'rbac:*'))).toBe(true);
+  expect(is(rule('allow', 'rbac:*'), rule('deny', 'book:read'))).toBe(true);
+  expect(is(rule('allow', 'rbac:*'), rule('deny', 'book:read'), rule('deny', 'rbac:define'))).toBe(false);
+  expect(is(rule('allow', 'rbac:grant'))).toBe(false);
+  expect(is(rule('allow', 'rbac:define'))).toBe(false);
+  expect(is()).toBe(false);
+}); // prettier-ignore

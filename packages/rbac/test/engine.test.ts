@@ -153,6 +153,45 @@ describe('hierarchy', () => {
     expect(await rbac.can('u', 'book:read')).toBe(false); // And the policy still compiles.
   });
 
+  test('each role is looked at once, however many ways lead to it: forty diamonds on top of one another', () => {
+    class Counted extends Map<string, RoleRecord> {
+      looks = 0;
+      override get(name: string): RoleRecord | undefined {
+        if (++this.looks > 1000) throw new Error('a role is looked at again and again');
+        return super.get(name);
+      }
+    }
+    const ladder = new Counted();
+    for (let i = 0; i < 40; i++) {
+      for (const side of ['a', 'b']) ladder.set(`${side}${i}`, role(`${side}${i}`, i === 39 ? [] : [`a${i + 1}`, `b${i + 1}`]));
+    }
+    expect(findCycle(ladder)).toBeUndefined();
+    ladder.set('b39', role('b39', ['b38']));
+    expect(findCycle(ladder)).toEqual(expect.arrayContaining(['b38', 'b39']));
+  }); // prettier-ignore
+
+  test('a role whose parents inherit from one another holds what they hold, in whatever order they are named', () => {
+    for (const parents of [['a', 'b'], ['b', 'a']]) {
+      const roles = [role('top', parents), role('a', [], ['book:read']), role('b', ['a'], ['loan:approve'])];
+      const user = { active: true, roles: [{ role: 'top', ...at }], rules: [] };
+      for (const world of [roles, roles.toReversed()].map((each) => compiled({ roles: each, inactivePermissions: [], user }))) {
+        for (const permission of ['book:read', 'loan:approve'] as const) {
+          expect(world.short(permission)).toBe(true);
+          expect(world.whole({ permission, mine: false, now: 0, tenant: undefined, scopes: undefined }).allowed).toBe(true);
+        }
+      }
+    }
+  }); // prettier-ignore
+
+  test('stored roles with a parent that is not there, or with one role twice, are no policy', () => {
+    const compile = (...roles: RoleRecord[]) =>
+      compilePolicy(catalogue, { roles, inactivePermissions: ['film:read'] }, 1, new RoleIds());
+    const invalid = expect.objectContaining({ code: 'E_POLICY_INVALID' }) as unknown as Error;
+    expect(() => compile(role('a', ['gone']))).toThrow(invalid);
+    expect(() => compile(role('a', []), role('a', []))).toThrow(invalid);
+    expect(compile(role('a', []), role('b', ['a'])).names).toEqual(['a', 'b']);
+  });
+
   test('a diamond of inactive and active parents passes on what an active path reaches', () => {
     const roles = [
       role('top', ['left', 'right']),

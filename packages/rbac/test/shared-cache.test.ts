@@ -14,8 +14,8 @@ afterEach(async () => {
 });
 
 /** One process on the shared database and the shared cache. */
-async function start(db: Database, cache: KeyValueStore, key = secret) {
-  const store = db.connect();
+async function start(db: Database, cache: KeyValueStore, key = secret, hints = true) {
+  const store = db.connect({ hints });
   const { freshness, clock } = leaseOf(store);
   const events = recordedEvents();
   const rbac = createRbac({
@@ -100,6 +100,16 @@ describe('the shared cache', () => {
     const later = await start(db, cache);
     expect(await later.rbac.can('ann', 'book:read')).toBe(false);
     for (const { events } of [here, there, later]) expect(events.of('rbac.cache-forged')).toEqual([]);
+  });
+
+  test('T22: nor where the process that revoked has not yet read its own revoke in the log', async () => {
+    const { db, cache } = await library();
+    const here = await start(db, cache, secret, false);
+    const old = (await cache.get(keyOfAnn))!;
+    expect(await here.rbac.can('ann', 'book:read')).toBe(true);
+    await here.rbac.revokeRole('root', 'ann', 'patron');
+    await cache.set(keyOfAnn, old);
+    expect(await here.rbac.can('ann', 'book:read')).toBe(false);
   });
 
   test('one that fails or hangs costs at most one short wait a second, and no decision', async () => {

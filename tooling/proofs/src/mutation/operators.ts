@@ -2,7 +2,7 @@ import ts from 'typescript';
 
 /** One small change of a source, as a slip of the pen would make it. */
 export interface Slip {
-  /** Line and what it was and became: `12: a < b -> a <= b`. */
+  /** Line, the function around it, and what it was and became: `12 #get: a < b -> a <= b`. */
   readonly what: string;
   /** The whole source with the change. */
   readonly source: string;
@@ -48,7 +48,7 @@ export function slipsOf(file: string, text: string): readonly Slip[] {
     const { line } = tree.getLineAndCharacterOfPosition(start);
     const short = (part: string): string => part.replaceAll(/\s+/g, ' ').slice(0, 60);
     found.push({
-      what: `${line + 1}: ${short(text.slice(start, end))} -> ${short(becomes) || 'left out'}`,
+      what: `${line + 1} ${around(node)}: ${short(text.slice(start, end))} -> ${short(becomes) || 'left out'}`,
       source: text.slice(0, start) + becomes + text.slice(end),
     });
   };
@@ -80,6 +80,21 @@ export function slipsOf(file: string, text: string): readonly Slip[] {
   };
   visit(tree);
   return found;
+}
+
+/** Name of the nearest function that has one: lines move, names seldom. */
+function around(node: ts.Node): string {
+  for (let at: ts.Node | undefined = node.parent; at !== undefined; at = at.parent) {
+    if (ts.isConstructorDeclaration(at)) return 'constructor';
+    const named = ts.isArrowFunction(at) ? at.parent : at;
+    const isNamed =
+      ts.isFunctionDeclaration(named) ||
+      ts.isMethodDeclaration(named) ||
+      ts.isGetAccessorDeclaration(named) ||
+      (ts.isArrowFunction(at) && ts.isVariableDeclaration(named));
+    if (isNamed && named.name) return named.name.getText();
+  }
+  return 'module';
 }
 
 /** What is said in an error is for people, not for tests. */

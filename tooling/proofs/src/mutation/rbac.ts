@@ -11,11 +11,10 @@ const SAME = 'the same by another way';
 export const rbac: readonly Scored[] = [
   {
     file: src('judge'),
-    tests: tests('engine', 'tenants', 'permissions', 'short-ways', 'cache', 'guards'),
+    tests: tests('judge', 'engine', 'tenants', 'permissions', 'short-ways', 'cache', 'guards'),
     equivalent: [
-      ['break; -> ;', SPEED],
-      ['!isBounded(bounds) -> false', SAME],
-      ['wanted === undefined || policy.names[wanted] === undefined ->', SAME],
+      ['rule: break; -> ;', SPEED],
+      ['judgeRole: wanted === undefined -> false', SAME],
     ],
   },
   {
@@ -24,38 +23,22 @@ export const rbac: readonly Scored[] = [
     equivalent: [
       ['this.empty -> false', SAME],
       ["typeof coverage === 'number' -> false", SAME],
+      ['hasAny: end - start -> end + start', SPEED],
     ],
   },
   { file: src('bit-rows'), tests: tests('holders', 'engine') },
   { file: src('bit-set'), tests: tests('holders', 'engine', 'permissions') },
   { file: src('hierarchy'), tests: tests('engine', 'administration') },
-  {
-    file: src('policy'),
-    tests: tests('engine', 'permissions', 'short-ways', 'cache'),
-    equivalent: [
-      ['inherits.length === 0 -> false', SPEED],
-      ['each !== id -> true', SAME],
-      ['done.add(start.name); -> ;', SAME],
-      ['continue; -> ;', SAME],
-    ],
-  },
+  { file: src('policy'), tests: tests('engine', 'judge', 'permissions', 'short-ways', 'cache') },
   { file: src('question'), tests: tests('engine', 'permissions', 'tenants', 'guards', 'duties') },
   {
     file: src('authority'),
     tests: tests('authority', 'admin-router'),
-    equivalent: [['id < size -> id <= size', SAME]],
-  },
-  {
-    file: src('facts'),
-    tests: tests('short-ways', 'cache', 'shared-cache'),
     equivalent: [
-      ['policy !== undefined -> policy === undefined', SPEED],
-      ['92: !this.#current() -> true', SPEED],
-      ['this.evictUsers(); -> ;', SAME],
-      ['round < MAX_ROUNDS -> round <= MAX_ROUNDS', 'one round more'],
-      ['excused -> false', SAME],
-      ['223: !this.#current() -> true', SPEED],
+      ['overlap: id < size -> id <= size', SAME],
+      ['wherever: patterns.length === 0 -> false', SPEED],
     ],
   },
-  { file: src('shared-entries'), tests: tests('shared-cache') },
+  { file: src('facts'), tests: tests('facts', 'short-ways', 'cache', 'shared-cache') },
+  { file: src('shared-entries'), tests: tests('shared-entries', 'shared-cache') },
 ];
