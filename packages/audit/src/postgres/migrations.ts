@@ -1,13 +1,14 @@
 import { sql } from '@portcullis/core';
 import type { Migration } from '@portcullis/core/postgres';
 import { changeMigration } from './change-migration.js';
+import { columnsMigration } from './columns-migration.js';
 import { treeMigration } from './tree-migration.js';
 import { pruneMigration } from './prune.js';
 import { peopleGrants, peopleMigration } from './people.js';
 
 /**
- * The log. `body` is what was said, byte for byte, and what is hashed; the columns that queries use are generated from it
- * and can say nothing else. Nothing else in these tables is believed by a verifier either: all evidence is in the bodies and
+ * The log. `body` is what was said, byte for byte, and what is hashed; the columns that queries use are read from it by
+ * the database and can say nothing else. Nothing else in these tables is believed by a verifier either: all evidence is in the bodies and
  * the signatures.
  * - Entries and batches: UPDATE and TRUNCATE are refused for everybody, the owner and superusers included (who can
  *   still take the trigger away: this is a lock, the proof is elsewhere); DELETE as well, but for what retention has declared to be gone.
@@ -97,6 +98,7 @@ revoke all on audit_entry, audit_batch, audit_outbox, audit_sealed from public;
   treeMigration,
   peopleMigration,
   pruneMigration,
+  columnsMigration,
 ]);
 
 const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
