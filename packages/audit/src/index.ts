@@ -44,6 +44,7 @@ export type {
   AuditPruning,
   AuditStore,
   OutboxEntry,
+  WaitingEntry,
   SealedValue,
 } from './store.js';
 export type { LegalHold } from './retention/holds.js';

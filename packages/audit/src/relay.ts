@@ -1,5 +1,5 @@
 import { errors } from './error-codes.js';
-import { readOutboxRow } from './outbox-rows.js';
+import { readOutboxRow, type RelayedRow } from './outbox-rows.js';
 import type { PreparedEntry, RecordDeps } from './record.js';
 import type { AuditOutbox } from './store.js';
 import type { Writer } from './writer.js';
@@ -69,19 +69,21 @@ export class Relay {
     return sweeping;
   }
 
+  /** Goes through what waits once: rows that nobody can read, or that the store refuses, stay and hold nothing up. */
   async #sweep(longerThanMs: number): Promise<void> {
-    let before: string | undefined;
-    for (;;) {
-      const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT);
-      this.#writer.relay(
-        left.map((row) => readOutboxRow(row, this.#deps)).filter((row) => row !== undefined),
-      );
+    let behind: string | undefined;
+    do {
+      const left = await this.#outbox.waiting(longerThanMs, SWEEP_LIMIT, behind);
+      let rows: readonly RelayedRow[] = left
+        .map((row) => readOutboxRow(row, this.#deps))
+        .filter((row) => row !== undefined);
       // One statement can leave thousands of rows; they are not held all at once.
-      await this.#writer.settled();
-      if (this.#writer.status.store === 'down') throw errors.E_AUDIT_UNAVAILABLE();
-      const oldest = left[0]?.id;
-      if (left.length < SWEEP_LIMIT || oldest === before) return;
-      before = oldest;
-    }
+      do {
+        rows = this.#writer.relay(rows);
+        await this.#writer.settled();
+        if (this.#writer.status.store === 'down') throw errors.E_AUDIT_UNAVAILABLE();
+      } while (rows.length > 0);
+      behind = left.length < SWEEP_LIMIT ? undefined : left.at(-1)!.place;
+    } while (behind !== undefined);
   }
 }

@@ -100,9 +100,18 @@ export interface OutboxEntry {
   readonly sealed?: readonly SealedValue[];
 }
 
+/** One that waits. */
+export interface WaitingEntry extends OutboxEntry {
+  /** Where it stands in the order of waiting; for `waiting()`. */
+  readonly place: string;
+}
+
 export interface AuditOutbox {
   /** Within the caller's transaction. */
   put(tx: SqlTransaction, entries: readonly OutboxEntry[]): Promise<void>;
-  /** The oldest entries that have waited longer than this: their process is gone, or triggers wrote them. */
-  waiting(longerThanMs: number, limit: number): Promise<readonly OutboxEntry[]>;
+  /**
+   * The oldest entries that have waited longer than this: their process is gone, or triggers wrote them. With `behind`, a place that an
+   * earlier call gave, those after it, whether that one is still there or not.
+   */
+  waiting(longerThanMs: number, limit: number, behind?: string): Promise<readonly WaitingEntry[]>;
 }

@@ -85,19 +85,23 @@ export class Writer {
     });
   }
 
-  /** Rows of the outbox; returns how many were taken. What does not fit now is still there at the next sweep. */
-  relay(rows: readonly RelayedRow[]): number {
-    let taken = 0;
-    for (const { id, entries } of rows) {
-      if (this.#closed || this.#queue.length >= this.#deps.maxPending || this.#relaying.has(id)) continue;
-      const [first, ...rest] = entries;
-      if (!first) continue;
-      this.#relaying.add(id);
-      const done = (): void => void this.#relaying.delete(id);
-      this.#enqueue({ entries: [first, ...rest], row: id, resolve: done, reject: done });
-      taken++;
-    }
-    return taken;
+  /** Rows of the outbox; returns those for which there is no room now. A writer that is closed takes none: they wait for another. */
+  relay(rows: readonly RelayedRow[]): readonly RelayedRow[] {
+    if (this.#closed) return [];
+    return rows.filter((row) => {
+      if (this.#relaying.has(row.id)) return false;
+      if (this.#queue.length >= this.#deps.maxPending) return true;
+      this.#relay(row);
+      return false;
+    });
+  }
+
+  #relay({ id, entries }: RelayedRow): void {
+    const [first, ...rest] = entries;
+    if (!first) return;
+    this.#relaying.add(id);
+    const done = (): void => void this.#relaying.delete(id);
+    this.#enqueue({ entries: [first, ...rest], row: id, resolve: done, reject: done });
   }
 
   /** Resolves when everything that waits now has been dealt with. */

@@ -6,14 +6,17 @@ import type { NextFunction, Request, Response } from 'express';
 import { once } from 'node:events';
 import { createServer, request as httpRequest, Agent, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { createAudit, memoryAudit, type AuditStore } from '../src/index.js';
+import { Writable } from 'node:stream';
+import winston from 'winston';
+import { createAudit, memoryAudit, type AuditMirror, type AuditStore } from '../src/index.js';
+import { winstonMirror } from '../src/winston.js';
 
 const X = 'Zq9-hunter2_Kw7vB';
 
 onBothExpress((express) => {
-  async function served(store: AuditStore = memoryAudit()) {
+  async function served(store: AuditStore = memoryAudit(), mirror?: AuditMirror) {
     const events = recordedEvents();
-    const audit = createAudit({ store, events });
+    const audit = createAudit({ store, events, ...(mirror ? { mirror } : {}) });
     const app = express();
     app.use(context({ trustProxy: false }) as never, audit.accessLog({ exclude: ['/healthz'] }) as never);
     app.use((req: Request, _res: Response, next: NextFunction) => {
@@ -103,6 +106,45 @@ onBothExpress((express) => {
       await end(server);
     },
   );
+
+  test('every request is shown by winston too: the entry that the store has, refusals at the level of problems, no secret', async () => {
+    const lines: string[] = [];
+    const stream = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        lines.push(...chunk.toString().split('\n').filter(Boolean));
+        done();
+      },
+    });
+    const logger = winston.createLogger({
+      format: winston.format.json(),
+      transports: [new winston.transports.Stream({ stream })],
+    });
+    const { server, url, memory } = await served(memoryAudit(), winstonMirror(logger));
+    await fetch(`${url}/books/12?token=${X}&who=ann`);
+    await fetch(`${url}/refuse/403?token=${X}`);
+    await eventually(() => expect(lines).toHaveLength(2));
+    const shown = lines.map((line) => JSON.parse(line) as { level: string; durable: boolean; audit: object });
+    expect(shown).toMatchObject([
+      {
+        level: 'info',
+        durable: true,
+        audit: {
+          action: 'request.completed',
+          actor: { id: 'ann' },
+          context: { path: '/books/12', status: 200 },
+        },
+      },
+      {
+        level: 'warn',
+        durable: true,
+        audit: { outcome: 'denied', context: { path: '/refuse/403', status: 403 } },
+      },
+    ]);
+    const ids = shown.map(({ audit }) => (audit as { id: string }).id);
+    expect(ids).toEqual(memory.entries.map(({ id }) => id));
+    expect(lines.join('\n')).not.toContain(X);
+    await end(server);
+  });
 
   test('HEAD, POST and keep-alive: exactly one record each', async () => {
     const { server, port, memory } = await served();

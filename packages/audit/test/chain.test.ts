@@ -142,7 +142,7 @@ describe('a batch whose fate is unknown', () => {
 
 test('the outbox is relayed again once the store is back, even if nobody records anything directly', async () => {
   const clock = manualClock();
-  const waiting = [{ id: 'b8f0a7a2-7c4e-4a53-9d0a-3f7f3c1f0a11', draft: draft('any').draft }];
+  const waiting = [{ id: 'b8f0a7a2-7c4e-4a53-9d0a-3f7f3c1f0a11', draft: draft('any').draft, place: '1' }];
   const stored: AuditBatch[] = [];
   let down = true;
   const audit = createAudit({
@@ -169,7 +169,7 @@ test('the outbox is relayed again once the store is back, even if nobody records
 
 test('relay(0) brings in what is there now, also while a sweep for older rows is on its way', async () => {
   const ids = Array.from({ length: 450 }, (_, i) => `b8f0a7a2-7c4e-4a53-9d0a-${String(i).padStart(12, '0')}`);
-  let waiting = ids.map((id) => ({ id, draft: draft('any').draft }));
+  let waiting = ids.map((id) => ({ id, draft: draft('any').draft, place: id }));
   const asked: number[] = [];
   let answer: ((rows: readonly []) => void) | undefined;
   const audit = createAudit({
@@ -181,10 +181,10 @@ test('relay(0) brings in what is there now, also while a sweep for older rows is
       },
       outbox: {
         put: () => Promise.resolve(),
-        waiting(longerThanMs, limit) {
+        waiting(longerThanMs, limit, behind = '') {
           asked.push(longerThanMs);
           if (longerThanMs > 0) return new Promise((resolve) => (answer = resolve));
-          return Promise.resolve(waiting.slice(0, limit));
+          return Promise.resolve(waiting.filter(({ place }) => place > behind).slice(0, limit));
         },
       },
     },
@@ -195,6 +195,33 @@ test('relay(0) brings in what is there now, also while a sweep for older rows is
   await Promise.all([regular, all]);
   expect(waiting).toEqual([]);
   expect(asked).toEqual([3_000, 0, 0, 0]);
+  await audit.close();
+});
+
+test('rows that nobody can read, or that the store refuses, stay at the head of the outbox and hold nothing up', async () => {
+  const ids = Array.from({ length: 460 }, (_, i) => `b8f0a7a2-7c4e-4a53-9d0a-${String(i).padStart(12, '0')}`);
+  const refused = ids[200]!;
+  let waiting = ids.map((id, i) => ({ id, draft: i < 200 ? '{broken' : draft('any').draft, place: id }));
+  const audit = createAudit({
+    // Fewer than one look finds: what has no room at first is not left behind.
+    maxPending: 50,
+    store: {
+      ...memoryAudit(),
+      append({ outbox }) {
+        if (outbox.includes(refused))
+          return Promise.reject(Object.assign(new Error('no'), { kind: 'check' }));
+        waiting = waiting.filter(({ id }) => !outbox.includes(id));
+        return Promise.resolve();
+      },
+      outbox: {
+        put: () => Promise.resolve(),
+        waiting: (_longerThanMs, limit, behind = '') =>
+          Promise.resolve(waiting.filter(({ place }) => place > behind).slice(0, limit)),
+      },
+    },
+  });
+  await audit.relay(0);
+  expect(waiting.map(({ id }) => id)).toEqual(ids.slice(0, 201));
   await audit.close();
 });
 

@@ -104,15 +104,21 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
           { timeoutMs },
         );
       },
-      async waiting(longerThanMs, limit) {
-        const statement = tag`select id, draft, sealed from ${tag.identifier(schema, 'audit_outbox')}
+      async waiting(longerThanMs, limit, behind) {
+        // Microseconds and id: what rows are ordered by, and holds when the row itself is gone.
+        const [micros, id] = behind === undefined ? ['-1', ''] : behind.split(' ', 2);
+        const statement = tag`select id, draft, sealed, (extract(epoch from at) * 1000000)::bigint::text || ' ' || id as place
+          from ${tag.identifier(schema, 'audit_outbox')}
           where at <= clock_timestamp() - ${longerThanMs}::double precision * interval '1 millisecond'
-          order by at limit ${limit}`;
+            and (at, id) > (timestamptz 'epoch' + ${micros}::bigint * interval '1 microsecond', ${id}::text)
+          order by at, id limit ${limit}`;
         const { rows } = await sql.transaction(
           (tx) =>
-            tx.query<{ id: string; draft: string; sealed: string | null }>(statement, undefined, {
-              timeoutMs,
-            }),
+            tx.query<{ id: string; draft: string; sealed: string | null; place: string }>(
+              statement,
+              undefined,
+              { timeoutMs },
+            ),
           { readOnly: true, timeoutMs, ...asRole },
         );
         return rows.map(({ sealed, ...row }) =>

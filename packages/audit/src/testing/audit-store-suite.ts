@@ -334,6 +334,21 @@ export function auditStoreSuite(
       await kit.transaction(async (tx) => void ({ id } = await audit.tx(tx).record(created)));
       await audit.relay(0);
       assert.deepEqual(await outbox.waiting(0, 10), []);
+      // Rows that nobody can read stay; the others are found behind them.
+      const unreadable = Array.from({ length: 5 }, (_, i) => ({ id: `unreadable-${i}`, draft: '{' }));
+      await kit.transaction((tx) => outbox.put(tx, unreadable));
+      await audit.relay(0);
+      const found: string[] = [];
+      let behind: string | undefined;
+      do {
+        const page = await outbox.waiting(0, 2, behind);
+        found.push(...page.map((row) => row.id));
+        behind = page.at(-1)?.place;
+      } while (behind !== undefined);
+      assert.deepEqual(
+        found.toSorted(),
+        unreadable.map((row) => row.id),
+      );
       const batch = kit.batches.at(-1)!;
       assert.deepEqual(batch.outbox, [id]);
       // Another process has swept the same row.
