@@ -39,10 +39,10 @@ export const peopleGrants = (role: string): string => `
 grant insert, select, delete on audit_subject_key, audit_sealed to ${role};
 grant insert, select, update on audit_erased to ${role};`;
 
-/** Parts of the statement that appends: `$8` holds the values as JSON. */
-export function sealedParts(name: (table: string) => string): string {
+/** Parts of the statement that appends these values, as JSON. */
+export function sealedParts(name: (table: string) => string, values: string): string {
   return `given as materialized (
-      select g.* from fresh, jsonb_to_recordset($8::jsonb)
+      select g.* from fresh, jsonb_to_recordset(${values})
         as g(commitment text, subject text, path text, key text, wrapped text, since bigint, value text)
       where not exists (select from ${name('audit_erased')} e where e.subject = g.subject and e.at >= g.since)
     ), keys as (

@@ -56,13 +56,12 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
   const name = (table: string): string => tag.identifier(schema, table).text;
   const table = tag.identifier(schema, 'audit_entry');
   const asRole = role === undefined ? {} : { role };
-  const append = appendStatement(name);
 
   return Object.freeze<AuditStore>({
     async append(batch) {
-      const values = appendValues(batch);
+      const { text, values } = appendStatement(name, batch);
       const run = async (client: SqlClient): Promise<void> => {
-        await client.query(append, values, { timeoutMs });
+        await client.query(text, values, { timeoutMs });
       };
       try {
         // A statement is a transaction of its own; only a role needs one around it.
@@ -149,25 +148,37 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
   }
 }
 
-/** One statement, so that everything about a batch stands or falls together. A batch that is there already does nothing. */
-function appendStatement(name: (table: string) => string): string {
-  return `with fresh as (
+/**
+ * One statement, so that everything about a batch stands or falls together. A batch that is there already does nothing.
+ * Tables that it has no rows for are not in it: the server would plan and open them for every batch.
+ */
+function appendStatement(
+  name: (table: string) => string,
+  { writer, first, bodies, leaves, signature, sealed, outbox }: AuditBatch,
+): { readonly text: string; readonly values: readonly unknown[] } {
+  const values: unknown[] = [writer, first, bodies.length, leaves, signature, bodies];
+  const parts = [
+    `fresh as (
       select 1 where not exists (select from ${name('audit_batch')} where w = $1::text and first = $2::bigint)
-    ), batch as (
+    )`,
+    `batch as (
       insert into ${name('audit_batch')} (w, first, count, leaves, signature)
       select $1::text, $2::bigint, $3::integer, $4::bytea, $5::text from fresh
-    ), unplaced as (
+    )`,
+    `unplaced as (
       insert into ${name('audit_unplaced')} (w, first) select $1::text, $2::bigint from fresh
-    ), relayed as (
-      delete from ${name('audit_outbox')} where id = any ($7::text[])
-    ), ${sealedParts(name)}
+    )`,
+  ];
+  if (outbox.length > 0) {
+    const ids = `$${values.push(outbox)}::text[]`;
+    parts.push(`relayed as (delete from ${name('audit_outbox')} where id = any (${ids}))`);
+  }
+  if (sealed.length > 0) parts.push(sealedParts(name, `$${values.push(JSON.stringify(sealed))}::jsonb`));
+  const text = `with ${parts.join(', ')}
     insert into ${name('audit_entry')} (w, n, body)
     select $1::text, $2::bigint + place - 1, body from fresh, unnest($6::text[]) with ordinality as given(body, place)
     order by place`;
-}
-
-function appendValues({ writer, first, bodies, leaves, signature, sealed, outbox }: AuditBatch): unknown[] {
-  return [writer, first, bodies.length, leaves, signature, bodies, outbox, JSON.stringify(sealed)];
+  return { text, values };
 }
 
 function statement(table: SqlStatement, query: CheckedQuery): SqlStatement {
