@@ -29,13 +29,13 @@ async function add(name) {
   await send('POST', '', { name, response: credential.toJSON() });
 }
 
-// What changes passkeys asks for a fresh sign-in: with a passkey where there is one, else on the page of signing in.
+// What changes passkeys asks for a fresh sign-in: with a passkey where there is one, else on the page of signing in, with a code too.
 async function steppedUp(action) {
   try {
     await action();
   } catch (error) {
     if (error.code !== 'E_STEP_UP_REQUIRED') throw error;
-    if (error.aal < 2) return location.assign('/sign-in?next=/account/passkeys');
+    if (error.aal < 2 || !part('remove')) return location.assign('/sign-in?next=/account/passkeys');
     await use('/step-up');
     await action();
   }

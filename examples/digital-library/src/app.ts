@@ -29,6 +29,7 @@ import { historyPages } from './routes/history-pages.js';
 import { loanPages } from './routes/loan-pages.js';
 import { passkeyPages } from './routes/passkey-pages.js';
 import { reviewPages } from './routes/review-pages.js';
+import { secondFactorPages } from './routes/second-factor-pages.js';
 import { sessionPages } from './routes/session-pages.js';
 import { staffPages } from './routes/staff-pages.js';
 import { toProblem } from './problems.js';
@@ -103,10 +104,13 @@ export function createApp(house: House): Express {
     [
       '/sign-in',
       '/register',
+      '/account/second-factor',
       '/api/auth/sign-in',
       '/api/auth/passkeys/sign-in',
       '/api/auth/register',
       '/api/auth/password',
+      '/api/auth/totp',
+      '/api/auth/recovery-codes',
     ],
     rateLimit({
       name: 'attempts',
@@ -135,6 +139,7 @@ export function createApp(house: House): Express {
     loanPages(house),
     sessionPages(house),
     passkeyPages(house),
+    secondFactorPages(house),
   );
   app.use('/staff', staffPages(house), reviewPages(house));
 

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { addMissingBooks, type NewBook } from './books.js';
 import { createCovers, type Covers } from './covers.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
-import { formKey, loadOrGenerateAuditKey, loadOrGenerateKeys } from './keys.js';
+import { formKey, loadOrGenerateAuditKey, loadOrGenerateFactorKey, loadOrGenerateKeys } from './keys.js';
 import { APP_ROLE, libraryMigrations } from './migrations.js';
 import { createPeople, type People } from './people.js';
 import { permissions, roles } from './permissions.js';
@@ -66,7 +66,7 @@ export async function openHouse(
   options: { readonly production: boolean },
 ): Promise<House> {
   const { DATABASE_URL, REDIS_URL, DATA_DIRECTORY, SIGNING_KEYS, TRUSTED_PROXIES, PUBLIC_ORIGIN } = settings;
-  const { AUDIT_KEY, AUDIT_ANCHOR } = settings;
+  const { AUDIT_KEY, AUDIT_ANCHOR, FACTOR_KEY } = settings;
   const database = DATABASE_URL ? await connectPostgres(DATABASE_URL) : await openEmbedded(DATA_DIRECTORY);
   const redis = REDIS_URL ? connectRedis(REDIS_URL.reveal()) : undefined;
   const close = async (): Promise<void> => {
@@ -132,6 +132,10 @@ export async function openHouse(
         cookies: { profile: cookieProfile },
       },
       passwords: { hash: argon2id(), policy: { minLength: 12 } },
+      factors: {
+        keys: [{ id: 'library', key: loadOrGenerateFactorKey(FACTOR_KEY, DATA_DIRECTORY) }],
+        issuer: 'Digital Library',
+      },
       ...(site ? { passkeys: passkeys({ ...site, rpName: 'Digital Library' }) } : {}),
       production: options.production,
       events,

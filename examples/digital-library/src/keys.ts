@@ -1,6 +1,6 @@
 import { generateKeys } from '@portcullis/auth';
 import { Secret } from '@portcullis/core';
-import { generateKeyPairSync, hkdfSync } from 'node:crypto';
+import { generateKeyPairSync, hkdfSync, randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -12,6 +12,14 @@ export function loadOrGenerateKeys(given: Secret<string> | undefined, directory:
 /** The key that speaks for the audit log. It stays with the log: another key would be another log. */
 export function loadOrGenerateAuditKey(given: Secret<string> | undefined, directory: string): Secret<string> {
   return given ?? loadOrGenerate(directory, 'audit-key.pem', ed25519Pem);
+}
+
+/** The key that seals the secrets of authenticator apps. It outlives the signing keys: another one opens none of them. */
+export function loadOrGenerateFactorKey(
+  given: Secret<string> | undefined,
+  directory: string,
+): Secret<string> {
+  return given ?? loadOrGenerate(directory, 'factor-key.txt', () => randomBytes(32).toString('base64url'));
 }
 
 function ed25519Pem(): string {

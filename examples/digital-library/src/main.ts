@@ -1,4 +1,4 @@
-// npm start: opens the library. Every setting has a default for trying it out; production needs PUBLIC_ORIGIN, SIGNING_KEYS and AUDIT_KEY.
+// npm start: opens the library. Every setting has a default for trying it out; production needs PUBLIC_ORIGIN, SIGNING_KEYS, AUDIT_KEY and FACTOR_KEY.
 import { guardProcess } from '@portcullis/errors';
 import { secureServer } from '@portcullis/errors/server';
 import { createRedactor } from '@portcullis/redact';

@@ -145,4 +145,9 @@ export const libraryMigrations: readonly Migration[] = [
       create index passkey_person on library.passkey (person_id);
     `,
   },
+  {
+    concern: 'library',
+    id: '005-factors',
+    up: 'alter table library.person add column factors text;', // Sealed by @portcullis/auth.
+  },
 ];

@@ -20,12 +20,13 @@ interface AccountRow {
   readonly passwordHash: string | null;
   readonly active: boolean;
   readonly enrolled: boolean;
+  readonly factors: string | null;
 }
 
-const columns = sql`id::text as id, email as login, password_hash as "passwordHash", active, enrolled`;
+const columns = sql`id::text as id, email as login, password_hash as "passwordHash", active, enrolled, factors`;
 
 /**
- * The library's people, in its own table: what `@portcullis/auth` needs of them are five functions, and a table for passkeys.
+ * The library's people, in its own table: what `@portcullis/auth` needs of them are six functions, and a table for passkeys.
  * `enrol` makes a new person a patron. It runs after the account is stored; if that is interrupted, it runs again at
  * the next sign-in, so that nobody is left without a role.
  */
@@ -53,6 +54,11 @@ export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): Peo
       const saved = await db.query(sql`
         update library.person set password_hash = ${passwordHash}
         where id = ${id} and password_hash is not distinct from ${replaces}`);
+      return saved.rowCount === 1;
+    },
+    async saveFactors(id, { factors, replaces }) {
+      const saved = await db.query(sql`
+        update library.person set factors = ${factors} where id = ${id} and factors is not distinct from ${replaces}::text`);
       return saved.rowCount === 1;
     },
     async deactivate(id) {

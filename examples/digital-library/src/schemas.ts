@@ -31,6 +31,7 @@ export const searchSchema = {
         'granted',
         'revoked',
         'ended',
+        'factor-off',
         'reviewed',
         'round-ended',
       ],
@@ -78,6 +79,37 @@ export const accountSchema = {
     next,
   },
   required: ['email', 'password'],
+} as const;
+
+const token = text(128);
+/** Of an authenticator app, or a recovery code. */
+const code = text(64);
+const { password } = accountSchema.properties;
+
+/** The second step of signing in. */
+export const challengeSchema = {
+  type: 'object',
+  properties: { challenge: token, code, next },
+  required: ['challenge', 'code'],
+} as const;
+
+/** Who is signed in shows again who they are. */
+export const confirmationSchema = {
+  type: 'object',
+  properties: { password, code },
+  required: ['password', 'code'],
+} as const;
+
+export const passwordSchema = {
+  type: 'object',
+  properties: { password },
+  required: ['password'],
+} as const;
+
+export const totpSchema = {
+  type: 'object',
+  properties: { token, code },
+  required: ['token', 'code'],
 } as const;
 
 export const loanSchema = {

@@ -39,6 +39,11 @@ const declaration = {
     optional: true,
     note: 'file that gets checkpoints of the audit log, best on another disk; none: audit-anchor.ndjson in DATA_DIRECTORY',
   }),
+  FACTOR_KEY: setting.secret({
+    minBytes: 43,
+    requiredIn: 'production',
+    note: '32 bytes as base64url that seal the secrets of authenticator apps in the database; generated like SIGNING_KEYS',
+  }),
   TRUSTED_PROXIES: setting.list(setting.string(), {
     optional: true,
     note: 'networks of the proxies in front, such as 10.0.0.0/8; none: clients connect directly',

@@ -2,11 +2,13 @@ import { hasCode, isSecurityError } from '@portcullis/core';
 import { clearSiteData } from '@portcullis/headers';
 import { createRedirects, createValidator, validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
+import { enter } from '../entering.js';
 import type { House } from '../house.js';
 import { fieldErrors, sendPage, typed } from '../pages.js';
 import { accountSchema, signInSchema } from '../schemas.js';
 import { registerPage, signInPage } from '../views/account-pages.js';
 import type { FieldErrors } from '../views/forms.js';
+import { challengePage } from '../views/second-factor-pages.js';
 
 const account = createValidator(accountSchema, { fromText: true });
 const HINTS = { email: 'Type an e-mail address.', password: 'Type a password.' };
@@ -77,16 +79,14 @@ export function accountPages(house: House): Router {
         { login: given.value.email, password: given.value.password },
         auth.metaOf(req),
       );
-      await audit.record({
-        action: 'person.signed-in',
-        outcome: 'success',
-        actor: { kind: 'user', id: pair.userId },
-        target: { type: 'person', id: pair.userId },
-        request: req,
-      });
-      auth.cookies.write(res, pair);
-      formToken.rotate(req, res);
+      await enter(house, req, res, pair);
     } catch (error) {
+      const challenge = challengeOf(error);
+      if (challenge !== undefined)
+        return sendPage(house, req, res, {
+          title: 'One more step',
+          body: (token) => challengePage(token, { challenge, next: given.value.next }),
+        });
       const limited = hasCode(error, 'E_SIGN_IN_LIMITED');
       if (!limited && !hasCode(error, 'E_SIGN_IN_FAILED') && !hasCode(error, 'E_VALIDATION')) throw error;
       await audit.record({ action: 'person.sign-in-refused', outcome: 'denied', request: req });
@@ -113,6 +113,13 @@ export function accountPages(house: House): Router {
     },
   );
   return router;
+}
+
+/** Of a right password that is not enough. */
+function challengeOf(error: unknown): string | undefined {
+  return isSecurityError(error) && error.code === 'E_SECOND_FACTOR_REQUIRED'
+    ? String(error.problem['challenge'])
+    : undefined;
 }
 
 /** What the form can say about a refused registration; undefined for what is no fault of the form. */

@@ -5,6 +5,8 @@ export type FieldErrors = Readonly<Record<string, string>>;
 
 export interface Field {
   readonly name: string;
+  /** Where a page has two fields of one name. @default the name */
+  readonly id?: string;
   readonly label: string;
   readonly type?: 'text' | 'email' | 'password' | 'number' | 'search';
   readonly value?: string | undefined;
@@ -16,14 +18,24 @@ export interface Field {
 
 /** A labelled input with its hint and its error, tied together for screen readers. */
 export function field(input: Field, errors: FieldErrors = {}): Html {
-  const { name, label, type = 'text', value = '', hint, autocomplete, required = true, maxLength } = input;
+  const {
+    name,
+    id = name,
+    label,
+    type = 'text',
+    value = '',
+    hint,
+    autocomplete,
+    required = true,
+    maxLength,
+  } = input;
   const error = errors[name];
-  const described = [hint && `${name}-hint`, error && `${name}-error`].filter(Boolean).join(' ');
+  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ');
   return html`<div class="field">
-    <label for="${name}">${label}</label>
-    ${hint && html`<p class="hint" id="${name}-hint">${hint}</p>`}
+    <label for="${id}">${label}</label>
+    ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
     <input
-      id="${name}"
+      id="${id}"
       name="${name}"
       type="${type}"
       value="${type === 'password' ? '' : value}"
@@ -33,7 +45,7 @@ export function field(input: Field, errors: FieldErrors = {}): Html {
       ${required ? html`required` : ''}
       ${maxLength !== undefined && html`maxlength="${maxLength}"`}
     />
-    ${error && html`<p class="error" id="${name}-error">${error}</p>`}
+    ${error && html`<p class="error" id="${id}-error">${error}</p>`}
   </div>`;
 }
 

@@ -1,4 +1,5 @@
 import type { PasskeyInfo } from '@portcullis/auth';
+import { accountMenu } from './account-menu.js';
 import { html, type Html } from './html.js';
 import { moment } from './session-pages.js';
 
@@ -69,18 +70,4 @@ function passkeyTable(passkeys: readonly PasskeyInfo[]): Html {
       )}
     </tbody>
   </table>`;
-}
-
-const ACCOUNT_PAGES = [
-  ['/account/sessions', 'Where you are signed in'],
-  ['/account/passkeys', 'Passkeys'],
-] as const;
-
-/** The pages about one's own account. */
-export function accountMenu(here: string): Html {
-  return html`<nav aria-label="Account">
-    ${ACCOUNT_PAGES.map(([path, title]) =>
-      path === here ? html`<span aria-current="page">${title}</span>` : html`<a href="${path}">${title}</a>`,
-    )}
-  </nav>`;
 }

@@ -1,6 +1,6 @@
 import type { SessionInfo } from '@portcullis/auth';
+import { accountMenu } from './account-menu.js';
 import { html, type Html } from './html.js';
-import { accountMenu } from './passkey-pages.js';
 
 /** Where somebody is signed in, the place that they look from first. */
 export function sessionList(

@@ -57,12 +57,25 @@ const password = {
   bad: ['short', '0123456789', 'password1234', 'aaaaaaaaaaaaaaaa'],
   anyCharacter: true,
 };
+const oneTimeCode = { good: '000000', bad: ['x'.repeat(65), ...SQL] };
 const bookId = { good: '1', bad: ['0', '-1', '1.5', '1e3', '01', 'abc', ' 1', '9'.repeat(19), ...SQL] };
 
 /** Every endpoint that takes a body, and what it takes. */
 const ENDPOINTS: readonly Endpoint[] = [
   { who: 'anonymous', path: '/register', body: 'form', fields: { email, password } },
   { who: 'anonymous', path: '/sign-in', body: 'form', fields: { email, password } },
+  {
+    who: 'anonymous',
+    path: '/sign-in/complete',
+    body: 'form',
+    fields: { challenge: { good: 'none', bad: ['x'.repeat(129), ...SQL] }, code: oneTimeCode },
+  },
+  {
+    who: 'ann',
+    path: '/account/second-factor/confirm',
+    body: 'form',
+    fields: { token: { good: 'none', bad: ['x'.repeat(129), ...SQL] }, code: oneTimeCode },
+  },
   {
     who: 'staff',
     path: '/staff/books',
@@ -179,7 +192,7 @@ const QUERIES: readonly { readonly who: Who; readonly path: string; readonly bad
       '__proto__=1',
     ],
   })),
-  ...(['/sign-in', '/books/1', '/loans', '/staff/people'] as const).map((path) => ({
+  ...(['/sign-in', '/account/second-factor', '/books/1', '/loans', '/staff/people'] as const).map((path) => ({
     who: 'staff' as const,
     path,
     bad: ['done=unknown', 'done=saved&done=saved', 'done[]=saved', 'done=%00', 'unknown=1', '__proto__=1'],

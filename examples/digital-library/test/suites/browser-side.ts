@@ -164,6 +164,8 @@ export function browserSide(library: () => OpenLibrary): void {
         [library().anonymous(), '/sign-in'],
         [library().anonymous(), '/register'],
         [ann.browser, '/books/1'],
+        [ann.browser, '/account/sessions'],
+        [ann.browser, '/account/second-factor'],
         [staff.browser, '/books/1'],
         [staff.browser, '/staff/books/new'],
         [staff.browser, '/staff/people'],

@@ -5,6 +5,7 @@ import { badInput } from './bad-input.js';
 import { decisions } from './decisions.js';
 import { browserSide } from './browser-side.js';
 import { everydayUse } from './everyday-use.js';
+import { secondFactor } from './second-factor.js';
 
 /** All claims about one library in one process, whatever it stands on. */
 export function librarySuite(open: () => Promise<OpenLibrary>): void {
@@ -20,5 +21,6 @@ export function librarySuite(open: () => Promise<OpenLibrary>): void {
   decisions(current);
   badInput(current);
   browserSide(current);
+  secondFactor(current);
   attacks(current); // Last: it looks through everything that the others have left in the audit log.
 }
