@@ -26,6 +26,7 @@ import { api } from './routes/api.js';
 import { bookPages } from './routes/book-pages.js';
 import { coverPages } from './routes/cover-pages.js';
 import { historyPages } from './routes/history-pages.js';
+import { keyPages } from './routes/key-pages.js';
 import { loanPages } from './routes/loan-pages.js';
 import { passkeyPages } from './routes/passkey-pages.js';
 import { reviewPages } from './routes/review-pages.js';
@@ -140,6 +141,7 @@ export function createApp(house: House): Express {
     sessionPages(house),
     passkeyPages(house),
     secondFactorPages(house),
+    keyPages(house),
   );
   app.use('/staff', staffPages(house), reviewPages(house));
 

@@ -2,7 +2,7 @@ import { createAudit, ed25519Signer, fileAnchor, type Audit } from '@portcullis/
 import { auditMigrations, auditRoleMigration, postgresAudit } from '@portcullis/audit/postgres';
 import { argon2id, createAuth, type Auth } from '@portcullis/auth';
 import { passkeys } from '@portcullis/auth/passkeys';
-import { authMigrations, postgresSessions } from '@portcullis/auth/postgres';
+import { authMigrations, postgresApiKeys, postgresSessions } from '@portcullis/auth/postgres';
 import { csrf } from '@portcullis/csrf';
 import { createEvents, createFreshness, createMemoryStore, type Events, type Sql } from '@portcullis/core';
 import { feedMigrations, migrate, postgresFeed } from '@portcullis/core/postgres';
@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { addMissingBooks, type NewBook } from './books.js';
 import { createCovers, type Covers } from './covers.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
+import { allKeyScopes } from './key-scopes.js';
 import { formKey, loadOrGenerateAuditKey, loadOrGenerateFactorKey, loadOrGenerateKeys } from './keys.js';
 import { APP_ROLE, libraryMigrations } from './migrations.js';
 import { createPeople, type People } from './people.js';
@@ -112,8 +113,11 @@ export async function openHouse(
       async (id) => void (await rbac.grantRole('system', id, 'patron', { reason: 'registered' })),
     );
     const sessions = postgresSessions({ sql: securitySql, feed });
-    // Sessions of people who never come back; the others go at the next sign-in. What fails now succeeds an hour later.
-    const sweeping = setInterval(() => void sessions.sweep(Date.now()).catch(() => undefined), HOUR_MS);
+    const apiKeys = postgresApiKeys({ sql: securitySql, feed });
+    // Sessions of people who never come back, and keys whose time is over. What fails now succeeds an hour later.
+    const sweeping = setInterval(() => {
+      for (const store of [sessions, apiKeys]) void store.sweep(Date.now()).catch(() => undefined);
+    }, HOUR_MS);
     sweeping.unref();
     const origin = PUBLIC_ORIGIN === undefined ? undefined : new URL(PUBLIC_ORIGIN);
     const issuer = origin?.origin ?? 'http://localhost';
@@ -132,6 +136,7 @@ export async function openHouse(
         cookies: { profile: cookieProfile },
       },
       passwords: { hash: argon2id(), policy: { minLength: 12 } },
+      apiKeys: { prefix: 'library', scopes: allKeyScopes, store: apiKeys, freshness },
       factors: {
         keys: [{ id: 'library', key: loadOrGenerateFactorKey(FACTOR_KEY, DATA_DIRECTORY) }],
         issuer: 'Digital Library',

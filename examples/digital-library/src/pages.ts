@@ -14,6 +14,7 @@ const NOTICES: Readonly<Record<string, string>> = {
   returned: 'Returned. Thank you.',
   ended: 'Signed out there.',
   saved: 'Saved.',
+  'key-ended': 'The key has ended. No program gets in with it any more.',
   'factor-off': 'The second factor is off. Your password alone signs you in.',
   granted: 'The role is granted.',
   revoked: 'The role is taken away.',

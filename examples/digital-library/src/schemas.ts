@@ -1,5 +1,7 @@
 /** What comes in and what the API answers, by form. JSON bodies are read as they are, forms and addresses by declared type. */
 
+import { allKeyScopes, type KeyScope } from './key-scopes.js';
+
 const text = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength }) as const;
 
 export const bookSchema = {
@@ -32,6 +34,7 @@ export const searchSchema = {
         'revoked',
         'ended',
         'factor-off',
+        'key-ended',
         'reviewed',
         'round-ended',
       ],
@@ -110,6 +113,20 @@ export const totpSchema = {
   type: 'object',
   properties: { token, code },
   required: ['token', 'code'],
+} as const;
+
+export const keyLifetimes = ['7d', '30d', '90d', '365d'] as const;
+const tick = { type: 'string', enum: ['yes'] } as const;
+const ticks = Object.fromEntries(allKeyScopes.map((scope) => [scope, tick])) as Record<KeyScope, typeof tick>;
+
+export const newKeySchema = {
+  type: 'object',
+  properties: {
+    name: text(100),
+    expires: { type: 'string', enum: keyLifetimes },
+    ...ticks,
+  },
+  required: ['name', 'expires'],
 } as const;
 
 export const loanSchema = {

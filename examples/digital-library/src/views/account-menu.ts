@@ -4,6 +4,7 @@ const ACCOUNT_PAGES = [
   ['/account/sessions', 'Where you are signed in'],
   ['/account/passkeys', 'Passkeys'],
   ['/account/second-factor', 'Second factor'],
+  ['/account/keys', 'Keys for programs'],
 ] as const;
 
 /** The pages about one's own account. */

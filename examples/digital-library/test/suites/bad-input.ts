@@ -77,6 +77,16 @@ const ENDPOINTS: readonly Endpoint[] = [
     fields: { token: { good: 'none', bad: ['x'.repeat(129), ...SQL] }, code: oneTimeCode },
   },
   {
+    who: 'ann',
+    path: '/account/keys',
+    body: 'form',
+    fields: {
+      name: { good: 'A program', bad: ['x'.repeat(101), ' '] },
+      expires: { good: '30d', bad: ['1y', '0', '31d', ...SQL] },
+      'loan:create': { good: 'yes', bad: ['no', 'YES', ...SQL] },
+    },
+  },
+  {
     who: 'staff',
     path: '/staff/books',
     body: 'form',
@@ -192,7 +202,9 @@ const QUERIES: readonly { readonly who: Who; readonly path: string; readonly bad
       '__proto__=1',
     ],
   })),
-  ...(['/sign-in', '/account/second-factor', '/books/1', '/loans', '/staff/people'] as const).map((path) => ({
+  ...(
+    ['/sign-in', '/account/second-factor', '/account/keys', '/books/1', '/loans', '/staff/people'] as const
+  ).map((path) => ({
     who: 'staff' as const,
     path,
     bad: ['done=unknown', 'done=saved&done=saved', 'done[]=saved', 'done=%00', 'unknown=1', '__proto__=1'],
@@ -236,6 +248,7 @@ const IDS: readonly {
   { who: 'ann', method: 'POST', path: '/api/loans/#/return', bad: UUIDS },
   { who: 'staff', method: 'POST', path: '/staff/people/#/grant', bad: UUIDS },
   { who: 'staff', method: 'POST', path: '/staff/people/#/revoke', bad: UUIDS },
+  { who: 'ann', method: 'DELETE', path: '/api/auth/keys/#', bad: UUIDS },
   { who: 'ann', method: 'DELETE', path: '/api/auth/sessions/#', bad: [...UUIDS, 'x'.repeat(2000)] },
 ];
 

@@ -166,6 +166,7 @@ export function browserSide(library: () => OpenLibrary): void {
         [ann.browser, '/books/1'],
         [ann.browser, '/account/sessions'],
         [ann.browser, '/account/second-factor'],
+        [ann.browser, '/account/keys'],
         [staff.browser, '/books/1'],
         [staff.browser, '/staff/books/new'],
         [staff.browser, '/staff/people'],

@@ -9,6 +9,9 @@ import { addBook } from './everyday-use.js';
 /** Who may do what: changed on purpose only, in a commit that shows it. */
 const DECISIONS: Readonly<Record<string, string>> = {
   'DELETE /api/auth/passkeys/:id': 'authorize: in person',
+  'DELETE /api/auth/keys/:id': 'authorize: in person',
+  'GET /api/auth/keys': 'authorize: in person',
+  'POST /api/auth/keys': 'authorize: in person',
   'GET /api/auth/passkeys': 'authorize: in person',
   'PATCH /api/auth/passkeys/:id': 'authorize: in person',
   'POST /api/auth/passkeys': 'authorize: in person',
@@ -26,6 +29,9 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'DELETE /api/auth/sessions/:id': 'authorize: in person',
   'GET /': 'public: the catalogue is open to everybody',
   'GET /account/passkeys': 'authorize: in person',
+  'GET /account/keys': 'authorize: in person',
+  'POST /account/keys': 'authorize: in person',
+  'POST /account/keys/:id/end': 'authorize: in person',
   'GET /account/second-factor': 'authorize: in person',
   'POST /account/second-factor/confirm': 'authorize: in person',
   'POST /account/second-factor/recovery-codes': 'authorize: in person',

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import type { OpenLibrary } from '../support/open-library.js';
+import { apiKeys } from './api-keys.js';
 import { attacks } from './attacks.js';
 import { badInput } from './bad-input.js';
 import { decisions } from './decisions.js';
@@ -22,5 +23,6 @@ export function librarySuite(open: () => Promise<OpenLibrary>): void {
   badInput(current);
   browserSide(current);
   secondFactor(current);
+  apiKeys(current);
   attacks(current); // Last: it looks through everything that the others have left in the audit log.
 }
