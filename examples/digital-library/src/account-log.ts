@@ -10,7 +10,7 @@ const ACTIONS = {
   'password-changed': 'person.password-changed',
   'api-key-created': 'person.key-created',
   'api-key-revoked': 'person.key-revoked',
-  'password-reset': 'person.password-reset',
+  'password-reset': 'person.password-reset-by-mail',
   'login-changed': 'person.login-changed',
   'factors-changed': 'person.factors-changed',
 } as const;

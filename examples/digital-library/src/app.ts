@@ -28,6 +28,7 @@ import { coverPages } from './routes/cover-pages.js';
 import { historyPages } from './routes/history-pages.js';
 import { keyPages } from './routes/key-pages.js';
 import { loanPages } from './routes/loan-pages.js';
+import { mailPages } from './routes/mail-pages.js';
 import { passkeyPages } from './routes/passkey-pages.js';
 import { reviewPages } from './routes/review-pages.js';
 import { secondFactorPages } from './routes/second-factor-pages.js';
@@ -52,7 +53,14 @@ export function createApp(house: House): Express {
   app.use(rbac.requireDecision()); // Whatever a route forgets: no answer below 400 without a decision.
   app.use(audit.accessLog());
   app.use(secureCookies({ allowLoopback: !isPublic, events }));
-  app.use(requestFirewall({ ...(origin ? { hosts: [origin.host] } : {}), trustProxy, events }));
+  app.use(
+    requestFirewall({
+      ...(origin ? { hosts: [origin.host] } : {}),
+      trustProxy,
+      allowedQueryParameters: ['token'], // Of links in messages, which count once.
+      events,
+    }),
+  );
   app.use(
     isPublic ? httpsOnly({ hosts: [origin.host], events }) : httpsOnly({ allowLoopback: true, events }),
   );
@@ -105,10 +113,12 @@ export function createApp(house: House): Express {
     [
       '/sign-in',
       '/register',
+      '/reset',
       '/account/second-factor',
       '/api/auth/sign-in',
       '/api/auth/passkeys/sign-in',
       '/api/auth/register',
+      '/api/auth/reset',
       '/api/auth/password',
       '/api/auth/totp',
       '/api/auth/recovery-codes',
@@ -134,6 +144,7 @@ export function createApp(house: House): Express {
   app.use(coverPages(house)); // Before the tokens of forms: its form carries one beside a file, and is read by the route.
   app.use(house.formToken); // Behind the API, whose clients keep no cookies of forms.
   app.use(
+    mailPages(house), // Before the form that registers at once, whose path it takes where registration is by mail.
     accountPages(house),
     bookPages(house),
     historyPages(house),

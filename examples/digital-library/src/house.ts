@@ -1,6 +1,6 @@
 import { createAudit, ed25519Signer, fileAnchor, type Audit } from '@portcullis/audit';
 import { auditMigrations, auditRoleMigration, postgresAudit } from '@portcullis/audit/postgres';
-import { argon2id, createAuth, type Auth } from '@portcullis/auth';
+import { argon2id, createAuth, type Auth, type Notify } from '@portcullis/auth';
 import { passkeys } from '@portcullis/auth/passkeys';
 import { authMigrations, postgresApiKeys, postgresSessions } from '@portcullis/auth/postgres';
 import { csrf } from '@portcullis/csrf';
@@ -20,6 +20,7 @@ import { createCovers, type Covers } from './covers.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
 import { allKeyScopes } from './key-scopes.js';
 import { formKey, loadOrGenerateAuditKey, loadOrGenerateFactorKey, loadOrGenerateKeys } from './keys.js';
+import { consoleNotify, httpNotify } from './messages.js';
 import { APP_ROLE, libraryMigrations } from './migrations.js';
 import { createPeople, type People } from './people.js';
 import { permissions, roles } from './permissions.js';
@@ -42,6 +43,9 @@ export interface House {
   readonly covers: Covers;
   /** False where the address has no name that passkeys could belong to. */
   readonly hasPasskeys: boolean;
+  /** False where no message can be sent: no registration by mail, no reset of passwords. */
+  readonly hasMail: boolean;
+  readonly registration: 'open' | 'by-mail';
   readonly windows: ReturnType<typeof memoryLimits>;
   readonly origin: URL | undefined;
   readonly trustProxy: false | readonly string[];
@@ -64,10 +68,14 @@ const STAFF_EMAIL = 'staff@library.example';
  */
 export async function openHouse(
   settings: Settings,
-  options: { readonly production: boolean },
+  options: {
+    readonly production: boolean;
+    /** Sends messages in the place of what the settings say. */
+    readonly notify?: Notify;
+  },
 ): Promise<House> {
   const { DATABASE_URL, REDIS_URL, DATA_DIRECTORY, SIGNING_KEYS, TRUSTED_PROXIES, PUBLIC_ORIGIN } = settings;
-  const { AUDIT_KEY, AUDIT_ANCHOR, FACTOR_KEY } = settings;
+  const { AUDIT_KEY, AUDIT_ANCHOR, FACTOR_KEY, REGISTRATION } = settings;
   const database = DATABASE_URL ? await connectPostgres(DATABASE_URL) : await openEmbedded(DATA_DIRECTORY);
   const redis = REDIS_URL ? connectRedis(REDIS_URL.reveal()) : undefined;
   const close = async (): Promise<void> => {
@@ -121,6 +129,7 @@ export async function openHouse(
     sweeping.unref();
     const origin = PUBLIC_ORIGIN === undefined ? undefined : new URL(PUBLIC_ORIGIN);
     const issuer = origin?.origin ?? 'http://localhost';
+    const notify = options.notify ?? notifyOf(settings, linksTo(origin, settings.PORT));
     const signingKeys = loadOrGenerateKeys(SIGNING_KEYS, DATA_DIRECTORY);
     const cookieProfile = origin?.protocol === 'https:' ? 'host' : 'development';
     const site = passkeySite(origin, settings.PORT);
@@ -141,6 +150,8 @@ export async function openHouse(
         keys: [{ id: 'library', key: loadOrGenerateFactorKey(FACTOR_KEY, DATA_DIRECTORY) }],
         issuer: 'Digital Library',
       },
+      registration: REGISTRATION,
+      ...(notify ? { notify } : {}),
       ...(site ? { passkeys: passkeys({ ...site, rpName: 'Digital Library' }) } : {}),
       production: options.production,
       events,
@@ -181,6 +192,8 @@ export async function openHouse(
         ...(origin ? { trustedOrigins: [origin.origin] } : {}),
         events,
       }),
+      hasMail: notify !== undefined,
+      registration: REGISTRATION,
       hasPasskeys: site !== undefined,
       covers: createCovers(DATA_DIRECTORY, events),
       windows: client ? redisLimits(client) : memoryLimits(),
@@ -190,6 +203,7 @@ export async function openHouse(
       check: async () => void (await sql.query('select 1', [], { timeoutMs: 1000 })),
       async close() {
         clearInterval(sweeping);
+        await auth.settled(); // Messages that wait.
         await audit.close();
         await rbac.close();
         await freshness.stop();
@@ -198,6 +212,17 @@ export async function openHouse(
       },
     };
   }
+}
+
+/** Where links in messages lead. */
+function linksTo(origin: URL | undefined, port: number): string {
+  return origin?.origin ?? `http://localhost:${port}`;
+}
+
+/** On one machine for trying out, messages are printed; on real servers somebody has to send them. */
+function notifyOf({ NOTIFY_URL, DATABASE_URL }: Settings, origin: string): Notify | undefined {
+  if (NOTIFY_URL) return httpNotify(NOTIFY_URL.reveal(), origin);
+  return DATABASE_URL ? undefined : consoleNotify(origin, (line) => process.stdout.write(`${line}\n`));
 }
 
 /** Passkeys belong to a domain, or to this machine by its name; an address of numbers has none. */

@@ -1,4 +1,4 @@
-import { isAuthenticated } from '@portcullis/core';
+import { isAuthenticated, isSecurityError } from '@portcullis/core';
 import type { Finding } from '@portcullis/validation';
 import type { Request, Response } from 'express';
 import type { House } from './house.js';
@@ -14,6 +14,8 @@ const NOTICES: Readonly<Record<string, string>> = {
   returned: 'Returned. Thank you.',
   ended: 'Signed out there.',
   saved: 'Saved.',
+  'mail-sent': 'A message is on its way to this address. Open the link in it.',
+  'password-reset': 'Your password is changed, and you are signed out everywhere. Sign in with the new one.',
   'key-ended': 'The key has ended. No program gets in with it any more.',
   'factor-off': 'The second factor is off. Your password alone signs you in.',
   granted: 'The role is granted.',
@@ -81,6 +83,14 @@ export function fieldErrors(
     else errors[''] ??= 'What was sent is not what this form asks for. Load the page again and fill it in.';
   }
   return errors;
+}
+
+/** What a form can say about a new password that is not acceptable. */
+export function passwordProblem(error: unknown): FieldErrors | undefined {
+  if (!isSecurityError(error) || error.code !== 'E_PASSWORD_POLICY') return undefined;
+  const reasons = (error.problem['errors'] ?? []) as readonly { detail?: string; message?: string }[];
+  const text = reasons.map(({ detail, message }) => detail ?? message ?? '').join(' ');
+  return { password: text || error.message };
 }
 
 /** The texts of a form as typed, to show again what was refused. */

@@ -34,6 +34,8 @@ export const searchSchema = {
         'revoked',
         'ended',
         'factor-off',
+        'mail-sent',
+        'password-reset',
         'key-ended',
         'reviewed',
         'round-ended',
@@ -107,6 +109,25 @@ export const passwordSchema = {
   type: 'object',
   properties: { password },
   required: ['password'],
+} as const;
+
+export const mailboxSchema = {
+  type: 'object',
+  properties: { email: accountSchema.properties.email },
+  required: ['email'],
+} as const;
+
+/** Of a link in a message. */
+export const linkSchema = {
+  type: 'object',
+  properties: { token },
+  required: ['token'],
+} as const;
+
+export const newPasswordSchema = {
+  type: 'object',
+  properties: { token, password },
+  required: ['token', 'password'],
 } as const;
 
 export const totpSchema = {

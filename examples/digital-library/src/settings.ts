@@ -44,6 +44,16 @@ const declaration = {
     requiredIn: 'production',
     note: '32 bytes as base64url that seal the secrets of authenticator apps in the database; generated like SIGNING_KEYS',
   }),
+  NOTIFY_URL: setting.url({
+    protocols: ['https:', 'http:'],
+    secret: true,
+    optional: true,
+    note: 'service that sends mail: gets POST of { to, subject, text } as JSON; without it messages are printed, and with a DATABASE_URL there are none and no password is reset by mail',
+  }),
+  REGISTRATION: setting.oneOf(['open', 'by-mail'], {
+    default: 'open',
+    note: 'by-mail: people show that the address is theirs, and the answer does not tell who has an account; open: at once',
+  }),
   TRUSTED_PROXIES: setting.list(setting.string(), {
     optional: true,
     note: 'networks of the proxies in front, such as 10.0.0.0/8; none: clients connect directly',

@@ -4,9 +4,9 @@ import { createRedirects, createValidator, validate, validOf } from '@portcullis
 import { Router } from 'express';
 import { enter } from '../entering.js';
 import type { House } from '../house.js';
-import { fieldErrors, sendPage, typed } from '../pages.js';
+import { fieldErrors, passwordProblem, sendPage, typed } from '../pages.js';
 import { accountSchema, signInSchema } from '../schemas.js';
-import { registerPage, signInPage } from '../views/account-pages.js';
+import { registerPage, signInPage, type SignInOffers } from '../views/account-pages.js';
 import type { FieldErrors } from '../views/forms.js';
 import { challengePage } from '../views/second-factor-pages.js';
 
@@ -17,7 +17,8 @@ const signIn = { query: signInSchema } as const;
 
 /** Register, sign in, sign out: the flows of `@portcullis/auth` behind forms. */
 export function accountPages(house: House): Router {
-  const { auth, audit, rbac, events, formToken, hasPasskeys } = house;
+  const { auth, audit, rbac, events, formToken } = house;
+  const offers = offersOf(house);
   const redirects = createRedirects({ fallback: '/books', events });
   const router = Router();
   const open = rbac.public('everybody may register and sign in');
@@ -59,7 +60,7 @@ export function accountPages(house: House): Router {
       title: 'Sign in',
       done,
       script: SCRIPT,
-      body: (token) => signInPage(token, hasPasskeys, { next }),
+      body: (token) => signInPage(token, offers, { next }),
     });
   });
 
@@ -70,7 +71,7 @@ export function accountPages(house: House): Router {
         title: 'Sign in',
         status,
         script: SCRIPT,
-        body: (token) => signInPage(token, hasPasskeys, values, errors),
+        body: (token) => signInPage(token, offers, values, errors),
       });
     const given = account.check(req.body);
     if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
@@ -115,6 +116,11 @@ export function accountPages(house: House): Router {
   return router;
 }
 
+/** What the page of signing in offers besides the form. */
+export function offersOf({ hasPasskeys, hasMail }: House): SignInOffers {
+  return { passkeys: hasPasskeys, reset: hasMail };
+}
+
 /** Of a right password that is not enough. */
 function challengeOf(error: unknown): string | undefined {
   return isSecurityError(error) && error.code === 'E_SECOND_FACTOR_REQUIRED'
@@ -125,14 +131,11 @@ function challengeOf(error: unknown): string | undefined {
 /** What the form can say about a refused registration; undefined for what is no fault of the form. */
 function registrationProblem(error: unknown): { status: number; errors: FieldErrors } | undefined {
   if (!isSecurityError(error)) return undefined;
+  const errors = passwordProblem(error);
+  if (errors) return { status: 400, errors };
   switch (error.code) {
     case 'E_ACCOUNT_EXISTS':
       return { status: 409, errors: { email: 'There is an account with this address already.' } };
-    case 'E_PASSWORD_POLICY': {
-      const reasons = (error.problem['errors'] ?? []) as readonly { detail?: string; message?: string }[];
-      const text = reasons.map(({ detail, message }) => detail ?? message ?? '').join(' ');
-      return { status: 400, errors: { password: text || error.message } };
-    }
     case 'E_VALIDATION':
       return { status: 400, errors: { email: 'This is no e-mail address.' } };
     default:

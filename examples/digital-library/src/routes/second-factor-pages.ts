@@ -7,6 +7,7 @@ import type { House } from '../house.js';
 import { fieldErrors, sendPage, typed } from '../pages.js';
 import { challengeSchema, confirmationSchema, noticeSchema, passwordSchema, totpSchema } from '../schemas.js';
 import { signInPage } from '../views/account-pages.js';
+import { offersOf } from './account-pages.js';
 import type { FieldErrors } from '../views/forms.js';
 import {
   challengePage,
@@ -67,7 +68,7 @@ export function secondFactorPages(house: House): Router {
         status: 401,
         script: '/assets/passkeys.js',
         body: (token) =>
-          signInPage(token, house.hasPasskeys, values, {
+          signInPage(token, offersOf(house), values, {
             '': 'That took too long, or was done already. Sign in again.',
           }),
       });

@@ -8,6 +8,12 @@ export interface AccountForm {
   readonly next?: string | undefined;
 }
 
+export interface SignInOffers {
+  readonly passkeys: boolean;
+  /** A new password by mail. */
+  readonly reset: boolean;
+}
+
 export function registerPage(formToken: Html, values: AccountForm = {}, errors: FieldErrors = {}): Html {
   return html`<h1>Register</h1>
     <form method="post" action="/register" class="stacked" novalidate>
@@ -31,7 +37,7 @@ export function registerPage(formToken: Html, values: AccountForm = {}, errors: 
 
 export function signInPage(
   formToken: Html,
-  passkeys: boolean,
+  { passkeys, reset }: SignInOffers,
   values: AccountForm = {},
   errors: FieldErrors = {},
 ): Html {
@@ -44,5 +50,6 @@ export function signInPage(
       <button type="submit">Sign in</button>
     </form>
     ${passkeys && passkeySignIn(values.next)}
+    ${reset && html`<p><a href="/reset">I forgot my password</a></p>`}
     <p>New here? <a href="/register">Register</a></p>`;
 }

@@ -76,6 +76,19 @@ const ENDPOINTS: readonly Endpoint[] = [
     body: 'form',
     fields: { token: { good: 'none', bad: ['x'.repeat(129), ...SQL] }, code: oneTimeCode },
   },
+  { who: 'anonymous', path: '/reset', body: 'form', fields: { email } },
+  {
+    who: 'anonymous',
+    path: '/reset/complete',
+    body: 'form',
+    fields: { token: { good: 'none', bad: ['x'.repeat(129), ...SQL] }, password },
+  },
+  {
+    who: 'anonymous',
+    path: '/register/complete',
+    body: 'form',
+    fields: { token: { good: 'none', bad: ['x'.repeat(129), ...SQL] }, password },
+  },
   {
     who: 'ann',
     path: '/account/keys',

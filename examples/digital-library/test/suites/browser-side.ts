@@ -163,6 +163,8 @@ export function browserSide(library: () => OpenLibrary): void {
       const pages = [
         [library().anonymous(), '/sign-in'],
         [library().anonymous(), '/register'],
+        [library().anonymous(), '/reset'],
+        [library().anonymous(), '/reset/complete?token=any'],
         [ann.browser, '/books/1'],
         [ann.browser, '/account/sessions'],
         [ann.browser, '/account/second-factor'],

@@ -6,6 +6,7 @@ import { badInput } from './bad-input.js';
 import { decisions } from './decisions.js';
 import { browserSide } from './browser-side.js';
 import { everydayUse } from './everyday-use.js';
+import { mail } from './mail.js';
 import { secondFactor } from './second-factor.js';
 
 /** All claims about one library in one process, whatever it stands on. */
@@ -24,5 +25,6 @@ export function librarySuite(open: () => Promise<OpenLibrary>): void {
   browserSide(current);
   secondFactor(current);
   apiKeys(current);
+  mail(current);
   attacks(current); // Last: it looks through everything that the others have left in the audit log.
 }

@@ -1,4 +1,4 @@
-import { asUser } from '@portcullis/auth/testing';
+import { asUser, mailbox, type Mailbox } from '@portcullis/auth/testing';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../../src/app.js';
@@ -20,6 +20,8 @@ export interface Somebody {
 export interface OpenLibrary {
   readonly house: House;
   readonly url: string;
+  /** What was sent; await `house.auth.settled()` first. */
+  readonly mail: Mailbox;
   readonly staff: Somebody;
   readonly ann: Somebody;
   readonly bob: Somebody;
@@ -47,7 +49,11 @@ export async function openLibrary(env: Readonly<Record<string, string>> = {}): P
     TRUSTED_PROXIES: '127.0.0.1',
     ...env,
   };
-  const house = await openHouse(loadSettings({ env: settings, files: [] }).values, { production: false });
+  const mail = mailbox();
+  const house = await openHouse(loadSettings({ env: settings, files: [] }).values, {
+    production: false,
+    notify: mail.notify,
+  });
   const served = (from: House) => listen(createApp(from).listen(0, '127.0.0.1'));
   const server = await served(house);
   const { url } = server;
@@ -77,6 +83,7 @@ export async function openLibrary(env: Readonly<Record<string, string>> = {}): P
   return {
     house,
     url,
+    mail,
     staff: await signedIn(staffId, email, password),
     ann: await newPatron('ann'),
     bob: await newPatron('bob'),
