@@ -224,7 +224,7 @@ function report(): string {
     'sessions in PostgreSQL',
     'strict',
     'sessions in Redis',
-    'strict ',
+    'strict',
     'control: messages',
   ];
   return `# A session that was ended
