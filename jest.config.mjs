@@ -11,6 +11,6 @@ export default {
     .filter((folder) => existsSync(join(folder, 'jest.config.mjs'))),
   // Generous on purpose: no claim may fail because the machine is busy.
   testTimeout: 60_000,
-  // Jest would leave one core idle, which on two is half of them.
-  maxWorkers: '100%',
+  // More than there are cores: many tests wait for servers that were stopped or paused.
+  maxWorkers: '150%',
 };
