@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,5 +13,5 @@ export default {
   // Generous on purpose: no claim may fail because the machine is busy.
   testTimeout: 60_000,
   // More than there are cores: many tests wait for servers that were stopped or paused.
-  maxWorkers: '150%',
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
 };

@@ -116,8 +116,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'xg6x-h9c9-2m83: a right password alone begins a session',
     file: src('flows/flows'),
-    from: 'if (factors?.required(user)) {',
-    to: 'if (factors?.required(user) && false) {',
+    from: "const codes = factors?.required(user) ? ['otp', 'recovery-code'] : [];",
+    to: 'const codes: string[] = [];',
     killedBy: test('factors', 'xg6x-h9c9-2m83'),
   },
   {
