@@ -15,14 +15,16 @@ export interface Requirement {
  * others are listed, and count once their package stands here.
  */
 export const COMPLETE: readonly string[] = [
-  'headers',
-  'csrf',
-  'rate-limit',
-  'validation',
-  'errors',
+  'audit',
   'config',
   'core',
+  'csrf',
+  'errors',
+  'headers',
+  'rate-limit',
+  'rbac',
   'redact',
+  'validation',
 ];
 
 /** A path or a `file:` URL. */
