@@ -40,6 +40,7 @@ import {
 import { auditMigrations, postgresAudit } from '../src/postgres.js';
 import { dumper, foundIn, PLANTED } from './support/planted.js';
 import { signer, verifierKey } from './support/some-log.js';
+import { testWith } from './support/test-with.js';
 
 const root = mkdtempSync(join(tmpdir(), 'portcullis-faults-'));
 const open: Audit[] = [];
@@ -89,7 +90,7 @@ mkdirSync(disk);
 const hasDisk = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk]).status === 0;
 
 describe('a full disk', () => {
-  (hasDisk ? test : test.skip)(
+  testWith('a small disk (mount of tmpfs, as root)', hasDisk, true)(
     'under the log in files: refused while it is full, nothing acknowledged is lost, and it goes on with room',
     async () => {
       const directory = join(disk, 'log');
@@ -131,7 +132,7 @@ describe('a full disk', () => {
     60_000,
   );
 
-  (hasDisk ? test : test.skip)(
+  testWith('a small disk (mount of tmpfs, as root)', hasDisk, true)(
     'under the spool: each class as it is decided, and what was acknowledged comes home',
     async () => {
       const memory = memoryAudit();
@@ -310,7 +311,7 @@ describeWithPostgres('PostgreSQL in trouble', () => {
     }
   });
 
-  (hasDisk ? test : test.skip)(
+  testWith('a small disk (mount of tmpfs, as root)', hasDisk, true)(
     'its disk full: a grant is refused, a search is dropped and counted, and it goes on when there is room',
     async () => {
       const place = join(root, 'tablespace');
@@ -454,7 +455,7 @@ describeWithPostgres('PostgreSQL in trouble', () => {
     expect(rows.map(({ id }) => id)).toEqual(ids);
   }, 120_000);
 
-  (dumper ? test : test.skip)(
+  testWith('pg_dump', dumper)(
     'a person erased between kill -9 and relay and replay: no value of theirs is in the database, the spool or the anchor',
     async () => {
       const url = await server.createDatabase();

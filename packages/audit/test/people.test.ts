@@ -27,6 +27,7 @@ import {
 } from '../src/index.js';
 import { auditMigrations, auditRoleMigration, postgresAudit } from '../src/postgres.js';
 import { dumper, foundIn, PLANTED } from './support/planted.js';
+import { testWith } from './support/test-with.js';
 
 const key = 'a key of at least thirty-two bytes, for tests';
 const FIELDS = {
@@ -353,7 +354,7 @@ describeWithPostgres('PostgreSQL', () => {
   });
   peopleClaims(() => postgresAudit({ sql: fromPg(pool, patient), role: ROLE, ...patient }));
 
-  (dumper ? test : test.skip)(
+  testWith('pg_dump', dumper)(
     'pg_dump after an erasure holds none of 12 planted values in any encoding, and all of them without one',
     async () => {
       const url = await server.createDatabase();

@@ -9,6 +9,7 @@ import pg from 'pg';
 import { createAudit, fileAnchor, verifyLog, type Audit } from '../src/index.js';
 import { auditMigrations, auditRoleMigration, postgresAudit } from '../src/postgres.js';
 import { collect, signer, verifierKey } from './support/some-log.js';
+import { testWith } from './support/test-with.js';
 
 const ROLE = 'portcullis_audit_restore';
 const installed = '/usr/lib/postgresql';
@@ -85,7 +86,7 @@ describeWithPostgres('PostgreSQL', () => {
     return report;
   }
 
-  (programs ? test : test.skip)(
+  testWith('pg_dump and psql', programs)(
     'pg_dump and a restore into another database: the same bytes verify with the anchor, and the log goes on',
     async () => {
       const { url, audit } = await filled();
