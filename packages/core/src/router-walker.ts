@@ -13,8 +13,8 @@ export interface ChainLink {
 export interface RouteEntry {
   /**
    * `route`: a handler at a path. `middleware`: a function mounted with `use` that is not ours and may answer by
-   * itself (static files, a handler without a route). `unknown`: something whose inside cannot be read, such as a
-   * mounted sub-application of Express 5; never to be taken as guarded.
+   * itself (static files, a handler without a route, a function of `param()`). `unknown`: something whose inside cannot be
+   * read, such as a mounted sub-application of Express 5; guarded by nothing but what stands before it as a whole.
    */
   readonly kind: 'route' | 'middleware' | 'unknown';
   /** Upper-case, sorted; `['*']` for all methods. HEAD is answered by GET handlers. */
@@ -51,9 +51,10 @@ export function guardOf(entry: RouteEntry): Stage | undefined {
 
 /** All of them, in order. */
 export function guardsOf(entry: RouteEntry): readonly Stage[] {
-  if (entry.kind === 'unknown') return [];
   const foreign = entry.chain.findLastIndex(({ name, stage }) => stage === undefined && !HARMLESS.has(name));
-  const last = foreign === -1 ? entry.chain.length - 1 : foreign;
+  // A guard at the end guards what comes later, if anything does: it is no handler itself.
+  const alone = foreign === -1 && entry.chain.at(-1)?.stage?.kind === 'authorize';
+  const last = foreign === -1 ? entry.chain.length - (alone ? 0 : 1) : foreign;
   return entry.chain
     .slice(0, Math.max(0, last))
     .map(({ stage }) => stage)
@@ -90,18 +91,24 @@ const HARMLESS = new Set([
   'cookieParser',
 ]);
 
-function routerOf(app: unknown): { stack: readonly Layer[] } | undefined {
+interface Router {
+  readonly stack: readonly Layer[];
+  /** By the name of the parameter. */
+  readonly params?: Readonly<Record<string, readonly unknown[]>>;
+}
+
+function routerOf(app: unknown): Router | undefined {
   if (typeof app !== 'function') return undefined;
   const candidate = app as { stack?: unknown; _router?: unknown; lazyrouter?: unknown; router?: unknown };
   // Express 4: `_router`, made at first use; its `router` getter throws. Express 5: `router`.
   const router = 'lazyrouter' in candidate ? candidate._router : (candidate.router ?? candidate);
   const stack = (router as { stack?: unknown } | undefined)?.stack;
   if (router === undefined && 'lazyrouter' in candidate) return { stack: [] };
-  return Array.isArray(stack) ? { stack: stack as Layer[] } : undefined;
+  return Array.isArray(stack) ? (router as Router) : undefined;
 }
 
 function walk(
-  router: { stack: readonly Layer[] },
+  router: Router,
   base: string | undefined,
   before: readonly Mounted[],
   entries: RouteEntry[],
@@ -113,6 +120,12 @@ function walk(
   }
   const inside = new Set(seen).add(router);
   const mounted = [...before];
+  // Functions of param() run before what a route has of its own.
+  for (const handle of Object.values(router.params ?? {}).flat()) {
+    const link = linkOf(handle, undefined);
+    const path = base === '' ? '/' : base;
+    entries.push({ kind: 'middleware', methods: ['*'], path, chain: [...linksFor(path, before), link] });
+  }
   for (const layer of router.stack) {
     if (layer.route) {
       walkRoute(layer.route, base, mounted, entries);
@@ -126,7 +139,7 @@ function walk(
     }
     if (handle.length === 4) continue; // Error handlers.
     if (Array.isArray((handle as { stack?: unknown }).stack)) {
-      walk(handle as unknown as { stack: Layer[] }, path, mounted, entries, inside);
+      walk(handle as unknown as Router, path, mounted, entries, inside);
       continue;
     }
     const link = linkOf(handle, layer.name);
@@ -163,22 +176,37 @@ function walkRoute(
   const paths: readonly unknown[] = Array.isArray(route.path) ? route.path : [route.path];
   for (const raw of paths) {
     const path = typeof raw === 'string' && base !== undefined ? join(base, raw) : undefined;
-    const named = [
-      ...new Set(stack.map((layer) => layer.method).filter((method) => method !== undefined)),
-    ].sort();
-    const forAll = stack.some((layer) => layer.method === undefined) || named.length > 20;
-    for (const method of forAll ? ['*'] : named) {
-      const own = stack
-        .filter((layer) => forAll || layer.method === method)
-        .map((layer) => linkOf(layer.handle, layer.name));
-      entries.push({
-        kind: 'route',
-        methods: [method.toUpperCase()],
-        path,
-        chain: [...linksFor(path, mounted), ...own],
-      });
+    const chain = linksFor(path, mounted);
+    for (const [method, own] of chainsOf(stack)) {
+      entries.push({ kind: 'route', methods: [method.toUpperCase()], path, chain: [...chain, ...own] });
     }
   }
+}
+
+/** What runs for each method; `*` for all others, where something of `all()` may answer them. */
+function chainsOf(stack: readonly Layer[]): readonly (readonly [string, readonly ChainLink[]])[] {
+  const linksOf = (method: string | undefined): ChainLink[] =>
+    stack
+      .filter((layer) => layer.method === undefined || layer.method === method)
+      .map((layer) => linkOf(layer.handle, layer.name));
+  const named = [...new Set(stack.flatMap(({ method }) => method ?? []))].sort();
+  const chains = named.map((method) => [method, linksOf(method)] as const);
+  // Express makes one of each method of what is meant for all.
+  if (named.length > 20 && chains.every(([, links]) => sameLinks(links, chains[0]![1]))) {
+    return [['*', chains[0]![1]]];
+  }
+  const others = linksOf(undefined);
+  const answered = named.length === 0 || others.some((link) => !passesOn(link));
+  return answered ? [...chains, ['*', others]] : chains;
+}
+
+function sameLinks(a: readonly ChainLink[], b: readonly ChainLink[]): boolean {
+  return a.length === b.length && a.every(({ handle }, i) => handle === b[i]!.handle);
+}
+
+/** A guard, or a body parser: it refuses or passes on, and never answers for a handler. */
+function passesOn({ name, stage }: ChainLink): boolean {
+  return stage?.kind === 'authorize' || (stage === undefined && HARMLESS.has(name));
 }
 
 /** What certainly runs before a path: middleware of the whole router, or at a literal prefix of the path. */

@@ -89,6 +89,45 @@ onBothExpress((express, major) => {
     expect(entries.map(guardOf)).toEqual([undefined, undefined]);
   });
 
+  test('a guard of one method guards no other that all() answers, and a guard of all() guards each', () => {
+    const app = express();
+    app
+      .route('/a')
+      .get(requirePermission('a:read') as RequestHandler, handler)
+      .post(handler)
+      .all(handler);
+    app
+      .route('/b')
+      .all(requirePermission('b:any') as RequestHandler)
+      .get(handler)
+      .post(handler);
+    app.get('/c', requirePermission('c:read') as RequestHandler);
+    expect(walkRoutes(app).map((e) => [e.path, e.methods[0], guardOf(e)?.detail])).toEqual([
+      ['/a', 'GET', 'a:read'],
+      ['/a', 'POST', undefined],
+      ['/a', '*', undefined],
+      ['/b', 'GET', 'b:any'],
+      ['/b', 'POST', 'b:any'],
+      ['/c', 'GET', 'c:read'],
+    ]);
+  });
+
+  test('functions of param() are middleware: they run before the guards of a route', () => {
+    const app = express();
+    const users = express.Router();
+    users.param('id', function loadUser(_req, res) {
+      res.send('x');
+    });
+    users.get('/:id', requirePermission('user:read') as RequestHandler, handler);
+    app.use('/users', users);
+    app.use('/staff', requirePermission('staff:any') as RequestHandler, users);
+    const found = walkRoutes(app).filter(({ kind }) => kind === 'middleware');
+    expect(found.map((e) => [e.path, e.chain.at(-1)!.name, guardOf(e)?.detail])).toEqual([
+      ['/users', 'loadUser', undefined],
+      ['/staff', 'loadUser', 'staff:any'],
+    ]);
+  });
+
   test('what cannot be read is unknown: mounted applications and regular expressions', () => {
     const app = express();
     const sub = express();
@@ -96,11 +135,15 @@ onBothExpress((express, major) => {
     app.use(/^\/re/, requirePermission('re:any') as RequestHandler);
     app.get(/^\/re\/x/, handler);
     app.use('/sub', sub);
+    app.use('/kept', requirePermission('kept:any') as RequestHandler, sub);
     const entries = walkRoutes(app);
     const pattern = entries.find((e) => e.kind === 'route')!;
     expect(pattern.path).toBeUndefined();
     expect(guardOf(pattern)).toBeUndefined();
     expect(entries.find((e) => e.kind === 'unknown')).toMatchObject({ path: '/sub' });
+    // What stands before it as a whole guards it.
+    const unread = entries.filter((e) => e.kind === 'unknown');
+    expect(unread.map((e) => guardOf(e)?.detail)).toEqual([undefined, 'kept:any']);
     expect(walkRoutes({})).toEqual([{ kind: 'unknown', methods: ['*'], path: undefined, chain: [] }]);
   });
 

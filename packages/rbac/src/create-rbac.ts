@@ -20,7 +20,7 @@ import type { Rbac, RbacOptions } from './rbac.js';
 import { readRbacOptions } from './rbac-options.js';
 import { createRequireDecision } from './require-decision.js';
 import { createGovernance } from './reviews.js';
-import { routeRules, showRoutes } from './route-rules.js';
+import { readSealOptions, routeRules, showRoutes } from './route-rules.js';
 import { noRows, rowFilter } from './row-filter.js';
 import type { WriteCheck } from './write-check.js';
 
@@ -209,8 +209,9 @@ export function createRbac<Name extends string, const Role extends string = stri
     },
     dropRole: async (principal, role) => activationsFor().drop(principal, role),
     requireDecision: () => createRequireDecision(events, given.enforce),
-    seal(app, { unguarded = 'throw', ...about } = {}) {
-      const rules = routeRules(app, about);
+    seal(app, about) {
+      const { passes, unguarded } = readSealOptions(about);
+      const rules = routeRules(app, passes);
       const open = rules.filter((each) => each.unguarded);
       if (open.length === 0 || unguarded === 'report') return rules;
       throw errors.E_ROUTE_UNGUARDED({

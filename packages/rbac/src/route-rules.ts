@@ -1,4 +1,12 @@
-import { guardsOf, OptionError, walkRoutes, type ChainLink, type RouteEntry } from '@portcullis/core';
+import {
+  guardsOf,
+  option,
+  OptionError,
+  readOptions,
+  walkRoutes,
+  type ChainLink,
+  type RouteEntry,
+} from '@portcullis/core';
 
 /** One row of the matrix: who may use a route. */
 export interface RouteRule {
@@ -26,12 +34,8 @@ export interface RouteOptions {
  * function of others before its first guard that is not named in `passes`; a function that is mounted without a route and not
  * named there; and what cannot be read.
  */
-export function routeRules(app: unknown, options: RouteOptions = {}): readonly RouteRule[] {
-  const passes = new Set<unknown>(options.passes ?? []);
-  for (const item of passes) {
-    if (typeof item === 'function' || typeof item === 'string') continue;
-    throw new OptionError('E_OPTION_TYPE', 'seal', 'passes', 'passes lists functions, or their names');
-  }
+export function routeRules(app: unknown, passing: readonly unknown[]): readonly RouteRule[] {
+  const passes = new Set(passing);
   const mayPass = ({ name, handle, stage }: ChainLink): boolean =>
     stage !== undefined || PASSES.has(name) || passes.has(handle) || passes.has(name);
   const entries = walkRoutes(app);
@@ -55,6 +59,20 @@ export function routeRules(app: unknown, options: RouteOptions = {}): readonly R
   });
 }
 
+/** @throws OptionError */
+export function readSealOptions(options: unknown) {
+  return readOptions('seal', options, {
+    passes: readPasses,
+    unguarded: option.oneOf(['throw', 'report'], 'throw'),
+  });
+}
+
+function readPasses(value: unknown = []): readonly unknown[] {
+  const listed = Array.isArray(value) && value.every((item) => ['function', 'string'].includes(typeof item));
+  if (listed) return value;
+  throw new OptionError('E_OPTION_TYPE', 'seal', 'passes', 'passes lists functions, or their names');
+}
+
 /** What Express and its body parsers put into the stack. */
 const PASSES: ReadonlySet<string> = new Set([
   'query',
@@ -71,9 +89,9 @@ function problemOf(
   mayPass: (link: ChainLink) => boolean,
   mounted: ReadonlySet<unknown>,
 ): string | undefined {
-  if (entry.kind === 'unknown') return 'cannot be read';
   const guards = guardsOf(entry);
   if (guards.length === 0) {
+    if (entry.kind === 'unknown') return 'cannot be read';
     const last = entry.chain.at(-1);
     return entry.kind === 'middleware' && last ? `${last.name} may answer` : 'no guard';
   }

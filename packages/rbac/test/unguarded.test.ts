@@ -322,6 +322,32 @@ GET   /stream      UNGUARDED: no guard"
     expect(rbac.seal(app, { unguarded: 'report' })[0]).toMatchObject({ unguarded: true, path: '/' });
   });
 
+  test('seal() tells the methods of a route apart, finds what param() runs, and takes a guarded sub-application', async () => {
+    const { rbac } = await setup();
+    const app = express();
+    const read = rbac.requirePermission('book:read');
+    app.route('/books').get(read, hello).all(hello);
+    const users = express.Router();
+    users.param('id', function loadUser(_req, res) {
+      res.send('x');
+    });
+    users.get('/:id', read, hello);
+    app.use('/users', users);
+    const guarded = express();
+    guarded.get('/x', hello);
+    app.use('/kept', read, guarded);
+    const open = (options: object = {}): string[] =>
+      rbac
+        .seal(app, { unguarded: 'report', ...options })
+        .filter((rule) => rule.unguarded)
+        .map(({ method, path, problem }) => `${method} ${path} ${problem}`);
+    expect(open()).toEqual(['* /books no guard', '* /users loadUser may answer']);
+    expect(open({ passes: ['loadUser'] })).toEqual(['* /books no guard']);
+    for (const wrong of [{ passes: 'loadUser' }, { passes: [1] }, { pases: [] }, { unguarded: 'no' }, null]) {
+      expect(() => rbac.seal(app, wrong as never)).toThrow(expect.objectContaining({ name: 'OptionError' }));
+    }
+  });
+
   test('seal() passes an app whose every route is guarded, and refuses what it cannot read', async () => {
     const { rbac } = await setup();
     const app = express();
