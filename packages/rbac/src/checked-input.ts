@@ -1,4 +1,4 @@
-import { nearest, type Clock } from '@portcullis/core';
+import { nearest, OptionError, type Clock } from '@portcullis/core';
 import type { Actor, GrantOptions, TenantOptions } from './administration.js';
 import type { Catalogue } from './catalogue.js';
 import { errors } from './error-codes.js';
@@ -12,6 +12,24 @@ import type { Bounds, PolicyRecord, Provenance, RoleRecord } from './role-store.
 
 /** The end of the year 9999: what every database and ISO 8601 can write. */
 const MAX_TIME = 253_402_300_799_999;
+
+export const GRANT_OPTIONS = ['tenant', 'from', 'until', 'reason', 'strict'];
+export const CHANGE_OPTIONS = ['tenant', 'strict'];
+
+/** A bound that is misspelt must not become a grant without an end. */
+export function checkOptions(options: unknown, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (!isRecord(options)) throw errors.E_GRANT_INVALID({ message: 'The options are an object.' });
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, known);
+  const hint = near ? `Did you mean "${near}"?` : `Known: ${known.join(', ')}.`;
+  throw errors.E_GRANT_INVALID({ message: `There is no option "${unknown.slice(0, 50)}". ${hint}` });
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 export function actorId(actor: Actor): string {
   const id: unknown = typeof actor === 'string' ? actor : (actor as { id?: unknown } | undefined)?.id;
@@ -92,9 +110,8 @@ export function toRecord(name: unknown, definition: unknown): RoleRecord {
     throw errors.E_ROLE_INVALID({ message: problem });
   };
   if (!isRoleName(name)) return refuse('A role is named with 1 to 100 characters of A-Z a-z 0-9 _ . : -');
-  if (typeof definition !== 'object' || definition === null)
-    return refuse(`Role "${name}" needs a definition.`);
-  const given = definition as Record<string, unknown>;
+  if (!isRecord(definition)) return refuse(`Role "${name}" needs a definition.`);
+  const given = definition;
   for (const key of Object.keys(given)) {
     if (key === 'name' || ROLE_KEYS.includes(key)) continue;
     const near = nearest(key, ROLE_KEYS);
@@ -105,7 +122,7 @@ export function toRecord(name: unknown, definition: unknown): RoleRecord {
     return refuse(`The description of role "${name}" is a text of up to 1,000 characters.`);
   if (typeof active !== 'boolean') return refuse(`active of role "${name}" is true or false.`);
   const list = (key: 'inherits' | 'allow' | 'deny'): string[] => {
-    const value = Object.hasOwn(given, key) ? (given[key] ?? []) : [];
+    const value = Object.hasOwn(given, key) && given[key] !== undefined ? given[key] : [];
     if (!Array.isArray(value) || value.length > 10_000 || !value.every((item) => typeof item === 'string')) {
       return refuse(`${key} of role "${name}" is a list of at most 10,000 names.`);
     }
@@ -149,6 +166,18 @@ export function checkRoles(catalogue: Catalogue, policy: PolicyRecord, changed: 
   const cycle = findCycle(after);
   if (cycle) {
     throw errors.E_ROLE_CYCLE({ message: `A role cannot inherit from itself: ${showPath(cycle)}.` });
+  }
+}
+
+/** The roles of the options, before anything is stored. @throws OptionError */
+export function checkDeclared(catalogue: Catalogue, declared: unknown): void {
+  if (declared === undefined) return;
+  try {
+    if (!isRecord(declared)) throw new TypeError('roles is an object of definitions.');
+    const roles = Object.entries(declared).map(([name, definition]) => toRecord(name, definition));
+    checkRoles(catalogue, { roles: [], inactivePermissions: [] }, roles);
+  } catch (error) {
+    throw new OptionError('E_OPTION_VALUE', 'createRbac', 'roles', (error as Error).message);
   }
 }
 

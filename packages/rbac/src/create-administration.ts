@@ -8,15 +8,18 @@ import type {
   TenantOptions,
   Written,
 } from './administration.js';
-import { parsePattern, type Catalogue } from './catalogue.js';
+import type { Catalogue } from './catalogue.js';
 import {
   actorId,
+  CHANGE_OPTIONS,
   checkBounds,
   checkedBoolean,
   checkedUserId,
+  checkOptions,
   checkPattern,
   checkRoles,
   checkTenant,
+  GRANT_OPTIONS,
   provenance,
   sameRole,
   storedRole,
@@ -31,6 +34,7 @@ import type { RoleDefinitions } from './role-definition.js';
 import {
   POLICY_TOPIC,
   USER_TOPIC,
+  type Bounds,
   type DirectRule,
   type Effect,
   type PolicyRecord,
@@ -119,6 +123,14 @@ export function createAdministration<Name extends string, Role extends string>(
     return { revision };
   }
 
+  const checkedGrant = (options: GrantOptions | undefined): Bounds => {
+    checkOptions(options, GRANT_OPTIONS);
+    return { ...checkTenant(options), ...checkBounds(options, clock) };
+  };
+  const checkedPlace = (options: TenantOptions | undefined): TenantOptions => {
+    checkOptions(options, CHANGE_OPTIONS);
+    return checkTenant(options);
+  };
   const writeRule = (
     actor: Actor,
     userId: string,
@@ -127,7 +139,7 @@ export function createAdministration<Name extends string, Role extends string>(
     options: (GrantOptions & ChangeOptions) | undefined,
   ): Promise<Written> => {
     checkPattern(catalogue, permission);
-    const bounds = { ...checkTenant(options), ...checkBounds(options, clock) };
+    const bounds = checkedGrant(options);
     return writeUser(
       actor,
       userId,
@@ -139,18 +151,22 @@ export function createAdministration<Name extends string, Role extends string>(
       options,
     );
   };
-  const endRule = (
+  const endRule = async (
     actor: Actor,
     userId: string,
     effect: Effect,
     permission: string,
     options: (TenantOptions & ChangeOptions) | undefined,
   ): Promise<Written> => {
-    const place = checkTenant(options);
+    const place = checkedPlace(options);
     // Of denials, where there is no tenant and in every one are lifted together: both say "everywhere".
     const places = effect === 'deny' && place.tenant === EVERY_TENANT ? [place, {}] : [place];
-    // Not looked up: a rule about a permission that is no longer declared must be removable too.
-    if (typeof permission !== 'string' || !parsePattern(permission)) checkPattern(catalogue, permission);
+    // A rule about a permission that is no longer declared must be removable too.
+    if (typeof permission !== 'string' || catalogue.expand(permission) === undefined) {
+      const { rules } = await grantsOf(userId);
+      const stored = rules.some((rule) => rule.effect === effect && rule.permission === permission);
+      if (!stored) throw unknownPattern(catalogue, permission);
+    }
     return writeUser(
       actor,
       userId,
@@ -182,7 +198,7 @@ export function createAdministration<Name extends string, Role extends string>(
   return {
     grantRole(actor, userId, role, options) {
       return settleSync(() => {
-        const bounds = { ...checkTenant(options), ...checkBounds(options, clock) };
+        const bounds = checkedGrant(options);
         return writeUser(
           actor,
           userId,
@@ -200,7 +216,7 @@ export function createAdministration<Name extends string, Role extends string>(
     },
     revokeRole(actor, userId, role, options) {
       return settleSync(() => {
-        const place = checkTenant(options);
+        const place = checkedPlace(options);
         return writeUser(
           actor,
           userId,
@@ -214,15 +230,17 @@ export function createAdministration<Name extends string, Role extends string>(
     grantPermission: (actor, userId, permission, options) =>
       settleSync(() => writeRule(actor, userId, 'allow', permission, options)),
     denyPermission: (actor, userId, permission, options) =>
-      settleSync(() =>
-        writeRule(actor, userId, 'deny', permission, { ...options, tenant: options?.tenant ?? EVERY_TENANT }),
-      ),
+      settleSync(() => {
+        checkOptions(options, GRANT_OPTIONS);
+        return writeRule(actor, userId, 'deny', permission, everywhere(options));
+      }),
     revokePermission: (actor, userId, permission, options) =>
       settleSync(() => endRule(actor, userId, 'allow', permission, options)),
     liftDenial: (actor, userId, permission, options) =>
-      settleSync(() =>
-        endRule(actor, userId, 'deny', permission, { tenant: options?.tenant ?? EVERY_TENANT }),
-      ),
+      settleSync(() => {
+        checkOptions(options, CHANGE_OPTIONS);
+        return endRule(actor, userId, 'deny', permission, everywhere(options));
+      }),
     defineRole(actor, name, definition, options) {
       return writePolicy(
         actor,
@@ -235,8 +253,17 @@ export function createAdministration<Name extends string, Role extends string>(
         options,
       );
     },
-    setRolePermissions(actor, name, { allow = [], deny = [] }, options) {
-      return editRole(actor, name, (role) => toRecord(name, { ...role, allow, deny }), options);
+    setRolePermissions(actor, name, permissions, options) {
+      return editRole(
+        actor,
+        name,
+        (role) => {
+          // What is not named is emptied, so what is misspelt is refused.
+          const { allow, deny } = toRecord(name, permissions);
+          return { ...role, allow, deny };
+        },
+        options,
+      );
     },
     setRoleActive(actor, name, active, options) {
       return editRole(actor, name, (role) => toRecord(name, { ...role, active }), options);
@@ -314,6 +341,12 @@ export function createAdministration<Name extends string, Role extends string>(
     grantsOf,
     roles: async () => checkPolicyRecord((await read({ kind: 'policy' })).policy).roles,
   };
+}
+
+/** A denial without a tenant is one for all of them. */
+function everywhere<T extends TenantOptions>(options: T | undefined): T & TenantOptions {
+  const given = { ...(options as T) };
+  return given.tenant === undefined ? { ...given, tenant: EVERY_TENANT } : given;
 }
 
 /** Refusals of malformed input reject; nothing throws past the promise. */

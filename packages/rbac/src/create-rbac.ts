@@ -10,6 +10,7 @@ import { createAdministration } from './create-administration.js';
 import type { Decision, Subject } from './decision.js';
 import { delegated } from './delegated.js';
 import { dutyCheck, SOME_OBJECT } from './duties.js';
+import { checkDeclared } from './checked-input.js';
 import { createEngine } from './engine.js';
 import { errors } from './error-codes.js';
 import { createExplain } from './explain.js';
@@ -36,6 +37,7 @@ export function createRbac<Name extends string, const Role extends string = stri
   const { store, clock, events } = given;
   const { engine, freshness, duties, activations, uses } = createEngine(given);
   const { actors, catalogue, facts } = engine;
+  checkDeclared(catalogue, given.roles);
   const { questionFor, decide, can } = createAsk(engine);
 
   const activationsFor = (): Activations => {
@@ -194,10 +196,12 @@ export function createRbac<Name extends string, const Role extends string = stri
       const principal = engine.asPrincipal(subject);
       if (!principal) return [];
       const found = engine.factsNow(principal) ?? (await engine.factsOf(principal, false));
-      return given.permissions.names.filter(
-        (name) =>
-          engine.judge(principal, found, questionFor(name), 'unknown', principal.tenant, SOME_OBJECT).allowed,
-      );
+      return given.permissions.names.filter((name) => {
+        // What one may with one's own, one may: of which object is not asked here.
+        const relation = name.endsWith(':own') ? 'own' : 'unknown';
+        return engine.judge(principal, found, questionFor(name), relation, principal.tenant, SOME_OBJECT)
+          .allowed;
+      });
     },
     async activateRole(principal, role) {
       const { policy, entry } = await facts.get(principal.id);

@@ -60,14 +60,19 @@ export function differentActor<const Name extends string, T>(
 
 /** @throws OptionError for a duty that says nothing, or names what was not declared */
 export function checkDuties(
-  duties: readonly Duty[],
+  given: unknown,
   catalogue: Catalogue,
   declared: RoleDefinitions | undefined,
 ): readonly Duty[] {
+  if (!Array.isArray(given)) {
+    throw new OptionError('E_OPTION_TYPE', 'createRbac', 'duties', 'duties is a list');
+  }
+  const duties = given as readonly Duty[];
   for (const [i, duty] of duties.entries()) {
     const refuse = (problem: string): never => {
       throw new OptionError('E_OPTION_VALUE', 'createRbac', `duties[${i}]`, problem);
     };
+    if (!isDuty(duty)) refuse('is not made by a function of this package, or not with names');
     const listed = 'roles' in duty ? duty.roles : 'permissions' in duty ? duty.permissions : undefined;
     if (listed && new Set(listed).size < 2)
       refuse(`a separation is between at least two, not ${listed.length}`);
@@ -94,6 +99,27 @@ export function checkDuties(
     if (duty.kind === 'prerequisite' && duty.role === duty.needs) refuse('a role cannot need itself');
   }
   return duties;
+}
+
+const isName = (value: unknown): boolean => typeof value === 'string';
+const areNames = (value: unknown): boolean => Array.isArray(value) && value.every(isName);
+
+/** What each kind has to have: one that lacks it would constrain nobody. */
+const SHAPES: { readonly [K in Duty['kind']]: Readonly<Record<string, (value: unknown) => boolean>> } = {
+  static: { roles: areNames, atMost: Number.isInteger },
+  'static-permissions': { permissions: areNames, atMost: Number.isInteger },
+  dynamic: { roles: areNames },
+  cardinality: { role: isName, atMost: Number.isInteger },
+  prerequisite: { role: isName, needs: isName },
+  'different-actor': { permission: isName, actorOf: (value) => typeof value === 'function' },
+};
+
+function isDuty(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind } = value as { kind?: unknown };
+  if (typeof kind !== 'string' || !Object.hasOwn(SHAPES, kind)) return false;
+  const parts = value as Readonly<Record<string, unknown>>;
+  return Object.entries(SHAPES[kind as Duty['kind']]).every(([name, fits]) => fits(parts[name]));
 }
 
 /** Refuses whatever would break a duty that was kept before, by whichever way a role is acquired. */

@@ -5,6 +5,7 @@ import {
   isSecurityError,
   optionConflict,
   OptionError,
+  within,
   type AnonymousPrincipal,
   type Events,
   type Freshness,
@@ -86,6 +87,8 @@ export interface Engine {
   readonly used: ((userId: string, permission: string) => void) | undefined;
   /** Tells that somebody passed as a superuser. */
   passed(decision: Decision, requestId?: string): void;
+  /** What the app's own functions find out for a decision has to be there in time too: E_ROLES_TIMEOUT. */
+  inTime<T>(work: Promise<T>): Promise<T>;
   refusal(
     question: { readonly text: string },
     reason: Decision['reason'],
@@ -176,7 +179,7 @@ export function createEngine(given: RbacSettings): Engineering {
     principalOf(req) {
       if (!given.principal) return usable(req.security?.principal);
       const found = given.principal(req);
-      return isThenable(found) ? Promise.resolve(found).then(usable) : usable(found);
+      return isThenable(found) ? engine.inTime(Promise.resolve(found)).then(usable) : usable(found);
     },
     asPrincipal(subject) {
       if (typeof subject !== 'string') return usable(subject);
@@ -246,6 +249,7 @@ export function createEngine(given: RbacSettings): Engineering {
         ...(requestId === undefined ? {} : { requestId }),
       });
     },
+    inTime: (work) => within(work, given.deadlineMs, () => errors.E_ROLES_TIMEOUT()),
     refusal(question, reason, principal, cause) {
       const decision: Decision = {
         allowed: false,

@@ -19,10 +19,10 @@ import { hideCause, type Decision } from './decision.js';
 import { SOME_OBJECT } from './duties.js';
 import { errors } from './error-codes.js';
 import type { Facts } from './facts.js';
-import { isPlain, rule, tenantsOf, unnamedTenant } from './judge.js';
+import { isPlain, rule, tenantsOf, unnamedTenant, type Relation } from './judge.js';
 import { grammarHint, type Askable } from './permissions.js';
 import { relationOf, tenantFor, type Question } from './question.js';
-import type { Engine } from './engine.js';
+import type { Engine, Tenant } from './engine.js';
 import { isRoleName } from './records.js';
 import type { RoleDefinitions } from './role-definition.js';
 
@@ -189,6 +189,13 @@ function checkRole(role: unknown, declared: RoleDefinitions | undefined): void {
   throw new OptionError('E_OPTION_VALUE', 'requireRole', 'role', `there is no role "${role}".${hint}`);
 }
 
+/** What the functions of a guard say about the object of a request. */
+interface Looked {
+  readonly found: unknown;
+  readonly relation: Relation;
+  readonly place: Tenant;
+}
+
 /** Turns a question into middleware. Without an object, and with the facts in memory, nothing is awaited. */
 function enforce(engine: Engine, name: string, question: Question, options: RuleOptions): Middleware {
   const { object, owner, tenant, hide, fresh } = options;
@@ -209,7 +216,12 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
     }
     if (!engine.enforce) return spare(req);
     const principal = engine.principalOf(req);
-    return isPromise(principal) ? principal.then((found) => begin(req, found)) : begin(req, principal);
+    return isPromise(principal)
+      ? principal.then(
+          (found) => begin(req, found),
+          (error: unknown) => late(req, undefined, error),
+        )
+      : begin(req, principal);
   });
 
   /** Nobody is refused: not even by what fails while the guard finds out. */
@@ -261,16 +273,33 @@ function enforce(engine: Engine, name: string, question: Question, options: Rule
       );
       return atBest.some(({ allowed }) => allowed) ? ALLOW : finish(req, atBest[0]!);
     });
-    const found = object ? await object(req) : undefined;
-    if (object && (found === undefined || found === null)) throw errors.E_RESOURCE_NOT_FOUND();
-    const relation = owner ? relationOf(await owner(found, req), principal.id) : 'unknown';
-    const place = tenantFor(principal, tenant ? { tenant: await tenant(found, req) } : {});
+    let looked: Looked;
+    try {
+      looked = await engine.inTime(lookAt(req, principal));
+    } catch (error) {
+      return late(req, principal, error);
+    }
+    const { found, relation, place } = looked;
     // Asked again: loading takes time, and a revoke may have arrived meanwhile.
     return withFacts(req, principal, (facts) => {
       const allowed = finish(req, engine.conclude(principal, facts, question, relation, place, found));
       if (object) ensureContext(req).resource = found;
       return allowed;
     });
+  }
+
+  /** A function of the app did not answer in time; every other error of it is the app's. */
+  function late(req: SecurityRequest, principal: Principal | undefined, error: unknown): Allow {
+    if (!hasCode(error, 'E_ROLES_TIMEOUT')) throw error;
+    return finish(req, engine.refusal(question, 'unavailable', principal, error));
+  }
+
+  async function lookAt(req: SecurityRequest, principal: Principal): Promise<Looked> {
+    const found = object ? await object(req) : undefined;
+    if (object && (found === undefined || found === null)) throw errors.E_RESOURCE_NOT_FOUND();
+    const relation = owner ? relationOf(await owner(found, req), principal.id) : 'unknown';
+    const place = tenantFor(principal, tenant ? { tenant: await tenant(found, req) } : {});
+    return { found, relation, place };
   }
 
   function withFacts(

@@ -127,7 +127,7 @@ export interface Rbac<Name extends string = string, Role extends string = string
   where(subject: Subject, permission: Askable<Name>): Promise<RowFilter>;
   /** Rules for the fields of an object, compiled: which permission shows which. @throws OptionError, E_PERMISSION_UNKNOWN */
   fields(rules: FieldRules<Name>): Fields;
-  /** What the subject may do now without owning anything, in order of declaration: for menus and buttons. */
+  /** What the subject may do now, `:own` with what is their own, in order of declaration: for menus and buttons. */
   permissionsOf(subject: Subject): Promise<Name[]>;
   /**
    * The administration as this principal may use it: each function asks for `rbac:grant`, `rbac:define` or `rbac:read`, nobody gives

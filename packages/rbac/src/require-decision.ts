@@ -12,7 +12,8 @@ import { errors } from './error-codes.js';
 /**
  * The second net under forgotten guards: judges what leaves. A response below 400 passes if the request was decided about and
  * allowed (or its route is `public()`), with the method that it still has, or if a middleware made by core's `guard()` gives it
- * itself: a redirect, a preflight, the routes of auth. Everything else becomes a 500, without the body, cookies and other headers
+ * itself: a redirect, the routes of auth. So does what says no more than which methods there are: a preflight's answer without a
+ * body, and the router's own to OPTIONS. Everything else becomes a 500, without the body, cookies and other headers
  * that the handler has made. What the handler has done is done: `seal()` finds such routes before they serve.
  */
 export function createRequireDecision(events: Events, enforce: boolean): Middleware {
@@ -49,12 +50,12 @@ function judgeAnswer(
   let refused = false;
 
   /** True if the answer is another one now. Asked before anything is sent, and only then. */
-  const refuse = (status: number): boolean => {
+  const refuse = (status: number, exempt = false): boolean => {
     if (refused) return true;
     // Informational answers come before the one that counts.
     if (judged || res.headersSent || status < 200) return false;
     judged = true;
-    const missing = status < 400 && !ownStage() ? missingOf(req) : undefined;
+    const missing = status < 400 && !exempt && !ownStage() ? missingOf(req) : undefined;
     if (missing === undefined || !miss(missing)) return false;
     refused = true;
     for (const name of res.getHeaderNames()) res.removeHeader(name);
@@ -82,7 +83,7 @@ function judgeAnswer(
 
   Object.assign(res, {
     writeHead(this: ServerResponse, status: number, ...rest: unknown[]) {
-      return refuse(status)
+      return refuse(status, status === 204 && isPreflight(req))
         ? this
         : (writeHead as (...args: unknown[]) => unknown).call(this, status, ...rest);
     },
@@ -92,7 +93,8 @@ function judgeAnswer(
       return true;
     },
     end(this: ServerResponse, ...args: unknown[]) {
-      if (!refuse(this.statusCode)) return (end as (...given: unknown[]) => unknown).apply(this, args);
+      if (!refuse(this.statusCode, tellsMethodsOnly(req, this, args[0])))
+        return (end as (...given: unknown[]) => unknown).apply(this, args);
       callBack(...args);
       return this;
     },
@@ -109,6 +111,19 @@ function missingOf(req: SecurityRequest): Missing | undefined {
   return decision.method === undefined || decision.method === req.method
     ? undefined
     : 'decision-of-this-method';
+}
+
+/** A preflight answered without a body, as CORS middleware of others does, or `Allow` as the router says it to OPTIONS. */
+function tellsMethodsOnly(req: SecurityRequest, res: ServerResponse, body: unknown): boolean {
+  if (req.method !== 'OPTIONS') return false;
+  const text = Buffer.isBuffer(body) ? body.toString() : body;
+  if (typeof text === 'string' && text !== '') return text === res.getHeader('Allow');
+  return isPreflight(req);
+}
+
+function isPreflight({ method, headers }: SecurityRequest): boolean {
+  const asks = headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
+  return method === 'OPTIONS' && asks;
 }
 
 function pathOf(req: SecurityRequest): string {

@@ -291,6 +291,11 @@ test.each([
   ['no number', [cardinality('approver', 0)], /at least 1/],
   ['a misspelt role', [cardinality('aprover', 1)], /Did you mean "approver"/],
   ['an unknown permission', [permissionSeparation(['payment:pay', 'payment:play'])], /payment:play/],
+  ['no list', 'x' as never, /E_OPTION_TYPE/],
+  ['no duty', [{} as never], /not made by a function/],
+  ['a kind that there is not', [{ kind: 'toString' } as never], /not made by a function/],
+  ['roles that are no list', [staticSeparation('ab' as never)], /not made by a function/],
+  ['a count that is none', [cardinality('approver', '2' as never)], /not made by a function/],
   ['itself', [prerequisite('approver', 'approver')], /cannot need itself/],
 ] as const)('a duty that says nothing does not start: %s', (_what, duties, problem) => {
   expect(() => createRbac({ permissions, store: memoryRoles(), roles, duties })).toThrow(problem);

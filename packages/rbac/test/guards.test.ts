@@ -273,6 +273,37 @@ onBothExpress((express) => {
     await request(app).get('/fresh').expect(200);
   });
 
+  test('a loader, an owner, a tenant or a principal that does not come in time is a 503, told like a store that hangs', async () => {
+    const never = (): Promise<never> => new Promise(() => undefined);
+    const object = (): object => ({});
+    const ways: [object, object][] = [
+      [{}, { object: never, owner: () => 'ann' }],
+      [{}, { object, owner: never }],
+      [{}, { object, owner: () => 'ann', tenant: never }],
+      [{ principal: never }, { object, owner: () => 'ann' }],
+    ];
+    for (const [options, about] of ways) {
+      for (const enforce of [true, false]) {
+        const { rbac, events } = await setup({ deadlineMs: 50, enforce, ...options });
+        await rbac.grantRole('root', 'ann', 'patron', { tenant: '*' });
+        const app = express();
+        app.get(
+          '/',
+          as('ann'),
+          rbac.requirePermission('loan:read', about),
+          (_req, res) => void res.send('ok'),
+        );
+        app.use(errors);
+        await request(app)
+          .get('/')
+          .expect(enforce ? 503 : 200);
+        if ('principal' in options) continue;
+        const told = events.of(enforce ? 'rbac.denied' : 'rbac.refusal-spared');
+        expect(told).toMatchObject([{ reason: 'unavailable' }]);
+      }
+    }
+  });
+
   test('principals of other libraries: principal, sync and async, is who the request belongs to from then on', async () => {
     const store = memoryRoles();
     for (const principal of [

@@ -44,10 +44,17 @@ describe('names', () => {
     expect(() => rbac.requireAllPermissions('loan:create')).toThrow(/E_OPTION_VALUE/);
     // @ts-expect-error not a declared role
     expect(() => rbac.requireRole('staf')).toThrow(/Did you mean "staff"\?/);
+    const store = memoryRoles();
     // @ts-expect-error an unknown permission in a role
-    createRbac({ permissions, store: memoryRoles(), roles: { x: { allow: ['book:raed'] } } });
+    const wrongName = () => createRbac({ permissions, store, roles: { x: { allow: ['book:raed'] } } });
+    expect(wrongName).toThrow(/Did you mean "book:read"\?/);
     // @ts-expect-error an unknown parent in a role
-    createRbac({ permissions, store: memoryRoles(), roles: { x: { inherits: ['y'] } } });
+    expect(() => createRbac({ permissions, store, roles: { x: { inherits: ['y'] } } })).toThrow(
+      /E_OPTION_VALUE/,
+    );
+    const circle = { x: { inherits: ['y'] }, y: { inherits: ['x'] } } as const;
+    expect(() => createRbac({ permissions, store, roles: circle })).toThrow(/x -> y -> x/);
+    expect(() => createRbac({ permissions, store, roles: 'x' as never })).toThrow(/E_OPTION_VALUE/);
   });
 
   test('with dots are refused, with colons as the near miss', () => {

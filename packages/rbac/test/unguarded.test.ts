@@ -219,6 +219,31 @@ onBothExpress((express, major) => {
     expect((await request(app).get('/x')).status).toBe(500);
   });
 
+  test('requireDecision: preflights pass whoever answers them, and so does what the router says to OPTIONS; a body does not', async () => {
+    const { rbac, events } = await setup();
+    const app = express();
+    app.use(rbac.requireDecision());
+    app.use('/cors', (req, res, next) => {
+      // As the package cors does it.
+      if (req.method !== 'OPTIONS') return next();
+      res.statusCode = 204;
+      res.setHeader('Content-Length', '0');
+      res.end();
+    });
+    app.use('/head', (_req, res) => void res.writeHead(204).end());
+    app.get('/book', rbac.requirePermission('book:read'), hello);
+    app.all('/open', hello);
+    const preflight = { Origin: 'https://shop.example', 'Access-Control-Request-Method': 'PUT' };
+    for (const path of ['/cors', '/head']) {
+      expect((await request(app).options(path).set(preflight)).status).toBe(204);
+    }
+    expect((await request(app).options('/book')).text.replace(' ', '')).toBe('GET,HEAD');
+    expect(events.of('rbac.decision-missed')).toEqual([]);
+    expect((await request(app).options('/open').set(preflight)).status).toBe(500);
+    expect((await request(app).options('/cors')).status).toBe(500);
+    expect((await request(app).get('/head').set(preflight)).status).toBe(500);
+  });
+
   test('requireDecision: a refusal that an error handler turns into a success does not leave', async () => {
     const { rbac, events } = await setup();
     const app = express();
