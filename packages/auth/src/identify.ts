@@ -2,6 +2,7 @@ import {
   ALLOW,
   ensureContext,
   guard,
+  hasCode,
   isAuthenticated,
   isSecurityError,
   option,
@@ -202,6 +203,8 @@ async function fromCookies(
     try {
       if (access !== undefined) return await deps.sessions.check(deps.tokens.verify(access));
     } catch (error) {
+      // The same as if the browser had dropped it in time: nobody yet, and the way to `/refresh` stays open.
+      if (refresh !== undefined && !deps.renew && hasCode(error, 'E_TOKEN_EXPIRED')) return undefined;
       if (refresh === undefined || !deps.renew || !isTokenFault(error)) throw error;
     }
     // Requests of one page arrive together; all of them get the same pair.

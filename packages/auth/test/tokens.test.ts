@@ -52,6 +52,25 @@ test('every error code of the package has a factory that carries its code', () =
 });
 
 describe('access tokens', () => {
+  test('one that nobody would take is not made: of 8,192 characters the claims decide', () => {
+    const { issue, verify } = tokens();
+    const fits = issue(session, { note: 'x'.repeat(5_700) }).token;
+    expect(fits.length).toBeGreaterThan(7_900);
+    expect(verify(fits).sub).toBe('u1');
+    expect(() => issue(session, { note: 'x'.repeat(6_000) })).toThrow(/none of more than 8192 is taken/);
+  });
+
+  test('RFC 7517 4.3: a private key whose key_ops are to verify signs nothing, and verifies', () => {
+    const [older, newer] = [generateKeys().keys[0]!, generateKeys().keys[0]!];
+    const verifying = { ...older, key_ops: ['verify'] };
+    expect(() => tokens({ keys: { keys: [verifying] } })).toThrow(/"sign" in its "key_ops"/);
+    const both = tokens({ keys: { keys: [newer, verifying] } });
+    expect(both.verify(tokens({ keys: { keys: [older] } }).issue(session).token).sub).toBe('u1');
+    expect(
+      tokens({ keys: { keys: [{ ...older, key_ops: ['sign', 'verify'] }] } }).issue(session),
+    ).toBeDefined();
+  });
+
   test.each(everyAlgorithm)(
     '%s: what is issued verifies, is frozen, and is refused when a byte changes',
     (alg) => {
@@ -202,6 +221,8 @@ describe('attacks on verification', () => {
     ['claim-aud', { aud: 'https://other.example' }],
     ['claim-aud', { aud: ['https://other.example'] }],
     ['claim-aud', { aud: undefined }],
+    ['claim-aud', { aud: [7, audience] }],
+    ['claim-aud', { aud: [audience, [audience]] }],
     ['claim-sub', { sub: undefined }],
     ['claim-sub', { sub: 7 }],
     ['claim-sub', { sub: '' }],
@@ -224,6 +245,13 @@ describe('attacks on verification', () => {
     ['claim-cnf', { cnf: { jkt: 'A'.repeat(43), kid: 'x' } }],
   ])('ASVS V9.2.1 V9.2.3 V10.3.1: %s: %j is refused (CVE-2025-30144, CVE-2025-62610)', (fault, change) => {
     expect(() => verify(signed(head, { ...good, ...change }))).toThrow(refused(fault));
+  });
+
+  test('a token that a machine a little ahead has just made is good: iat is no beginning, nbf is', () => {
+    const soon = (seconds: number) => ({ iat: now + seconds });
+    expect(verify(signed(head, { ...good, ...soon(5) })).sub).toBe('u1');
+    expect(() => verify(signed(head, { ...good, ...soon(6) }))).toThrow(refused('claim-iat'));
+    expect(() => verify(signed(head, { ...good, nbf: now + 1 }))).toThrow(refused('claim-nbf'));
   });
 
   test('what is no JSON object in UTF-8 is refused', () => {

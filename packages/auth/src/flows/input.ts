@@ -117,6 +117,8 @@ function textFault(
     return { keyword: 'minLength', message: `must NOT have fewer than ${minLength} characters` };
   if (value.length > maxLength)
     return { keyword: 'maxLength', message: `must NOT have more than ${maxLength} characters` };
+  // Half a character has no UTF-8: all of them would be hashed as one and the same.
+  if (/\p{Surrogate}/u.test(value)) return { keyword: 'unicode', message: 'must be Unicode text' };
   return undefined;
 }
 

@@ -96,10 +96,9 @@ export function createRouter(deps: Omit<RouteDeps, 'record'>, options: AuthRoute
     if (pathOf(req.originalUrl ?? req.url).includes('//')) return ALLOW;
     const found = find(pathOf(req.url));
     if (!found) return ALLOW;
-    const route = found.methods.get(req.method ?? '');
-    if (!route) {
-      throw errors.E_METHOD_NOT_ALLOWED({ headers: { Allow: [...found.methods.keys()].join(', ') } });
-    }
+    // RFC 9110 section 9.3.2: as GET; Node leaves out the content.
+    const route = found.methods.get(req.method === 'HEAD' ? 'GET' : (req.method ?? ''));
+    if (!route) throw errors.E_METHOD_NOT_ALLOWED({ headers: { Allow: allowed(found.methods) } });
     if (cookies) assertSameSite(req, trustedOrigins);
     const person = route.person ? personOf(req) : undefined;
     const body = route.body ? readInput(req.body, route.body) : {};
@@ -109,6 +108,10 @@ export function createRouter(deps: Omit<RouteDeps, 'record'>, options: AuthRoute
 }
 
 type Methods = ReadonlyMap<string, Route>;
+
+function allowed(methods: Methods): string {
+  return [...methods.keys()].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+}
 
 function finderOf(
   routes: readonly Route[],

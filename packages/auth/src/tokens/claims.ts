@@ -32,6 +32,12 @@ export interface ExpectedClaims {
   readonly tolerance: number;
 }
 
+/**
+ * `iat` says when a token was made, not from when it counts (RFC 7519 section 4.1.6): one that another process has just made is good,
+ * although the clock of its machine is a little ahead.
+ */
+const CLOCKS_APART = 5_000;
+
 /** `iss`, `aud`, `exp` and `sub` are mandatory, the other registered claims must be what they are if they are there. */
 export function readClaims(payload: Buffer, expected: ExpectedClaims): AccessClaims | TokenFault {
   const claims = parseObject(payload);
@@ -40,12 +46,12 @@ export function readClaims(payload: Buffer, expected: ExpectedClaims): AccessCla
   // Exact strings: an `iss` array that contains the right issuer is not the right issuer (CVE-2025-30144).
   if (iss !== expected.issuer) return 'claim-iss';
   const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
-  if (!audiences.includes(expected.audience)) return 'claim-aud';
+  if (!audiences.every(isText) || !audiences.includes(expected.audience)) return 'claim-aud';
   if (!isText(sub)) return 'claim-sub';
   if (sid !== undefined && !isText(sid)) return 'claim-sid';
   if (jti !== undefined && !isText(jti)) return 'claim-jti';
   if (!isSeconds(exp)) return 'claim-exp';
-  if (iat !== undefined && !hasBegun(iat, expected)) return 'claim-iat';
+  if (iat !== undefined && !hasBegun(iat, expected, CLOCKS_APART)) return 'claim-iat';
   if (nbf !== undefined && !hasBegun(nbf, expected)) return 'claim-nbf';
   if (cnf !== undefined && !isConfirmation(cnf)) return 'claim-cnf';
   if (expected.now >= exp * 1000 + expected.tolerance) return 'expired';
@@ -67,8 +73,8 @@ function isConfirmation(value: unknown): value is Confirmation {
   );
 }
 
-function hasBegun(time: unknown, { now, tolerance }: ExpectedClaims): boolean {
-  return isSeconds(time) && time * 1000 <= now + tolerance;
+function hasBegun(time: unknown, { now, tolerance }: ExpectedClaims, least = 0): boolean {
+  return isSeconds(time) && time * 1000 <= now + Math.max(tolerance, least);
 }
 
 function isText(value: unknown): value is string {

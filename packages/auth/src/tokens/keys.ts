@@ -167,7 +167,9 @@ function fromJwk(jwk: Record<string, unknown>, refuse: Refuse): VerifiedKey {
     expiresAt: timeOf(jwk, 'exp', Number.POSITIVE_INFINITY, refuse),
   };
   if (window.signsFrom >= window.expiresAt) return refuse('has an "exp" that is not after its "nbf"');
-  return checked(kid, row, importJwk(jwk, row, refuse), refuse, window);
+  const key = checked(kid, row, importJwk(jwk, row, refuse), refuse, window);
+  // RFC 7517 section 4.3: a key that may only verify does not sign, although it could.
+  return ops === undefined || ops.includes('sign') ? key : Object.freeze({ ...key, signWith: undefined });
 }
 
 /** `nbf` and `exp` of a key, as OpenID Federation 1.0 section 8.7.2 names them, in milliseconds. */

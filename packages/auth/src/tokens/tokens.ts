@@ -1,6 +1,7 @@
 import jsonwebtoken from 'jsonwebtoken';
 import { option, OptionError, readOptions, systemRandom, type Duration, type Random } from '@portcullis/core';
 import type { VerifiedKey } from './keys.js';
+import { MAX_TOKEN_LENGTH } from './parse.js';
 import {
   ACCESS_TYPE,
   buildVerifier,
@@ -73,7 +74,13 @@ export function createTypedTokens(
       const exp = Math.floor(Math.min(iat * 1000 + accessTtl, until) / 1000);
       const registered = { iss: issuer, aud: audience, sub: userId, sid: sessionId };
       const claims = { ...extra, ...registered, jti: random.uuid(), iat, exp };
-      return { token: signToken(claims, type, signerAt(keys.all, now)!), expiresAt: exp * 1000 };
+      const token = signToken(claims, type, signerAt(keys.all, now)!);
+      if (token.length > MAX_TOKEN_LENGTH) {
+        throw new RangeError(
+          `This token has ${token.length} characters, and none of more than ${MAX_TOKEN_LENGTH} is taken: give it fewer or shorter claims.`,
+        );
+      }
+      return { token, expiresAt: exp * 1000 };
     },
     jwks: () => ({
       keys: keys.all.flatMap(({ publicJwk, expiresAt }) =>
@@ -93,7 +100,9 @@ function assertSigning(keys: readonly VerifiedKey[], now: number): void {
     throw new OptionError('E_OPTION_VALUE', 'createTokens', 'keys', problem);
   };
   if (!keys[0]!.signWith) {
-    refuse('keys[0] signs, so it must be a private key. createVerifier() works with public ones');
+    refuse(
+      'keys[0] signs, so it must be a private key, with "sign" in its "key_ops" if it has any. createVerifier() works with public ones',
+    );
   }
   const later = keys.flatMap(({ signsFrom, expiresAt }) => [signsFrom, expiresAt]);
   const gap = [now, ...later.filter((time) => time > now && time < Infinity)].find(

@@ -23,7 +23,7 @@ export interface VerifierOptions {
    * token of another purpose by the same issuer may then pass for an access token. @default ['at+jwt']
    */
   readonly types?: readonly string[];
-  /** How far clocks may differ when `exp`, `nbf` and `iat` are judged. At most 60 s. @default 0 (one clock makes and verifies) */
+  /** How far clocks may differ when `exp`, `nbf` and `iat` are judged; `iat` always by 5 s. At most 60 s. @default 0 */
   readonly clockTolerance?: Duration;
   /** Verified tokens remembered, so that a repeated one costs no signature check. 0 to 1,000,000. @default 5000 */
   readonly cacheSize?: number;

@@ -1,4 +1,4 @@
-import { parseUrl, type SecurityRequest } from '@portcullis/core';
+import { isKnownSecure, parseUrl, type SecurityRequest } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -16,10 +16,9 @@ export function assertSameSite(req: SecurityRequest, trustedOrigins: readonly st
   if (site === 'same-origin' || site === 'none') return;
   if (site !== undefined) throw errors.E_CROSS_SITE({ details: { site, origin } });
   // Browsers without Fetch Metadata still send Origin with such requests; programs send neither and hold no cookies.
-  if (origin !== undefined && hostOf(origin) !== host?.toLowerCase())
-    throw errors.E_CROSS_SITE({ details: { origin } });
-}
-
-function hostOf(origin: string): string | undefined {
-  return parseUrl(origin)?.host;
+  if (origin === undefined) return;
+  const from = parseUrl(origin);
+  // Whoever is on the way can be this host over plain HTTP. Where TLS is not known of, the scheme cannot be judged.
+  const isSameScheme = from?.protocol === 'https:' || !isKnownSecure(req);
+  if (from?.host !== host?.toLowerCase() || !isSameScheme) throw errors.E_CROSS_SITE({ details: { origin } });
 }

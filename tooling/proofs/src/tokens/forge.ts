@@ -107,7 +107,7 @@ const BAD_CLAIMS: readonly Record<string, unknown>[] = [
   { exp: 1e20 },
   { nbf: NOW + 1 },
   { nbf: 'now' },
-  { iat: NOW + 1 },
+  { iat: NOW + 6 },
   { iat: true },
   { jti: 7 },
   { sid: '' },
