@@ -158,6 +158,9 @@ export function createAdminRouter(
         message: 'The body is a JSON object, read by a parser before this router.',
       });
     }
+    if (principal.tenant !== undefined && EVERYWHERE.has(found.path[0]!)) {
+      throw errors.E_GRANT_BEYOND_OWN({ message: 'Reviews and administrators are about every tenant.' });
+    }
     const params = segments!.filter((_, i) => found.path[i] === ':');
     const tell = async (phase: AdminAction['phase']): Promise<void> => {
       if (method === 'GET') return;
@@ -171,6 +174,8 @@ export function createAdminRouter(
     return undefined;
   });
 }
+
+const EVERYWHERE: ReadonlySet<string> = new Set(['reviews', 'administrators']);
 
 /** Parsers of Express 4 leave an empty object for what they did not read. */
 function hasBody(req: SecurityRequest): boolean {

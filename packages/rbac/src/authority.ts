@@ -4,7 +4,7 @@ import { errors } from './error-codes.js';
 import type { FactsCache } from './facts.js';
 import { counts, unnamedTenant, type Moment } from './judge.js';
 import { heirsOf, reachOf, rolesByName } from './reach.js';
-import type { PolicyRecord, RoleRecord, RoleWrite, UserRecord } from './role-store.js';
+import type { Bounds, PolicyRecord, RoleRecord, RoleWrite, UserRecord } from './role-store.js';
 import { EVERY_TENANT } from './tenant.js';
 import type { PendingWrite, WriteCheck } from './write-check.js';
 
@@ -34,6 +34,7 @@ export interface AuthorityDeps {
 export function authorityCheck(deps: AuthorityDeps, principal: Principal): WriteCheck {
   const { catalogue, facts } = deps;
   return async (write) => {
+    checkPlace(principal.tenant, write.writes);
     const { record, policy } = await facts.fresh(principal.id);
     for (const { pattern, tenant } of await handedOut(write)) {
       const places =
@@ -53,6 +54,30 @@ export function authorityCheck(deps: AuthorityDeps, principal: Principal): Write
     }
     return false;
   };
+}
+
+/** What somebody may in one tenant changes nothing in others: users, roles and permissions are of all of them. */
+function checkPlace(tenant: string | undefined, writes: readonly RoleWrite[]): void {
+  if (tenant === undefined) return;
+  const elsewhere = writes.find((each) => tenant !== placeOf(each));
+  if (!elsewhere) return;
+  throw errors.E_GRANT_BEYOND_OWN({
+    message: `Who acts in tenant "${tenant}" changes grants and denials of that tenant only.`,
+  });
+}
+
+function placeOf(write: RoleWrite): string | undefined {
+  switch (write.kind) {
+    case 'put-assignment':
+      return write.assignment.tenant;
+    case 'put-rule':
+      return write.rule.tenant;
+    case 'remove-assignment':
+    case 'remove-rule':
+      return write.tenant;
+    default:
+      return undefined;
+  }
 }
 
 function holds(
@@ -158,11 +183,11 @@ async function handedBy(each: RoleWrite, write: PendingWrite): Promise<readonly 
     case 'put-role': {
       const { name, active } = each.role;
       const old = before.get(name);
-      const had = new Set(old?.active ? inherited(before, name, 'allow') : []);
-      const keeps = new Set(active ? inherited(after, name, 'deny') : []);
+      const had = old?.active ? inherited(before, name, 'allow') : [];
+      const keeps = active ? inherited(after, name, 'deny') : [];
       return wherever(name, [
-        ...(active ? inherited(after, name, 'allow').filter((pattern) => !had.has(pattern)) : []),
-        ...(old?.active ? inherited(before, name, 'deny').filter((pattern) => !keeps.has(pattern)) : []),
+        ...(active ? beyond(inherited(after, name, 'allow'), had) : []),
+        ...(old?.active ? beyond(inherited(before, name, 'deny'), keeps) : []),
       ]);
     }
     case 'remove-role':
@@ -186,6 +211,11 @@ async function handedBy(each: RoleWrite, write: PendingWrite): Promise<readonly 
   }
 }
 
+/** Those that none of the others covers. */
+function beyond(patterns: readonly string[], others: readonly string[]): readonly string[] {
+  return patterns.filter((pattern) => !others.some((other) => other === pattern || subsumes(other, pattern)));
+}
+
 /** A denial that goes gives power where something else of the user's allows, and nowhere else. */
 function lifted(
   patterns: readonly string[],
@@ -206,13 +236,24 @@ export function isAdministrator(policy: PolicyRecord, user: UserRecord, now: num
     roles: user.roles.filter(({ until }) => until === undefined),
     rules: user.rules.filter(({ effect, until }) => effect === 'deny' || until === undefined),
   };
-  const { allow, deny } = patternsOf(policy, lasting, { tenant: undefined, now, latest: now });
+  const moment: Moment = { tenant: undefined, now, latest: now };
+  const { allow } = patternsOf(policy, lasting, moment);
+  // What will be denied later is no lasting allowance.
+  const { deny } = patternsOf(
+    policy,
+    { ...user, roles: begun(user.roles), rules: begun(user.rules) },
+    moment,
+  );
   return ADMINISTRATION.every(
     (name) =>
       !policy.inactivePermissions.includes(name) &&
       allow.some((pattern) => subsumes(pattern, name)) &&
       !deny.some((pattern) => subsumes(pattern, name)),
   );
+}
+
+function begun<T extends Bounds>(grants: readonly T[]): readonly T[] {
+  return grants.map(({ from: _from, ...grant }) => grant as unknown as T);
 }
 
 const ADMINISTRATION = ['rbac:grant', 'rbac:define'];

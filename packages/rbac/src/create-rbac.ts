@@ -64,7 +64,8 @@ export function createRbac<Name extends string, const Role extends string = stri
     kept: given.governance,
     flush: async () => uses?.flush(),
     lastSeen: given.lastSeen,
-    administration,
+    // People decide and suspend: the last administrator stays.
+    administration: administrationWith([...dutyChecks, lastAdministratorCheck(() => clock.now())]),
     catalogue,
     clock,
     random: given.random,

@@ -19,7 +19,7 @@ export function linked(facts: readonly object[]): { readonly text: string; reado
  */
 export function verifyEvidence(text: string, expected?: string): boolean {
   let previous = START;
-  const lines = text.split('\n');
+  const lines = typeof text === 'string' ? text.split('\n') : [];
   if (lines.pop() !== '' || lines.length === 0) return false;
   for (const [number, line] of lines.entries()) {
     let fact: Record<string, unknown>;

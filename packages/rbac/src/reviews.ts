@@ -1,6 +1,6 @@
-import type { Clock, Events, Random } from '@portcullis/core';
+import { hasCode, type Clock, type Events, type Random } from '@portcullis/core';
 import type { Actor, Administration } from './administration.js';
-import { actorId } from './checked-input.js';
+import { actorId, storedRole } from './checked-input.js';
 import { isAdministrator } from './authority.js';
 import type { Catalogue } from './catalogue.js';
 import { includesId } from './catalogue.js';
@@ -8,7 +8,8 @@ import { errors } from './error-codes.js';
 import { linked } from './evidence.js';
 import type { GovernanceStore, StoredReview } from './governance-store.js';
 import { reachOf, rolesByName } from './reach.js';
-import { checkPolicyRecord, isUserId } from './records.js';
+import { checkPolicyRecord } from './records.js';
+import { checkDays, checkDecision, checkDraft, checkReport } from './review-input.js';
 import type { Bounds, PolicyRecord, Provenance, RoleStore, UserRecord } from './role-store.js';
 import { DAY_MS } from './use-log.js';
 
@@ -198,6 +199,7 @@ export function createGovernance(deps: GovernanceDeps): Governance {
       const openedBy = actorId(actor);
       const { scope = {}, reviewers, dueInDays = 5 } = checkDraft(draft);
       const { policy, revision } = await policyNow();
+      for (const role of scope.roles ?? []) storedRole(policy, role);
       const roles = rolesByName(policy);
       const items: ReviewItem[] = [];
       for await (const page of everybody()) {
@@ -263,6 +265,12 @@ export function createGovernance(deps: GovernanceDeps): Governance {
         if (!review.reviewers.includes(reviewer)) {
           throw errors.E_REVIEW_CONFLICT({ message: 'Only reviewers of this review decide in it.' });
         }
+        const earlier = item.decision?.disposition;
+        if (disposition === 'keep' && earlier !== undefined && earlier !== 'keep') {
+          throw errors.E_REVIEW_CONFLICT({
+            message: 'It was taken away or shortened already: grant it anew.',
+          });
+        }
         if (item.userId === reviewer || item.grantedBy === reviewer) {
           throw errors.E_REVIEW_CONFLICT({
             message: 'Nobody decides about their own grants, or about what they have granted.',
@@ -307,7 +315,11 @@ export function createGovernance(deps: GovernanceDeps): Governance {
       }
       return evidenceOf(review);
     },
-    async inactiveUsers(actor, { days, action = 'report' }) {
+    async inactiveUsers(actor, about) {
+      const { days, action = 'report' } = checkReport(about, ['days', 'action']);
+      if (action !== 'report' && action !== 'suspend') {
+        throw errors.E_REVIEW_INVALID({ message: 'action is "report" or "suspend".' });
+      }
       const before = clock.now() - checkDays(days) * DAY_MS;
       const found: InactiveUser[] = [];
       for await (const page of everybody()) {
@@ -320,16 +332,18 @@ export function createGovernance(deps: GovernanceDeps): Governance {
             ...(uses.get(id) ?? []).map((use) => use.day + DAY_MS - 1),
             ...grants.map(({ grantedAt }) => grantedAt),
           );
-          if (lastActivity < before)
-            found.push({ userId: id, lastActivity, suspended: action === 'suspend' });
+          if (lastActivity < before) found.push({ userId: id, lastActivity, suspended: false });
         }
       }
-      if (action === 'suspend') {
-        for (const { userId } of found) await administration.setUserActive(actor, userId, false);
+      if (action === 'report') return found;
+      const done: InactiveUser[] = [];
+      for (const user of found) {
+        done.push({ ...user, suspended: await suspended(administration, actor, user.userId) });
       }
-      return found;
+      return done;
     },
-    async unused({ days }) {
+    async unused(about) {
+      const { days } = checkReport(about, ['days']);
       const before = clock.now() - checkDays(days) * DAY_MS;
       const { policy } = await policyNow();
       const roles = rolesByName(policy);
@@ -415,7 +429,14 @@ async function carryOut(
   if (disposition === 'keep') return undefined;
   const { userId, what, kind } = item;
   const place = item.tenant === undefined ? {} : { tenant: item.tenant };
+  const now = await administration.grantsOf(userId);
+  const standing = [
+    ...now.roles.filter(({ role }) => kind === 'role' && role === what),
+    ...now.rules.filter(({ effect, permission }) => effect === kind && permission === what),
+  ].find(({ tenant }) => tenant === item.tenant);
   if (disposition === 'revoke') {
+    // It ended meanwhile, perhaps with its role.
+    if (!standing) return undefined;
     const ended =
       kind === 'role'
         ? administration.revokeRole(reviewer, userId, what, place)
@@ -425,11 +446,6 @@ async function carryOut(
     return (await ended).revision;
   }
   // What has been taken away since must not come back by being shortened, nor what ends get a later end.
-  const now = await administration.grantsOf(userId);
-  const standing = [
-    ...now.roles.filter(({ role }) => kind === 'role' && role === what),
-    ...now.rules.filter(({ effect, permission }) => effect === kind && permission === what),
-  ].find(({ tenant }) => tenant === item.tenant);
   if (!standing || (standing.until ?? Infinity) < until!) {
     throw errors.E_REVIEW_CONFLICT({ message: 'The grant has ended meanwhile, or ends before that.' });
   }
@@ -465,44 +481,17 @@ function evidenceOf(review: Review): { readonly text: string; readonly hash: str
   ]);
 }
 
-function checkDraft(draft: ReviewDraft): ReviewDraft {
-  const refuse = (message: string): never => {
-    throw errors.E_REVIEW_INVALID({ message });
-  };
-  if (typeof draft !== 'object' || draft === null) return refuse('A review needs reviewers.');
-  const { scope, reviewers, dueInDays = 5 } = draft;
-  if (!Array.isArray(reviewers) || reviewers.length === 0 || !reviewers.every(isUserId)) {
-    refuse('A review needs at least one reviewer, each the id of a user.');
+/** Switches somebody off; the last administrator stays. */
+async function suspended(
+  administration: Administration<string, string>,
+  actor: Actor,
+  userId: string,
+): Promise<boolean> {
+  try {
+    await administration.setUserActive(actor, userId, false);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'E_LAST_ADMINISTRATOR')) return false;
+    throw error;
   }
-  if (!(Number.isInteger(dueInDays) && dueInDays >= 1 && dueInDays <= 366)) {
-    refuse('A review is due in 1 to 366 days.');
-  }
-  for (const list of [scope?.roles, scope?.users]) {
-    if (list !== undefined && !(Array.isArray(list) && list.every((each) => typeof each === 'string'))) {
-      refuse('The scope of a review lists roles, users or both.');
-    }
-  }
-  return draft;
-}
-
-function checkDecision(
-  { disposition, reason, until }: Parameters<Governance['decideReview']>[3],
-  now: number,
-): { disposition: Disposition; reason: string; until: number | undefined } {
-  const refuse = (message: string): never => {
-    throw errors.E_REVIEW_INVALID({ message });
-  };
-  if (!['keep', 'revoke', 'modify'].includes(disposition)) refuse('An item is kept, revoked or modified.');
-  if (typeof reason !== 'string' || reason.trim() === '' || reason.length > 1000 || !reason.isWellFormed()) {
-    refuse('A decision has a reason of up to 1,000 characters.');
-  }
-  const end = until instanceof Date ? until.getTime() : until;
-  if ((disposition === 'modify') !== (end !== undefined)) refuse('until is the new end, of modify alone.');
-  if (end !== undefined && !(Number.isInteger(end) && end > now)) refuse('The new end is in the future.');
-  return { disposition, reason, until: end };
-}
-
-function checkDays(days: unknown): number {
-  if (Number.isInteger(days) && (days as number) >= 1 && (days as number) <= 3660) return days as number;
-  throw errors.E_REVIEW_INVALID({ message: 'days is a whole number from 1 to 3,660.' });
 }

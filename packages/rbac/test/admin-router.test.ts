@@ -7,6 +7,7 @@ import request from 'supertest';
 import {
   createRbac,
   definePermissions,
+  memoryGovernance,
   memoryRoles,
   rbacPermissions,
   type AdminAction,
@@ -269,6 +270,27 @@ onBothExpress((express) => {
     expect(await rbac.rolesOf('bob')).toEqual([]);
   });
 
+  test('adminRouter(): reviews and administrators are about every tenant, and not for who acts in one', async () => {
+    const { rbac } = await setup({ governance: memoryGovernance() });
+    await rbac.grantRole('setup', 'nora', 'admin', { tenant: 'north' });
+    const served = (who: Partial<Principal>) => {
+      const app = express();
+      app.use(express.json(), asUser('nora', who), rbac.adminRouter());
+      app.use(problems);
+      return app;
+    };
+    const north = served({ tenant: 'north' });
+    expect((await request(north).get('/roles')).status).toBe(200);
+    for (const path of ['/reviews', '/administrators', '/reviews/x', '/reviews/x/evidence']) {
+      const { status, body } = await request(north).get(path);
+      expect({ path, status, ...body }).toMatchObject({ path, ...beyond });
+    }
+    const opened = await request(north)
+      .post('/reviews')
+      .send({ reviewers: ['nora'] });
+    expect(opened.body).toMatchObject({ code: beyond.code });
+  });
+
   test('adminRouter() refuses malformed requests and changes nothing', async () => {
     const { rbac } = await setup();
     const ada = request(appFor(rbac, 'ada'));
@@ -375,4 +397,23 @@ test('breakGlass() gives the emergency role for a while, with a reason, and tell
   await expect(
     none.breakGlass(user('ada'), { reason: 'the archive is on fire', forMs: 1 }),
   ).rejects.toMatchObject(refused);
+});
+
+test('breakGlass() does not end a grant of the same role that lasts longer; a longer emergency replaces a shorter one', async () => {
+  const clock = manualClock();
+  const { rbac } = await setup({ clock, breakGlass: { role: 'root', maxMs: '1h' } });
+  await rbac.grantPermission('setup', 'hal', 'rbac:break-glass');
+  const broken = (id: string, forMs: number) =>
+    rbac.breakGlass(user(id), { reason: 'the database is on fire', forMs });
+  await expect(broken('root', 60_000)).rejects.toMatchObject({ code: 'E_BREAK_GLASS', status: 400 });
+  expect((await rbac.rolesOf('root')).map(({ role, until }) => [role, until])).toEqual([['root', undefined]]);
+  await broken('hal', 60_000);
+  await expect(broken('hal', 30_000)).rejects.toMatchObject({ code: 'E_BREAK_GLASS' });
+  const { until } = await broken('hal', 90_000);
+  expect(until).toBe(clock.now() + 90_000);
+  for (const about of [undefined, null, { reason: 'the database is on fire', forMs: '5m' }]) {
+    await expect(rbac.breakGlass(user('hal'), about as never)).rejects.toMatchObject({
+      code: 'E_BREAK_GLASS',
+    });
+  }
 });

@@ -123,6 +123,21 @@ test('an administrator is who may administer without an end: a grant that ends i
   expect(isAdministrator({ ...policy, inactivePermissions: ['rbac:define'] }, user, 1000)).toBe(false);
 });
 
+test('who will be denied it later, by a rule or a role, is no administrator to leave alone', async () => {
+  const { rbac, mine, clock } = await office();
+  const last = { code: 'E_LAST_ADMINISTRATOR' };
+  const from = clock.now() + 1000;
+  await rbac.defineRole('setup', 'muted', { deny: ['rbac:define'] });
+  await rbac.grantRole('setup', 'bea', 'admin');
+  await rbac.denyPermission('setup', 'bea', 'rbac:grant', { from });
+  await expect(mine.revokeRole('ada', 'ada', 'admin')).rejects.toMatchObject(last);
+  await rbac.liftDenial('setup', 'bea', 'rbac:grant');
+  await rbac.grantRole('setup', 'bea', 'muted' as never, { from });
+  await expect(mine.revokeRole('ada', 'ada', 'admin')).rejects.toMatchObject(last);
+  await rbac.revokeRole('setup', 'bea', 'muted' as never);
+  await mine.revokeRole('ada', 'ada', 'admin');
+});
+
 test('where nobody administers yet, nobody is the last one', async () => {
   const rbac = createRbac({ permissions, store: memoryRoles(), roles: { plain: {} } });
   await rbac.seed();
@@ -202,6 +217,57 @@ describe('where and when it is held', () => {
   });
 });
 
+describe('who administers one tenant', () => {
+  async function north() {
+    const found = await office();
+    const { rbac } = found;
+    await rbac.grantRole('setup', 'nora', 'admin', { tenant: 'north' });
+    await rbac.grantRole('setup', 'nora', 'reader', { tenant: 'north' });
+    for (const tenant of [undefined, 'north', 'south', '*']) {
+      const place = tenant === undefined ? {} : { tenant };
+      await rbac.grantRole('setup', 'eve', 'reader', place);
+      await rbac.grantPermission('setup', 'eve', 'loan:read', place);
+    }
+    return { ...found, nora: rbac.onBehalfOf({ id: 'nora', kind: 'user', tenant: 'north' }) };
+  }
+
+  test('takes nothing away elsewhere: not from users, roles or permissions, which are of every tenant', async () => {
+    const { rbac, nora } = await north();
+    const before = JSON.stringify([await rbac.roles(), await rbac.grantsOf('eve')]);
+    for (const attempt of [
+      () => nora.revokeRole('nora', 'eve', 'reader'),
+      () => nora.revokeRole('nora', 'eve', 'reader', { tenant: 'south' }),
+      () => nora.revokeRole('nora', 'eve', 'reader', { tenant: '*' }),
+      () => nora.revokePermission('nora', 'eve', 'loan:read', { tenant: 'south' }),
+      () => nora.denyPermission('nora', 'eve', 'loan:read'),
+      () => nora.denyPermission('nora', 'eve', 'loan:read', { tenant: 'south' }),
+      () => nora.setUserActive('nora', 'eve', false),
+      () => nora.setRoleActive('nora', 'reader', false),
+      () => nora.setRolePermissions('nora', 'reader', {}),
+      () => nora.removeRole('nora', 'child'),
+      () => nora.setPermissionActive('nora', 'loan:read', false),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject(beyond);
+    }
+    expect(JSON.stringify([await rbac.roles(), await rbac.grantsOf('eve')])).toBe(before);
+    await nora.revokeRole('nora', 'eve', 'reader', { tenant: 'north' });
+    await nora.denyPermission('nora', 'eve', 'loan:read', { tenant: 'north' });
+  });
+
+  test('sees what counts there, and nothing of other tenants', async () => {
+    const { nora } = await north();
+    const { roles, rules } = await nora.grantsOf('eve');
+    expect([...roles, ...rules].map(({ tenant }) => tenant)).toEqual(['north', '*', 'north', '*']);
+    expect((await nora.rolesOf('eve')).map(({ tenant }) => tenant)).toEqual(['north', '*']);
+  });
+});
+
+test('who makes a change on behalf of somebody is that somebody, whoever is named', async () => {
+  const { rbac, mine } = await office();
+  await mine.grantPermission('another', 'eve', 'rbac:read');
+  expect((await rbac.grantsOf('eve')).rules).toMatchObject([{ grantedBy: 'ada' }]);
+});
+
 describe('an edit of a role', () => {
   test('is judged by what it adds: what the role allowed before stays, whoever makes the edit', async () => {
     const { rbac, mine } = await office();
@@ -212,6 +278,18 @@ describe('an edit of a role', () => {
     await mine.setRoleActive(ada, 'reader', false);
     await expect(mine.setRoleActive(ada, 'reader', true)).rejects.toMatchObject(beyond);
   }); // prettier-ignore
+
+  test('that narrows a pattern adds nothing, nor does a wider denial take one away', async () => {
+    const { rbac, mine } = await office();
+    await rbac.defineRole('setup', 'clerk', { allow: ['book:*'], deny: ['loan:read'] });
+    await mine.defineRole('ada', 'clerk', { allow: ['book:read'], deny: ['loan:*'] });
+    await expect(
+      mine.defineRole('ada', 'clerk', { allow: ['book:*'], deny: ['loan:*'] }),
+    ).rejects.toMatchObject(beyond);
+    await expect(
+      mine.defineRole('ada', 'clerk', { allow: ['book:read'], deny: ['loan:end'] }),
+    ).rejects.toMatchObject(beyond);
+  });
 
   test('is judged by the denials that it takes away: all of them when the role is switched off or removed', async () => {
     const { rbac, mine } = await office();

@@ -241,7 +241,8 @@ describe.each(STORES)('governance on %s', (_name, makeStore) => {
     await rbac.inactiveUsers('ciso', { days: 90, action: 'suspend' });
     expect(await rbac.can('bob', 'book:read')).toBe(false);
     expect(await rbac.can('ann', 'book:read')).toBe(true);
-    expect(await rbac.inactiveUsers('ciso', { days: 90 })).toEqual([]);
+    // The last administrator stays.
+    expect(await rbac.inactiveUsers('ciso', { days: 90 })).toMatchObject([{ userId: 'cat' }]);
     await expect(rbac.unused({ days: 0 })).rejects.toMatchObject({ code: 'E_REVIEW_INVALID' });
   });
 });
@@ -255,6 +256,65 @@ test.each([
   const { rbac } = await setup(memoryGovernance());
   await expect(rbac.openReview('ciso', draft as never)).rejects.toMatchObject({ code: 'E_REVIEW_INVALID' });
   expect(await rbac.reviews()).toEqual([]);
+});
+
+test('neither a review nor a report takes the last administrator away', async () => {
+  const { rbac, clock } = await setup(memoryGovernance());
+  await rbac.grantRole('boss', 'ada', 'admin');
+  await rbac.grantRole('boss', 'pat', 'patron');
+  const review = await rbac.openReview('ciso', { reviewers: ['rita'], scope: { users: ['ada'] } });
+  const revoke = { disposition: 'revoke', reason: 'left' } as const;
+  await expect(rbac.decideReview('rita', review.id, 1, revoke)).rejects.toMatchObject({
+    code: 'E_LAST_ADMINISTRATOR',
+  });
+  expect((await rbac.review(review.id)).items[0]).not.toHaveProperty('decision');
+  clock.advance('100d');
+  expect(await rbac.inactiveUsers('ciso', { days: 90, action: 'suspend' })).toMatchObject([
+    { userId: 'ada', suspended: false },
+    { userId: 'pat', suspended: true },
+  ]);
+  expect(await rbac.administrators()).toMatchObject([{ userId: 'ada' }]);
+});
+
+test('a review does not say "keep" of what it took away, and takes for revoked what ended with its role', async () => {
+  const { rbac, clock } = await setup(memoryGovernance());
+  await rbac.defineRole('boss', 'guest', { allow: ['book:read'] });
+  await rbac.grantRole('boss', 'ann', 'staff');
+  await rbac.grantRole('boss', 'bob', 'staff');
+  await rbac.grantRole('boss', 'cat', 'guest' as never);
+  const { id } = await rbac.openReview('ciso', { reviewers: ['rita'] });
+  const decide = (item: number, disposition: 'keep' | 'revoke' | 'modify', until?: number) =>
+    rbac.decideReview('rita', id, item, { disposition, reason: 'because', until });
+  await decide(1, 'keep');
+  await decide(1, 'revoke');
+  await decide(2, 'modify', clock.now() + DAY);
+  for (const item of [1, 2]) {
+    await expect(decide(item, 'keep')).rejects.toMatchObject({ code: 'E_REVIEW_CONFLICT' });
+  }
+  await decide(2, 'revoke');
+  await rbac.removeRole('boss', 'guest' as never);
+  expect((await decide(3, 'revoke')).items[2]!.decision).toMatchObject({ disposition: 'revoke' });
+  await rbac.closeReview('ciso', id);
+});
+
+test('a review of nobody, of roles that there are not, or of what is misspelt is none; so with reports', async () => {
+  const { rbac } = await setup(memoryGovernance());
+  const invalid = { code: 'E_REVIEW_INVALID', status: 400 };
+  const drafts = [null, [], { reviewers: ['rita'], scope: { users: [] } }, { reviewers: ['rita'], scope: 'all' }, { reviewers: ['rita'], scope: { rols: ['staff'] } }, { reviewers: ['rita'], scoop: {} }]; // prettier-ignore
+  for (const draft of drafts) {
+    await expect(rbac.openReview('ciso', draft as never)).rejects.toMatchObject(invalid);
+  }
+  const unknown = rbac.openReview('ciso', { reviewers: ['rita'], scope: { roles: ['stafff'] } });
+  await expect(unknown).rejects.toMatchObject({ code: 'E_ROLE_UNKNOWN' });
+  expect(await rbac.reviews()).toEqual([]);
+  for (const about of [undefined, null, { days: 9, action: 'delete' }, { days: 9, actoin: 'suspend' }]) {
+    await expect(rbac.inactiveUsers('ciso', about as never)).rejects.toMatchObject(invalid);
+    if (about?.action === undefined) await expect(rbac.unused(about as never)).rejects.toMatchObject(invalid);
+  }
+  await rbac.grantRole('boss', 'ann', 'staff');
+  const { id } = await rbac.openReview('ciso', { reviewers: ['rita'] });
+  await expect(rbac.decideReview('rita', id, 1, null as never)).rejects.toMatchObject(invalid);
+  expect(verifyEvidence(undefined as never)).toBe(false);
 });
 
 test('uses that cannot be written wait, are told, and do not fill the memory', async () => {
