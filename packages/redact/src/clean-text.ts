@@ -1,7 +1,8 @@
 import { truncated } from './markers.js';
-import { report, see, taint, type Run } from './run.js';
-import { decodePercent, escapeControls } from './text/decode.js';
+import { report, taint, type Run } from './run.js';
+import { decodeEscapes, escapeControls } from './text/decode.js';
 import type { TextScanner } from './text/scan.js';
+import { ESCAPES, isPlain, sniff, UNSAFE } from './text/sniff.js';
 import { cover } from './text/spans.js';
 
 const MAX_JSON = 4;
@@ -30,13 +31,6 @@ export function compileTextCleaner(
   return { text, flat: flatText };
 
   function text(value: string, run: Run, depth: number): string {
-    const clean = cleaned(value, run, depth);
-    see(run, clean);
-    return clean;
-  }
-
-  function cleaned(value: string, run: Run, depth: number): string {
-    if (value.length < 5) return value;
     if (value.length > rules.maxLength) return longText(value, run);
     if (json && value.length > 6 && run.json < MAX_JSON && looksLikeJson(value)) {
       const clean = jsonText(value, run, depth);
@@ -46,24 +40,32 @@ export function compileTextCleaner(
   }
 
   function flatText(value: string, run: Run): string {
-    let clean = covered(value, run) ?? value;
-    for (let round = 0; round < 3 && clean.includes('%'); round++) {
-      const decoded = decodePercent(clean);
-      if (decoded === clean) break;
-      const found = covered(decoded, run);
-      if (found !== undefined) return escapeControls(found);
-      // Nothing at this level: look one level deeper, but keep the text as it was.
-      const deeper = decoded.includes('%') ? decodePercent(decoded) : decoded;
-      if (deeper === decoded) break;
-      const foundDeeper = covered(deeper, run);
-      if (foundDeeper !== undefined) return escapeControls(foundDeeper);
-      break;
-    }
-    return clean;
+    const bits = sniff(value);
+    if ((bits & UNSAFE) !== 0) run.unsafe = true;
+    if (isPlain(bits) && (bits & ESCAPES) === 0) return value;
+    return scanned(value, bits, run);
   }
 
-  function covered(value: string, run: Run): string | undefined {
-    const spans = scan(value);
+  function scanned(value: string, bits: number, run: Run): string {
+    const clean = covered(value, run, bits) ?? value;
+    return (bits & ESCAPES) === 0 ? clean : (unescaped(clean, run) ?? clean);
+  }
+
+  /** What escapes hide, up to two levels deep; a text that hides nothing stays as it was. */
+  function unescaped(value: string, run: Run): string | undefined {
+    let shown = value;
+    for (let level = 0; level < 2; level++) {
+      const decoded = decodeEscapes(shown);
+      if (decoded === shown) return undefined;
+      const found = covered(decoded, run);
+      if (found !== undefined) return escapeControls(found);
+      shown = decoded;
+    }
+    return undefined;
+  }
+
+  function covered(value: string, run: Run, bits?: number): string | undefined {
+    const spans = scan(value, bits);
     if (spans.length === 0) return undefined;
     for (const span of spans) {
       report(run, span.rule);

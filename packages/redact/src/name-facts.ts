@@ -1,19 +1,21 @@
 import type { NameClassifier, NameRule } from './name-rules.js';
-import { decodePercent } from './text/decode.js';
+import { decodeEscapes, escapeControls } from './text/decode.js';
 import type { TextScanner } from './text/scan.js';
 
 /** What is known about a property's name. */
 export interface NameFacts {
   /** There is nothing to know: the name holds no secret, announces none and holds no labelled value. */
   readonly plain: boolean;
-  /** The last call in which the name was remembered as a text. */
-  seenIn: number;
   readonly rule: NameRule | undefined;
   /** The name itself holds a secret. */
   readonly dirty: boolean;
+  /** It has characters that {@link escapeControls} escapes. */
+  readonly unsafe: boolean;
   /** `{ name: 'password', value: 'x' }`: what a record's label says is looked at only if the record has a holder. */
   readonly label: Label | undefined;
   readonly holder: Holder | undefined;
+  /** A list under it holds arguments of a program that its neighbours name. */
+  readonly args: boolean;
 }
 
 /**
@@ -56,6 +58,8 @@ export function speaksOf(label: Label, rule: NameRule, holder: Holder): boolean 
   return holder === 'value' && (label === 'id' || !rule.weak);
 }
 
+const ARGUMENTS: ReadonlySet<string> = new Set(['args', 'argv', 'arguments', 'spawnargs', 'cmd']);
+
 const NAME_CACHE = 4096;
 
 /** Names repeat from event to event: what is known about one is remembered, up to 4,096 short ones. */
@@ -71,8 +75,11 @@ export function compileNameFacts(classify: NameClassifier, scan: TextScanner): (
     const tooLong = key.length > 512;
     const rule = classify(key);
     const dirty = tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key)));
-    const plain = rule === undefined && !dirty && holder === undefined && key !== '__proto__';
-    const facts: NameFacts = { plain, seenIn: 0, rule, dirty, label, holder };
+    const unsafe = escapeControls(key) !== key;
+    const args = ARGUMENTS.has(lower);
+    const plain =
+      rule === undefined && !dirty && !unsafe && !args && holder === undefined && key !== '__proto__';
+    const facts: NameFacts = { plain, rule, dirty, unsafe, label, holder, args };
     // Names that hold secrets, and endless new ones, do not stay in memory.
     if (!facts.dirty && key.length <= 64) {
       if (names.size >= NAME_CACHE) names = new Map();
@@ -82,6 +89,6 @@ export function compileNameFacts(classify: NameClassifier, scan: TextScanner): (
   };
 
   function hasEncodedSecret(key: string): boolean {
-    return key.includes('%') && scan(decodePercent(key)).length > 0;
+    return /[%&\\]/.test(key) && scan(decodeEscapes(key)).length > 0;
   }
 }

@@ -45,7 +45,7 @@ export const ABOUT = words(`
   needed optional mandatory protected url uri path endpoint route page form field fields param parameter
   algorithm alg version status state attempts tries failures retries usage used uses mode provider manager store service
   issuer audience scope scopes family prefix domain samesite consent banner preferences settings options config
-  complexity history reuse module ui
+  complexity history reuse module ui stdin file filename dir directory arn
 `);
 
 /** `session <word>` that lets its holder in. */
@@ -64,6 +64,8 @@ export const GLUED: readonly RegExp[] = [
   /^(?:passw(?:or)?d|passphrase|pwd)(?:hash|confirm|digest)/,
   /(?:access|refresh|auth|oauth|id|bearer|csrf|xsrf|session|api|reset|verification|user|login|security|jwt|bot|device|push|personal|middleware)tokens?$/,
   /(?:api|secret|private|encryption|signing|master|auth|session|account|shared|ssh|access)keys?$/,
+  /^(?:src|dest|new)?(?:store|key|trust)pass(?:wd)?$|^(?:db|user|smtp|mysql|pg|ssh|ftp|mail|root|admin|redis|ldap|bind|require|master)(?:pass|pw)$/,
+  /^(?:requirepass|masterauth)$/,
   /(?:client|app|application|consumer|shared|api|webhook|jwt|session|totp|otp|cookie|hmac|signing)secrets?$/,
   /sess(?:ion)?(?:id|key|token|cookie)$/,
   /^(?:aspsessionid[a-z]{0,12}|connectsid|setcookie|proxyauthorization|xapikey|xauthtoken|totpsecret|pgpassword)$/,

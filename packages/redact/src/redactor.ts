@@ -1,17 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { option, OptionError, readOptions, type Secret } from '@portcullis/core';
 import { compileNames } from './name-rules.js';
-import { mayOccurIn, SecretIndex, shortestOf } from './secret-index.js';
+import { mayOccurIn, SecretIndex } from './secret-index.js';
 import { escapeControls } from './text/decode.js';
 import { compileText, VALUE_RULES, type ValueRule } from './text/scan.js';
 import { cover, MASK } from './text/spans.js';
 import { sweep } from './sweep.js';
 import { UNSERIALISABLE } from './markers.js';
-import { startRun, type Finding, type Run } from './run.js';
+import { startRun, type Finding } from './run.js';
 import { compileWalk } from './walk.js';
-
-/** Where the numbers of calls begin anew: they stay small integers. */
-const MAX_CALLS = 0x3fff_ffff;
 
 export interface RedactLimits {
   /** Levels of nesting. Integer 1 to 200. @default 32 */
@@ -94,46 +91,38 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
   const replace = replacement(mode, pseudonymKey);
   const walk = compileWalk({ classify, scan, wanted, limits, replace, drop: mode === 'drop' });
 
-  let calls = 0;
-
-  function run(value: unknown, findings?: Finding[]): unknown {
-    calls = (calls % MAX_CALLS) + 1;
-    const state = startRun(calls, findings);
+  function clean(value: unknown, findings?: Finding[]): Cleaned {
+    const state = startRun(findings);
     const copy = walk(value, state);
-    const secrets = seenAgain(state);
-    if (secrets === undefined) return copy;
+    if (state.taints.length === 0 && knownSecrets.size === 0) return { copy, unsafe: state.unsafe };
+    const json = JSON.stringify(copy) ?? 'null';
+    if (!knownSecrets.mayOccurIn(json) && !mayOccurIn(json, state.taints)) {
+      return { copy, json, unsafe: state.unsafe };
+    }
+    const secrets = new SecretIndex(knownSecrets);
+    for (const secret of state.taints) secrets.add(secret, 'taint');
     const swept = sweep(copy, secrets, replace, state);
     // A path is made of names, and a name may hold what was found to be a secret only later.
     findings?.forEach((finding, i) => {
       findings[i] = { ...finding, path: cover(finding.path, secrets.find(finding.path), () => MASK) };
     });
-    return swept;
+    return { copy: swept, unsafe: state.unsafe };
   }
 
-  /** The secrets of this event and of the process, if one of them may stand in the copy still. */
-  function seenAgain({ taints, texts }: Run): SecretIndex | undefined {
-    if (taints.length === 0 && knownSecrets.size === 0) return undefined;
-    const shortest = Math.min(knownSecrets.shortest, shortestOf(taints));
-    const all = texts.filter((text) => text.length >= shortest).join('\n');
-    if (!mayOccurIn(all, taints)) return knownSecrets.occursIn(all) ? knownSecrets : undefined;
-    const secrets = new SecretIndex(knownSecrets);
-    for (const secret of taints) secrets.add(secret, 'taint');
-    return secrets.occursIn(all) ? secrets : undefined;
-  }
-
-  const total = (value: unknown, findings?: Finding[]): unknown => {
+  const total = (value: unknown, findings?: Finding[]): Cleaned => {
     try {
-      return run(value, findings);
+      return clean(value, findings);
     } catch {
-      return UNSERIALISABLE;
+      return { copy: UNSERIALISABLE, unsafe: false };
     }
   };
 
   return Object.freeze({
-    redact: (value: unknown) => total(value),
+    redact: (value: unknown) => total(value).copy,
     stringify(value: unknown) {
       try {
-        return escapeControls(JSON.stringify(total(value)) ?? 'null');
+        const { copy, json = JSON.stringify(copy) ?? 'null', unsafe } = total(value);
+        return unsafe ? escapeControls(json) : json;
       } catch {
         return JSON.stringify(UNSERIALISABLE);
       }
@@ -144,6 +133,13 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
       return findings;
     },
   });
+}
+
+interface Cleaned {
+  readonly copy: unknown;
+  /** The copy as JSON, where somebody needed it already. */
+  readonly json?: string;
+  readonly unsafe: boolean;
 }
 
 function nameOption(value: unknown, owner: string, path: string): string | RegExp {

@@ -1,3 +1,5 @@
+import type { ProgramRule } from './text/programs.js';
+
 /** Where something was masked or cut, and why. */
 export interface Finding {
   /** Such as `body.users[0].password`. */
@@ -8,8 +10,6 @@ export interface Finding {
 
 /** The state of one call. */
 export interface Run {
-  /** Tells calls of one redactor apart, for what is noted once in each. From 1. */
-  readonly id: number;
   nodes: number;
   found: number;
   /** How many JSON texts deep we are. */
@@ -17,8 +17,10 @@ export interface Run {
   readonly ancestors: object[];
   /** Secrets seen in this event, to be masked elsewhere too. */
   readonly taints: string[];
-  /** The texts and names of the copy, in which one of them may occur again. */
-  readonly texts: string[];
+  /** The program whose arguments come next. */
+  program: ProgramRule | undefined;
+  /** A text or a name of the copy has characters that {@link escapeControls} escapes and JSON does not. */
+  unsafe: boolean;
   readonly findings: Finding[] | undefined;
   readonly path: string[];
 }
@@ -35,19 +37,21 @@ function pathOf(parts: readonly string[]): string {
   }, '');
 }
 
-export function startRun(id: number, findings: Finding[] | undefined): Run {
-  return { id, nodes: 0, found: 0, json: 0, ancestors: [], taints: [], texts: [], findings, path: [] };
+export function startRun(findings: Finding[] | undefined): Run {
+  return {
+    nodes: 0,
+    found: 0,
+    json: 0,
+    ancestors: [],
+    taints: [],
+    program: undefined,
+    unsafe: false,
+    findings,
+    path: [],
+  };
 }
 
 /** Remembers a secret, to be masked wherever else it shows up in the event. */
 export function taint(run: Run, secret: string): void {
   run.taints.push(secret);
-}
-
-/** Texts shorter than this cannot hold a secret of which we know. */
-const SHORTEST_TEXT = 4;
-
-/** Remembers a text of the copy, to be searched once all secrets of the event are known. */
-export function see(run: Run, text: string): void {
-  if (text.length >= SHORTEST_TEXT) run.texts.push(text);
 }

@@ -46,8 +46,9 @@ export class SecretIndex {
     this.#table = undefined;
   }
 
-  occursIn(text: string): boolean {
-    return this.#secrets.size > 0 && this.find(text).length > 0;
+  /** Whether one could occur in the texts and names of something, of which this is the JSON. */
+  mayOccurIn(json: string): boolean {
+    return this.#secrets.size > 0 && (hidesSpellings(json) || this.find(json).length > 0);
   }
 
   find(text: string): readonly Span[] {
@@ -80,27 +81,32 @@ export class SecretIndex {
   }
 }
 
-/** The length of the shortest that an index takes in; infinite if there is none. */
-export function shortestOf(secrets: readonly string[]): number {
+/**
+ * Whether a few secrets could occur in the texts and names of something, of which this is the JSON, without making an
+ * index of them: most events name no secret twice. True may be wrong, false is not.
+ */
+export function mayOccurIn(json: string, secrets: readonly string[]): boolean {
+  if (secrets.length === 0) return false;
+  if (secrets.length > FEW || hidesSpellings(json)) return true;
   let shortest = Number.POSITIVE_INFINITY;
-  for (const { length } of secrets) if (length >= SHORTEST && length < shortest) shortest = length;
-  return Math.min(shortest, KEPT);
+  for (const secret of secrets) {
+    if (secret.length < SHORTEST) continue;
+    const start = beginning(secret);
+    if (json.includes(start)) return true;
+    shortest = Math.min(shortest, start.length);
+  }
+  const encoded =
+    hasBase64Run(json, shortest) || json.includes('%') || json.includes('+') || json.includes('\\');
+  return encoded && secrets.some((secret) => occursEncoded(json, secret));
 }
 
-/**
- * Whether a few secrets could occur in a text, without making an index of them: most events name no secret twice.
- * True may be wrong, false is not.
- */
-export function mayOccurIn(text: string, secrets: readonly string[]): boolean {
-  if (secrets.length > FEW) return true;
-  const encoded = text.includes('%') || text.includes('+') || text.includes('\\');
-  return secrets.some((secret) => {
-    if (secret.length < SHORTEST) return false;
-    const start = beginning(secret);
-    if (text.includes(start)) return true;
-    if (!encoded && !hasBase64Run(text, start.length)) return false;
-    return spellings(start).some((form) => text.includes(form));
-  });
+function occursEncoded(json: string, secret: string): boolean {
+  return secret.length >= SHORTEST && spellings(beginning(secret)).some((form) => json.includes(form));
+}
+
+/** A backslash or half a character in a text is written differently in JSON, and so is a secret around it. */
+function hidesSpellings(json: string): boolean {
+  return json.includes('\\') && (json.includes('\\\\') || json.includes('\\ud'));
 }
 
 function beginning(secret: string): string {
@@ -109,7 +115,7 @@ function beginning(secret: string): string {
 
 /** Base64 of at least so many bytes is a run of that many characters of its alphabet. */
 function hasBase64Run(text: string, bytes: number): boolean {
-  return bytes >= SHORTEST_BASE64 && hasRun(text, Math.floor(bytes / 3) * 4, isBase64Code);
+  return hasRun(text, Math.floor(Math.max(bytes, SHORTEST_BASE64) / 3) * 4, isBase64Code);
 }
 
 function isBase64Code(code: number): boolean {

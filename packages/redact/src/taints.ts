@@ -13,8 +13,13 @@ export function collectTaints(
   value: unknown,
   rule: NameRule,
   classify: NameClassifier,
-  add: (secret: string) => void,
+  taints: string[],
 ): void {
+  if (typeof value === 'string') textTaints(value, rule, taints);
+  else collectParts(value, rule, classify, taints);
+}
+
+function collectParts(value: unknown, rule: NameRule, classify: NameClassifier, taints: string[]): void {
   let parts = 0;
   try {
     visit(value, rule, 0);
@@ -25,9 +30,9 @@ export function collectTaints(
   function visit(part: unknown, by: NameRule, depth: number): void {
     if (++parts > MAX_PARTS || depth > MAX_DEPTH) return;
     if (typeof part === 'string') {
-      text(part, by);
+      textTaints(part, by, taints);
     } else if (typeof part === 'number' || typeof part === 'bigint') {
-      if (!by.weak) text(String(part), by);
+      if (!by.weak) textTaints(String(part), by, taints);
     } else if (Array.isArray(part)) {
       for (const item of part.slice(0, MAX_PARTS) as unknown[]) visit(item, by, depth + 1);
     } else if (typeof part === 'object' && part !== null && !ArrayBuffer.isView(part)) {
@@ -38,42 +43,56 @@ export function collectTaints(
       }
     }
   }
+}
 
-  function text(secret: string, by: NameRule): void {
-    if (by.header) {
-      headerParts(secret, add);
-    } else if (!by.weak || looksRandom(secret)) {
-      add(secret);
-      const trimmed = secret.trim();
-      if (trimmed !== secret) add(trimmed);
-      if (/^(?:bearer|basic)\s/i.test(secret)) headerParts(secret, add);
-    }
+function textTaints(secret: string, by: NameRule, taints: string[]): void {
+  if (by.header) {
+    headerParts(secret, taints);
+  } else if (!by.weak || looksRandom(secret)) {
+    taints.push(secret);
+    const trimmed = secret.trim();
+    if (trimmed !== secret) taints.push(trimmed);
+    if (/^(?:bearer|basic)\s/i.test(secret)) headerParts(secret, taints);
   }
 }
 
 /** `Bearer x`, `Basic <user:password>`, `a=1; b=2`: the parts are the secrets. */
-function headerParts(header: string, add: (secret: string) => void): void {
+function headerParts(header: string, taints: string[]): void {
   const text = header.slice(0, 8192);
   const scheme = /^\s{0,4}([A-Za-z0-9-]{1,32})\s{1,4}(\S+)\s{0,4}$/.exec(text);
   if (scheme) {
     const credentials = scheme[2]!;
-    add(credentials);
+    taints.push(credentials);
     if (scheme[1]!.toLowerCase() === 'basic') {
       const decoded = Buffer.from(credentials, 'base64').toString('utf8');
       const colon = decoded.indexOf(':');
-      if (colon !== -1) add(decoded.slice(colon + 1));
+      if (colon !== -1) taints.push(decoded.slice(colon + 1));
     }
     return;
   }
-  for (const part of text.split(/[;,]/).slice(0, 50)) {
-    const value = part
-      .slice(part.indexOf('=') + 1)
-      .trim()
-      .replace(/^"|"$/g, '');
-    if (looksRandom(value)) add(value);
+  for (let parts = 0, from = 0; parts < MAX_PARTS && from < text.length; parts++) {
+    const end = endOfPart(text, from);
+    const equals = text.indexOf('=', from);
+    const value = text.slice(equals === -1 || equals >= end ? from : equals + 1, end).trim();
+    if (value.length >= SHORTEST_RANDOM) {
+      const bare = value.replace(/^"|"$/g, '');
+      if (looksRandom(bare)) taints.push(bare);
+    }
+    from = end + 1;
   }
 }
 
-function looksRandom(text: string): boolean {
-  return text.length >= 12 && !/\s/.test(text) && /\d/.test(text) && /[A-Za-z]/.test(text);
+function endOfPart(text: string, from: number): number {
+  for (let i = from; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 59 || code === 44) return i;
+  }
+  return text.length;
+}
+
+const SHORTEST_RANDOM = 12;
+
+/** Letters and digits without a gap, and enough of them. */
+export function looksRandom(text: string): boolean {
+  return text.length >= SHORTEST_RANDOM && !/\s/.test(text) && /\d/.test(text) && /[A-Za-z]/.test(text);
 }

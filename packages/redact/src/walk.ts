@@ -4,9 +4,11 @@ import { compileNameFacts, HOLDER_WORDS, speaksOf, type Holder } from './name-fa
 import type { NameClassifier, NameRule } from './name-rules.js';
 import { describeObject } from './objects.js';
 import { setOwn, unusedName } from './own-property.js';
-import { report, see, taint, type Run } from './run.js';
+import { report, taint, type Run } from './run.js';
 import { collectTaints } from './taints.js';
 import { isCardNumber } from './text/cards.js';
+import { readCommand, type CommandReader } from './text/commands.js';
+import { commandRule, namedRule, programRule, type ProgramRule } from './text/programs.js';
 import type { TextScanner, ValueRule } from './text/scan.js';
 import { MASK } from './text/spans.js';
 
@@ -23,9 +25,24 @@ export type Walk = (value: unknown, run: Run) => unknown;
 
 const DROPPED = Symbol('dropped');
 
+/** What the program is called beside a list of its arguments. */
+const PROGRAM_NAMES: ReadonlySet<string> = new Set([
+  'path',
+  'file',
+  'command',
+  'cmd',
+  'name',
+  'program',
+  'executable',
+  'bin',
+  'entrypoint',
+  'spawnfile',
+]);
+
 export function compileWalk(rules: WalkRules): Walk {
   const { classify, scan, wanted, limits, replace, drop } = rules;
   const cards = wanted.has('card');
+  const commands = wanted.has('pairs');
   const { text, flat } = compileTextCleaner(
     { scan, json: wanted.has('json'), maxLength: limits.string, replace },
     walk,
@@ -115,8 +132,10 @@ export function compileWalk(rules: WalkRules): Walk {
   function list(values: readonly unknown[], run: Run, depth: number, unread = 0): unknown {
     const copy: unknown[] = [];
     const { length } = values;
+    const command = commands ? commandIn(values, run) : undefined;
     // Flat headers, [name, value, name, value, ...], and single [name, value] entries.
-    const pairs = length >= 2 && length % 2 === 0 && typeof values[0] === 'string';
+    const pairs =
+      length >= 2 && length % 2 === 0 && typeof values[0] === 'string' && command?.isKnown !== true;
     for (let i = 0; i < length; i++) {
       if (run.nodes >= limits.nodes) {
         report(run, 'limit:nodes');
@@ -124,22 +143,66 @@ export function compileWalk(rules: WalkRules): Walk {
         break;
       }
       if (run.findings) run.path.push(String(i));
-      copy.push(item(values, i, pairs, run, depth));
+      copy.push(item(values, i, pairs, command, run, depth));
       if (run.findings) run.path.pop();
     }
     return copy;
   }
 
-  function item(values: readonly unknown[], i: number, pairs: boolean, run: Run, depth: number): unknown {
+  /** A list of arguments: of a program that is known, or with something that looks like an option. */
+  function commandIn(values: readonly unknown[], run: Run): CommandReader | undefined {
+    const started = run.program;
+    run.program = undefined;
+    const first = values[0];
+    if (typeof first !== 'string') return undefined;
+    const program = started ?? commandRule(first);
+    return program !== undefined || values.some(isOption) ? readCommand(classify, program) : undefined;
+  }
+
+  function argument(value: string, command: CommandReader, run: Run): string | undefined {
+    const secret = command.read(value);
+    if (secret === undefined) return undefined;
+    run.nodes++;
+    report(run, secret.rule);
+    const hidden = value.slice(secret.at);
+    if (secret.taints) taint(run, hidden);
+    return value.slice(0, secret.at) + replace(hidden);
+  }
+
+  function programBeside(source: object, key: string): ProgramRule | undefined {
+    for (const name of Object.keys(source)) {
+      if (name === key || !PROGRAM_NAMES.has(name.toLowerCase())) continue;
+      const value = read(source, name);
+      const said: unknown = Array.isArray(value) ? value[0] : value;
+      if (typeof said !== 'string') continue;
+      const rule = name === 'name' ? namedRule(said) : programRule(said);
+      if (rule !== undefined) return rule;
+    }
+    return undefined;
+  }
+
+  function item(
+    values: readonly unknown[],
+    i: number,
+    pairs: boolean,
+    command: CommandReader | undefined,
+    run: Run,
+    depth: number,
+  ): unknown {
     let value: unknown;
     try {
       value = values[i];
     } catch {
       return UNREADABLE;
     }
+    if (command !== undefined && typeof value === 'string') {
+      const masked = argument(value, command, run);
+      if (masked !== undefined) return masked;
+    }
     if (pairs && i % 2 === 1) {
       const name = values[i - 1];
-      const rule = typeof name === 'string' && name.length <= 64 ? classify(name) : undefined;
+      const rule =
+        typeof name === 'string' && name.length <= 64 && name[0] !== '-' ? classify(name) : undefined;
       if (rule && !rule.weak) {
         const masked = mask(value, rule, run);
         return masked === DROPPED ? MASK : masked;
@@ -163,10 +226,6 @@ export function compileWalk(rules: WalkRules): Walk {
       }
       const key = keys[i]!;
       const facts = factsOf(key);
-      if (facts.seenIn !== run.id) {
-        facts.seenIn = run.id;
-        if (!facts.dirty) see(run, key);
-      }
       if (facts.plain && run.findings === undefined) {
         copy[key] = walk(read(source, key), run, depth + 1);
         continue;
@@ -174,6 +233,8 @@ export function compileWalk(rules: WalkRules): Walk {
       if (run.findings) run.path.push(facts.dirty ? MASK : key);
       const value = read(source, key);
       if (facts.holder !== undefined) held = true;
+      if (facts.unsafe) run.unsafe = true;
+      if (facts.args && Array.isArray(value)) run.program = programBeside(source, key);
       const clean =
         facts.rule === undefined ? walk(value, run, depth + 1) : secret(value, facts.rule, run, depth);
       if (clean !== DROPPED) {
@@ -241,7 +302,6 @@ export function compileWalk(rules: WalkRules): Walk {
     const head = key.length > 512 ? key.slice(0, 256) : key;
     const clean = flat(head, run);
     const name = key.length > 512 ? `${clean}${truncated(`${key.length} characters`)}` : clean;
-    see(run, name);
     return name === '' || name === '__proto__' ? MASK : name;
   }
 
@@ -258,10 +318,14 @@ export function compileWalk(rules: WalkRules): Walk {
     if (value === undefined || value === null || typeof value === 'boolean' || value === '') return value;
     run.nodes++;
     report(run, `key:${rule.word}`);
-    collectTaints(value, rule, classify, (found) => taint(run, found));
+    collectTaints(value, rule, classify, run.taints);
     if (drop) return DROPPED;
     return typeof value === 'string' || typeof value === 'number' ? replace(String(value)) : MASK;
   }
+}
+
+function isOption(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 1 && value[0] === '-';
 }
 
 /** A clearer word of another label would be heeded. */

@@ -1,3 +1,25 @@
+const ESCAPED =
+  /(?:%[0-9A-Fa-f]{2})+|&(?:quot|apos|amp|lt|gt|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});|\\x[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}/g;
+const ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['&quot;', '"'],
+  ['&apos;', "'"],
+  ['&amp;', '&'],
+  ['&lt;', '<'],
+  ['&gt;', '>'],
+]);
+
+/** One level of percent-encoding, HTML entities, and `\x22` and `\u0022` as nginx and JSON write them. */
+export function decodeEscapes(text: string): string {
+  return text.replace(ESCAPED, (escape) => {
+    if (escape[0] === '%') return decodePercent(escape);
+    if (escape[0] === '\\') return String.fromCharCode(Number.parseInt(escape.slice(2), 16));
+    if (escape[1] !== '#') return ENTITIES.get(escape)!;
+    const hex = escape[2] === 'x' || escape[2] === 'X';
+    const code = Number.parseInt(escape.slice(hex ? 3 : 2), hex ? 16 : 10);
+    return code <= 0x10_ffff ? String.fromCodePoint(code) : escape;
+  });
+}
+
 /** Percent-decoding that takes what it can (RFC 3986 section 2.1): malformed escapes stay as they are. */
 export function decodePercent(text: string): string {
   return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => {

@@ -1,11 +1,11 @@
 import type { NameClassifier } from '../name-rules.js';
 import { findCards } from './cards.js';
-import { findFlags, findQuoted, findUserFlags } from './bare-values.js';
-import { findCommandPasswords } from './commands.js';
+import { findQuoted } from './bare-values.js';
+import { findCommandSecrets, mayBeCommand } from './commands.js';
 import { findPairs } from './pairs.js';
 import { findPem } from './pem.js';
 import { findSchemes } from './schemes.js';
-import { DASHES, DIGITS, LONG_RUN, PAIRS, PERCENT, QUOTES, SCHEMES, SPACE, sniff } from './sniff.js';
+import { DASHES, DIGITS, isPlain, LONG_RUN, PAIRS, QUOTES, SCHEMES, SPACE, sniff } from './sniff.js';
 import { mergeSpans, type Span } from './spans.js';
 import { compileTokens } from './tokens.js';
 import { findUserInfo } from './urls.js';
@@ -24,7 +24,8 @@ export const VALUE_RULES = [
 ] as const;
 export type ValueRule = (typeof VALUE_RULES)[number];
 
-export type TextScanner = (text: string) => readonly Span[];
+/** @param bits What {@link sniff} says of the text, if somebody has asked already. */
+export type TextScanner = (text: string, bits?: number) => readonly Span[];
 
 const NOTHING: readonly Span[] = Object.freeze([]);
 const SHORTEST = 5;
@@ -39,25 +40,17 @@ export function compileText(wanted: ReadonlySet<ValueRule>, classify: NameClassi
   const tokens = wanted.has('jwt') || wanted.has('vendor');
   const findTokens = compileTokens({ jwt: wanted.has('jwt'), vendor: wanted.has('vendor') });
 
-  return (text) => {
-    if (text.length < SHORTEST) return NOTHING;
-    const bits = sniff(text);
-    if ((bits & ~(SPACE | QUOTES | PERCENT)) === 0 && (bits & (QUOTES | SPACE)) !== (QUOTES | SPACE)) {
-      return NOTHING;
-    }
+  return (text, bits = sniff(text)) => {
+    if (text.length < SHORTEST || isPlain(bits)) return NOTHING;
     const found: Span[] = [];
     if ((bits & PAIRS) !== 0) {
       if (pairs) findPairs(text, classify, found);
       if (url) findUserInfo(text, found);
     }
-    if ((bits & DASHES) !== 0) {
-      if (pairs && (bits & SPACE) !== 0) {
-        findFlags(text, classify, found);
-        findUserFlags(text, found);
-        findCommandPasswords(text, found);
-      }
-      if (pem) findPem(text, found);
+    if (pairs && (bits & (SPACE | QUOTES)) !== 0 && mayBeCommand(text, (bits & DASHES) !== 0)) {
+      findCommandSecrets(text, classify, found);
     }
+    if (pem && (bits & DASHES) !== 0) findPem(text, found);
     if (pairs && (bits & (QUOTES | SPACE)) === (QUOTES | SPACE)) findQuoted(text, classify, found);
     if (schemes && (bits & SCHEMES) !== 0) collectSchemes(text, found);
     if (tokens && (bits & LONG_RUN) !== 0) findTokens(text, found);

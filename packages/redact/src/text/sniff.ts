@@ -2,19 +2,22 @@ import { hasRun } from './runs.js';
 
 /** What a text might contain, found in one pass; each bit opens one scanner. */
 export const PAIRS = 1;
-export const PERCENT = 2;
+/** A percent sign, ampersand or backslash: another spelling of characters may hide something. */
+export const ESCAPES = 2;
 /** A word as long as tokens are. */
 export const LONG_RUN = 4;
 export const DIGITS = 8;
 export const SPACE = 16;
-/** Two dashes, or one behind a space: an option, or the armour of a key. */
+/** Two dashes, or one behind a space or quote: an option, or the armour of a key. */
 export const DASHES = 32;
 export const QUOTES = 64;
 /** A gap behind a word that ends like "bearer" and "basic". */
 export const SCHEMES = 128;
+/** A character that `escapeControls()` escapes and JSON does not. */
+export const UNSAFE = 1 << 11;
 
 const SEPARATOR = PAIRS;
-const PERCENT_SIGN = PERCENT;
+const ESCAPE = ESCAPES;
 const WORD = 4;
 const DIGIT = 8;
 const BLANK = SPACE;
@@ -25,10 +28,14 @@ const GAP = SCHEMES;
 const LAST = GAP << 1;
 const LAST_BUT_ONE = GAP << 2;
 const ALPHANUMERIC = 1 << 10;
-const SAID_BY_ONE = SEPARATOR | PERCENT_SIGN | BLANK | QUOTE;
+const SAID_BY_ONE = SEPARATOR | ESCAPE | BLANK | QUOTE | UNSAFE;
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const DIGIT_CHARACTERS = '0123456789';
+const UNSAFE_CHARACTERS = [
+  ...Array.from({ length: 0x21 }, (_, i) => String.fromCharCode(0x7f + i)),
+  '\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff',
+].join('');
 const RUN_LENGTH = 16;
 const CARD_DIGITS = 13;
 
@@ -42,7 +49,7 @@ function classTable(): Uint16Array {
     }
   };
   add('=:>\uff1d\uff1a', SEPARATOR);
-  add('%', PERCENT_SIGN);
+  add('%&\\', ESCAPE);
   add(`${LETTERS}${DIGIT_CHARACTERS}_-`, WORD);
   add(`${LETTERS}${DIGIT_CHARACTERS}`, ALPHANUMERIC);
   add(DIGIT_CHARACTERS, DIGIT);
@@ -52,6 +59,7 @@ function classTable(): Uint16Array {
   add(' \t,', GAP);
   add('rRcC', LAST);
   add('eEiI', LAST_BUT_ONE);
+  add(UNSAFE_CHARACTERS, UNSAFE);
   return table;
 }
 
@@ -59,6 +67,8 @@ const CLASSES: Uint16Array = classTable();
 
 export function sniff(text: string): number {
   const { length } = text;
+  if (length === ISO_TIME.length && hasShape(text, ISO_TIME)) return 0;
+  if (length === UUID.length && hasShape(text, UUID)) return 0;
   let seen = 0;
   let bits = 0;
   let wordStart = 0;
@@ -72,7 +82,7 @@ export function sniff(text: string): number {
       wordStart = i + 1;
       bits |= kind & (last >> 1) & (lastButOne >> 2) & GAP;
     } else {
-      bits |= kind & (last | (last << 1)) & DASH;
+      bits |= kind & (last | (last << 1) | (last >> 1)) & DASH;
     }
     lastButOne = last;
     last = kind;
@@ -81,6 +91,33 @@ export function sniff(text: string): number {
   if ((seen & DIGIT) !== 0 && hasRun(text, CARD_DIGITS, isPartOfNumber)) bits |= DIGITS;
   return bits | (seen & SAID_BY_ONE);
 }
+
+/** Whether no scanner would find anything; escapes may still hide something. */
+export function isPlain(bits: number): boolean {
+  return (
+    (bits & ~(SPACE | QUOTES | ESCAPES | UNSAFE)) === 0 && (bits & (QUOTES | SPACE)) !== (QUOTES | SPACE)
+  );
+}
+
+/** What `Date.prototype.toISOString()` and `crypto.randomUUID()` write: the most frequent texts of all in events. */
+const ISO_TIME = '0000-00-00T00:00:00.000Z';
+const UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+function hasShape(text: string, shape: string): boolean {
+  for (let i = 0; i < shape.length; i++) {
+    const wanted = shape.charCodeAt(i);
+    const code = text.charCodeAt(i);
+    const fits =
+      wanted === ANY_DIGIT || wanted === ANY_HEX
+        ? (code >= 48 && code <= 57) || (wanted === ANY_HEX && code >= 97 && code <= 102)
+        : code === wanted;
+    if (!fits) return false;
+  }
+  return true;
+}
+
+const ANY_DIGIT = 48;
+const ANY_HEX = 102;
 
 /** An ASCII letter or digit. */
 export function isAlphanumeric(code: number): boolean {

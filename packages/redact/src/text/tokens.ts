@@ -1,6 +1,6 @@
 import type { Span } from './spans.js';
 import { isAlphanumeric } from './sniff.js';
-import { compileVendorKeys } from './vendor-keys.js';
+import { compileVendorKeys, marksIn } from './vendor-keys.js';
 
 /**
  * Scans for JSON Web Tokens (RFC 7515 and 7516 compact forms) and vendor keys: walks over each run of token
@@ -10,6 +10,7 @@ export function compileTokens(wanted: { readonly jwt: boolean; readonly vendor: 
   const vendorEndAt = compileVendorKeys();
 
   return (text: string, found: Span[]): void => {
+    const marks = wanted.vendor ? marksIn(text) : [];
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
       if (!isAlphanumeric(code)) continue;
@@ -20,7 +21,7 @@ export function compileTokens(wanted: { readonly jwt: boolean; readonly vendor: 
         i = end - 1;
         continue;
       }
-      const vendorEnd = wanted.vendor ? vendorEndAt(text, i) : -1;
+      const vendorEnd = wanted.vendor ? vendorEndAt(text, i, marks) : -1;
       if (vendorEnd !== -1) {
         found.push({ start: i, end: vendorEnd, rule: 'vendor', taints: true });
         i = vendorEnd - 1;

@@ -1,6 +1,3 @@
-const TERRAFORM = /[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}/y;
-const TELEGRAM = /[0-9]{8,10}:AA[A-Za-z0-9_-]{33}/y;
-
 /**
  * Published formats of vendor credentials, keyed by their first characters. Every quantifier is bounded and no pattern
  * backtracks into another, so each try costs a constant.
@@ -46,7 +43,6 @@ export const VENDOR_KEYS: readonly RegExp[] = [
   /ATATT3[A-Za-z0-9_=-]{60,300}/y,
   /HRKU-[A-Za-z0-9_-]{30,80}/y,
   /CCIPAT_[A-Za-z0-9_]{30,100}/y,
-  TERRAFORM,
   /sntry[su]_[A-Za-z0-9+/=_]{40,300}/y,
   /aio_[A-Za-z0-9]{26,32}/y,
   /LTAI[A-Za-z0-9]{17,24}/y,
@@ -57,22 +53,23 @@ export const VENDOR_KEYS: readonly RegExp[] = [
   /duffel_(?:live|test)_[A-Za-z0-9_=-]{43}/y,
   /AGE-SECRET-KEY-1[A-Z0-9]{58}/y,
   /EAAA[A-Za-z0-9_-]{60}/y,
-  TELEGRAM,
 ];
 
 const CODES = 128;
 
 /** Finds the vendor key that begins at a place, and returns its end or -1. */
-export function compileVendorKeys(): (text: string, at: number) => number {
+export type VendorKeyEnd = (text: string, at: number, marks: readonly MarkedPattern[]) => number;
+
+/** The patterns that begin with anything at all and whose mark stands in the text. */
+export function marksIn(text: string): readonly MarkedPattern[] {
+  return MARKED.filter(({ mark }) => text.includes(mark));
+}
+
+export function compileVendorKeys(): VendorKeyEnd {
   // By the first two characters, so that hardly any word costs a try.
   const candidates = new Map<number, RegExp[]>();
   const possible = new Uint8Array(CODES * CODES);
-  const anywhere: MarkedPattern[] = [];
-  for (const { source } of VENDOR_KEYS) {
-    const marked = MARKED.get(source);
-    if (marked) anywhere.push({ ...marked, pattern: new RegExp(source, 'y') });
-    else for (const pair of firstPairs(source)) addTo(pair, source);
-  }
+  for (const { source } of VENDOR_KEYS) for (const pair of firstPairs(source)) addTo(pair, source);
 
   function addTo(pair: string, source: string): void {
     const key = pair.charCodeAt(0) * CODES + pair.charCodeAt(1);
@@ -82,7 +79,7 @@ export function compileVendorKeys(): (text: string, at: number) => number {
     possible[key] = 1;
   }
 
-  return (text, at) => {
+  return (text, at, marks) => {
     const second = text.charCodeAt(at + 1);
     const key = second < CODES ? text.charCodeAt(at) * CODES + second : 0;
     if (possible[key] === 1) {
@@ -91,12 +88,9 @@ export function compileVendorKeys(): (text: string, at: number) => number {
         if (end !== -1) return end;
       }
     }
-    for (const { mark, from, to, pattern } of anywhere) {
-      for (let i = from; i <= to; i++) {
-        if (text.charCodeAt(at + i) !== mark) continue;
-        const end = endOf(pattern, text, at);
-        if (end !== -1) return end;
-      }
+    for (const { pattern } of marks) {
+      const end = endOf(pattern, text, at);
+      if (end !== -1) return end;
     }
     return -1;
   };
@@ -107,21 +101,17 @@ function endOf(pattern: RegExp, text: string, at: number): number {
   return pattern.test(text) ? pattern.lastIndex : -1;
 }
 
-interface Mark {
-  /** A character that stands between `from` and `to` characters behind the beginning. */
-  readonly mark: number;
-  readonly from: number;
-  readonly to: number;
-}
-interface MarkedPattern extends Mark {
+export interface MarkedPattern {
   readonly pattern: RegExp;
+  /** What a text must have for the pattern to be tried at all. */
+  readonly mark: string;
 }
 
-/** The two that begin with anything at all: a character further on tells them. */
-const MARKED: ReadonlyMap<string, Mark> = new Map([
-  [TERRAFORM.source, { mark: '.'.charCodeAt(0), from: 14, to: 14 }],
-  [TELEGRAM.source, { mark: ':'.charCodeAt(0), from: 8, to: 10 }],
-]);
+/** They begin with anything at all. */
+const MARKED: readonly MarkedPattern[] = [
+  { pattern: /[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}/y, mark: '.atlasv1.' },
+  { pattern: /(?:bot)?[0-9]{8,10}:AA[A-Za-z0-9_-]{33}/y, mark: ':AA' },
+];
 
 /** The first two characters a key of this pattern can have. */
 function firstPairs(source: string): readonly string[] {
