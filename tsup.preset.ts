@@ -10,6 +10,8 @@ export function bundle(entries: string[] = ['src/index.ts']): Options[] {
     target: 'node20',
     dts: false,
     clean: false,
+    // The loader of an optional peer stays a file of its own, in CommonJS.
+    external: [/^#peers\//],
     splitting: format === 'esm',
     sourcemap: false,
   }));

@@ -35,6 +35,7 @@ export {
 } from './security-error.js';
 export { invalidInput, type InputProblem } from './invalid-input.js';
 export { OptionError, optionErrorCodes, type OptionErrorCode } from './option-error.js';
+export { missingPeer } from './missing-peer.js';
 export {
   nearest,
   option,

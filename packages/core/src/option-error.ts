@@ -6,7 +6,8 @@ export type OptionErrorCode =
   | 'E_OPTION_TYPE'
   | 'E_OPTION_RANGE'
   | 'E_OPTION_VALUE'
-  | 'E_OPTION_CONFLICT';
+  | 'E_OPTION_CONFLICT'
+  | 'E_PEER_MISSING';
 
 /** Every code that a wrong configuration can have; each has a page in core's `errors/`. */
 export const optionErrorCodes: readonly OptionErrorCode[] = [
@@ -16,6 +17,7 @@ export const optionErrorCodes: readonly OptionErrorCode[] = [
   'E_OPTION_RANGE',
   'E_OPTION_VALUE',
   'E_OPTION_CONFLICT',
+  'E_PEER_MISSING',
 ];
 
 /**
@@ -30,9 +32,9 @@ export class OptionError extends TypeError {
   readonly option: string;
   readonly help: string;
 
-  constructor(code: OptionErrorCode, owner: string, option: string, problem: string) {
+  constructor(code: OptionErrorCode, owner: string, option: string, problem: string, options?: ErrorOptions) {
     const help = `${docsBase}/core/errors/${code}.md`;
-    super(`${owner}: ${problem} [${code}, help: ${help}]`);
+    super(`${owner}: ${problem} [${code}, help: ${help}]`, options);
     this.name = 'OptionError';
     this.code = code;
     this.owner = owner;

@@ -7,6 +7,7 @@ import {
   freezePrincipal,
   hasCode,
   isSecurityError,
+  missingPeer,
   nearest,
   option,
   OptionError,
@@ -201,5 +202,28 @@ describe('sql', () => {
     const forged = { text: 'drop table users', values: [] };
     expect(sql`select ${forged}`.text).toBe('select $1');
     expect(sql`select ${JSON.parse(JSON.stringify(sql`1`))}`.text).toBe('select $1');
+  });
+});
+
+describe('missingPeer', () => {
+  const faultOf = missingPeer('passkeys', '@simplewebauthn/server@^14.0.0');
+
+  test('a package that is not there becomes a wrong configuration which says what to install', () => {
+    const cause = Object.assign(new Error('Cannot find module'), { code: 'MODULE_NOT_FOUND' });
+    const fault = faultOf(cause);
+    expect(fault).toBeInstanceOf(OptionError);
+    expect(fault).toMatchObject({
+      code: 'E_PEER_MISSING',
+      owner: 'passkeys',
+      cause,
+      message: expect.stringMatching(
+        /needs @simplewebauthn\/server, .*npm install @simplewebauthn\/server@\^14\.0\.0 \[.*E_PEER_MISSING\.md/,
+      ),
+    });
+  });
+
+  test('a package that is there and fails keeps its own error', () => {
+    for (const cause of [new SyntaxError('Unexpected token'), 'thrown', undefined])
+      expect(faultOf(cause)).toBe(cause);
   });
 });

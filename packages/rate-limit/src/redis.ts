@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { RedisStore } from 'rate-limit-redis';
+import loadRedisStore from '#peers/rate-limit-redis';
 import {
   isError,
+  missingPeer,
   option,
   readOptions,
   systemClock,
@@ -57,6 +58,7 @@ export interface RedisLimitsOptions {
  * @throws OptionError
  */
 export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {}): LimitStore {
+  const { RedisStore } = loadRedisStore(missingPeer('redisLimits', 'rate-limit-redis@^6.0.1'));
   readOptions('redisLimits', { client }, { client: option.port<RedisClient>(['call']) });
   const settings = readOptions('redisLimits', options, {
     prefix: option.string({ max: 100, default: 'portcullis:limit:' }),
@@ -115,7 +117,7 @@ export function redisLimits(client: RedisClient, options: RedisLimitsOptions = {
       const counter = {
         async increment(key: string) {
           const sentAt = clock.monotonic();
-          let trip: ReturnType<RedisStore['increment']> | undefined;
+          let trip: ReturnType<typeof store.increment> | undefined;
           try {
             const { totalHits, resetTime } = await breaker(() => (trip = store.increment(key)));
             // The store adds what remains to the wall clock; we want only that. It is counted from the sending, so

@@ -1,4 +1,5 @@
-import sanitizeHtml from 'sanitize-html';
+import loadSanitizeHtml from '#peers/sanitize-html';
+import { missingPeer } from '@portcullis/core';
 import {
   createSanitizerWith,
   type HtmlSanitizer,
@@ -13,6 +14,7 @@ import {
  * @see OWASP ASVS 5.0 V1.3.1
  */
 export function createHtmlSanitizer(options: HtmlSanitizerOptions = {}): HtmlSanitizer {
+  const sanitizeHtml = loadSanitizeHtml(missingPeer('createHtmlSanitizer', 'sanitize-html@^2.17.5'));
   return createSanitizerWith(sanitizeHtml, options);
 }
 

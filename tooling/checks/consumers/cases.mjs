@@ -2,6 +2,7 @@
 // `values`: the reader's own values, in the place of `declare const <name>` (the rest of the start is taken as it is).
 // `append`: an app, where the start shows none. `/hello` is added by the check behind the middleware of the start.
 // `schemas`: what the start hands to validate(), by name, to be compiled ahead for a process that makes no code from text.
+// `peers`: by subpath, what needs an optional peer when it is built.
 // `start: 'own'`: consumers/starts/<name>.ts is used, because the start needs a server.
 const json = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' };
 const account = { login: 'reader@library.example', password: 'a long and winding pass phrase' };
@@ -31,6 +32,13 @@ export const cases = {
     ],
   },
   auth: {
+    peers: {
+      passkeys: {
+        build: 'passkeys',
+        with: "{ rpId: 'library.example', rpName: 'Library', origins: ['https://library.example'] }",
+        peer: '@simplewebauthn/server',
+      },
+    },
     values: {
       keys: `import { generateKeys, type AuthUser } from '@portcullis/auth';
 const keys = JSON.stringify(generateKeys());`,
@@ -97,7 +105,10 @@ const users: UserPort = {
       { path: '/hello', headers: { host: 'library.example' }, status: 403 },
     ],
   },
-  'rate-limit': { requests: [{ path: '/hello', status: 200, header: { ratelimit: 'api' } }] },
+  'rate-limit': {
+    peers: { redis: { build: 'redisLimits', with: '{ call: async () => 0 }', peer: 'rate-limit-redis' } },
+    requests: [{ path: '/hello', status: 200, header: { ratelimit: 'api' } }],
+  },
   rbac: {
     append: `const app = express();
 app.get('/books', rbac.requirePermission('book:read'), (_req, res) => void res.send('read'));`,
@@ -105,6 +116,7 @@ app.get('/books', rbac.requirePermission('book:read'), (_req, res) => void res.s
   },
   redact: { output: 'REDACTED' },
   validation: {
+    peers: { html: { build: 'createHtmlSanitizer', with: '', peer: 'sanitize-html' } },
     schemas: { input: book },
     requests: [
       { method: 'POST', path: '/books', body: { isbn: '9780132350884' }, status: 200, text: '9780132350884' },

@@ -1,6 +1,7 @@
 // pnpm check:consumers [package ...]: what a user gets. Each tarball is installed alone with npm, outside of the
 // repository, and its README start is used as
-//   1 CommonJS and 2 ES modules in JavaScript (every entry loads, in one process it is one copy),
+//   1 CommonJS and 2 ES modules in JavaScript (every entry loads, in one process it is one copy; what lacks its optional
+//     peer says so when it is built),
 //   3 TypeScript NodeNext and 4 TypeScript CommonJS (skipLibCheck off, no optional peer installed),
 //   5 a bundle made by esbuild,
 // on Express 4 and 5 with the types of each. 3, 4 and 5 then serve real requests.
@@ -68,11 +69,10 @@ async function checkPackage({ folder, directory, manifest }) {
   const entries = entriesOf(manifest).map(({ subpath }) =>
     join(manifest.name, subpath).replaceAll('\\', '/'),
   );
-  const optional = Object.keys(manifest.peerDependenciesMeta ?? {});
   cpSync(place, join(home, 'express4', folder), { recursive: true });
   for (const major of [5, 4]) {
     const project = join(home, `express${major}`, folder);
-    await checkProject(`${folder} on Express ${major}`, project, major, { start, entries, optional, folder });
+    await checkProject(`${folder} on Express ${major}`, project, major, { start, entries, folder });
   }
 }
 
@@ -86,7 +86,6 @@ async function checkAllTogether() {
   const entries = all.flatMap(({ manifest }) =>
     entriesOf(manifest).map(({ subpath }) => join(manifest.name, subpath)),
   );
-  const optional = all.flatMap(({ manifest }) => Object.keys(manifest.peerDependenciesMeta ?? {}));
   // The repository's own README; its server on a free port, beside the one that is asked.
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
   const block = /^## Add all of them\n[^]*?```ts\n([^]*?)```/m.exec(readme)?.[1];
@@ -98,7 +97,6 @@ async function checkAllTogether() {
     await checkProject(`all on Express ${major}`, project, major, {
       start,
       entries,
-      optional,
       folder: 'all',
     });
   }
@@ -118,11 +116,28 @@ async function checkPeers() {
   const entries = all.flatMap(({ manifest }) =>
     entriesOf(manifest).map(({ subpath }) => join(manifest.name, subpath).replaceAll('\\', '/')),
   );
-  await loadEntries('all with their peers', place, entries, [], true);
+  await loadEntries('all with their peers', place, entries, true);
+  // In a bundle too, without anything installed around it.
+  const code = buildingWhatNeedsPeers(peersOf(all));
+  writeFileSync(join(place, 'with-peers.mjs'), code);
+  const bundled = join(home, 'peers.cjs');
+  const external = ['bcrypt', '@node-rs/argon2'];
+  const settings = { bundle: true, platform: 'node', target: 'node20', format: 'cjs', logLevel: 'silent' };
+  await build({ entryPoints: [join(place, 'with-peers.mjs')], outfile: bundled, external, ...settings });
+  for (const [file, cwd] of [
+    ['with-peers.mjs', place],
+    [bundled, home],
+  ]) {
+    const { output } = await run([file], cwd);
+    const lines = output.trim().split('\n');
+    const fine = lines.length === peersOf(all).length && lines.every((line) => line.endsWith(' OK'));
+    checks.ok(fine, `all with their peers: ${file} does not find them:\n${indent(output)}`);
+  }
 }
 
-async function checkProject(title, project, major, { start, entries, optional, folder }) {
-  await loadEntries(title, project, entries, optional, major === 5);
+async function checkProject(title, project, major, { start, entries, folder }) {
+  await loadEntries(title, project, entries, major === 5);
+  await lackPeers(title, project, folder);
 
   const files = ['entries.mts', 'entries.cts'];
   for (const file of files) writeFileSync(join(project, file), typedEntries(entries));
@@ -167,25 +182,18 @@ async function checkProject(title, project, major, { start, entries, optional, f
 }
 
 /** CommonJS and ES modules load every entry with the same names, and one process has one copy of it. */
-async function loadEntries(title, project, entries, optional, alsoWithoutEval) {
-  const mayLack = `(error) => ${JSON.stringify(optional)}.some((peer) => error.message.includes("'" + peer + "'"))`;
-  const cjs = `const mayLack = ${mayLack};
-for (const name of ${JSON.stringify(entries)}) {
-  try { console.log(name, Object.keys(require(name)).sort().join(' ')); }
-  catch (error) { if (!mayLack(error)) throw error; console.log(name, 'needs its peer'); }
-}`;
+async function loadEntries(title, project, entries, alsoWithoutEval) {
+  const cjs = `for (const name of ${JSON.stringify(entries)})
+  console.log(name, Object.keys(require(name)).sort().join(' '));`;
   const esm = `import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
-const mayLack = ${mayLack};
 for (const name of ${JSON.stringify(entries)}) {
-  try {
-    const loaded = await import(name);
-    console.log(name, Object.keys(loaded).filter((key) => key !== 'module.exports').sort().join(' '));
-    // Requires module-sync in the exports map: two copies would not share what they know.
-    for (const [key, value] of Object.entries(require(name))) {
-      if (typeof value === 'function' && loaded[key] !== value) throw new Error(name + ' is loaded twice: ' + key);
-    }
-  } catch (error) { if (!mayLack(error)) throw error; console.log(name, 'needs its peer'); }
+  const loaded = await import(name);
+  console.log(name, Object.keys(loaded).filter((key) => key !== 'module.exports').sort().join(' '));
+  // Requires module-sync in the exports map: two copies would not share what they know.
+  for (const [key, value] of Object.entries(require(name))) {
+    if (typeof value === 'function' && loaded[key] !== value) throw new Error(name + ' is loaded twice: ' + key);
+  }
 }`;
   writeFileSync(join(project, 'load.cjs'), cjs);
   writeFileSync(join(project, 'load.mjs'), esm);
@@ -198,6 +206,46 @@ for (const name of ${JSON.stringify(entries)}) {
     const { code, output } = await run([NO_EVAL, file], project);
     const same = code === 0 && output === required.output;
     checks.ok(same, `${title}: ${file} differs under ${NO_EVAL}:\n${indent(output)}`);
+  }
+}
+
+/** What cannot be built without an optional peer: `[entry, function, its options, package as npm installs it]`. */
+function peersOf(packages) {
+  return packages.flatMap(({ folder, manifest }) =>
+    Object.entries(cases[folder]?.peers ?? {}).map(([subpath, { build: name, with: given, peer }]) => [
+      `${manifest.name}/${subpath}`,
+      name,
+      given,
+      `${peer}@${manifest.peerDependencies[peer]}`,
+    ]),
+  );
+}
+
+function buildingWhatNeedsPeers(peers, commonJs = false) {
+  const load = (entry, i) =>
+    commonJs ? `const entry${i} = require('${entry}');` : `import * as entry${i} from '${entry}';`;
+  return `${peers.map(([entry], i) => load(entry, i)).join('\n')}
+const told = (name, build) => {
+  try { build(); console.log(name, 'OK'); } catch (error) { console.log(name, error.code, error.name, error.message); }
+};
+${peers.map(([, name, given], i) => `told('${name}', () => entry${i}.${name}(${given}));`).join('\n')}
+`;
+}
+
+/** Nothing optional is installed: each entry has loaded, and what needs a peer names it, its version and a page. */
+async function lackPeers(title, project, folder) {
+  const peers = peersOf(folder === 'all' ? all : all.filter((one) => one.folder === folder));
+  if (peers.length === 0) return;
+  for (const file of ['lack.cjs', 'lack.mjs']) {
+    writeFileSync(join(project, file), buildingWhatNeedsPeers(peers, file.endsWith('.cjs')));
+    const { code, output } = await run([file], project);
+    const lines = output.trim().split('\n');
+    const fine = peers.every(([, name, , wanted], i) =>
+      [`${name} E_PEER_MISSING OptionError`, `npm install ${wanted} `, 'E_PEER_MISSING.md'].every((part) =>
+        lines[i]?.includes(part),
+      ),
+    );
+    checks.ok(code === 0 && fine, `${title}: ${file} does not say which peers it lacks:\n${indent(output)}`);
   }
 }
 

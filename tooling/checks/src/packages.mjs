@@ -65,7 +65,10 @@ function lintContents(folder, files, manifest) {
     `${folder}: LICENSE or README.md is not packed`,
   );
   const stray = names.filter(
-    (name) => !/^(package\.json|README\.md|LICENSE|errors\/E_[A-Z0-9_]+\.md|dist\/(esm|cjs)\/.+)$/.test(name),
+    (name) =>
+      !/^(package\.json|README\.md|LICENSE|errors\/E_[A-Z0-9_]+\.md|peers\/[\w-]+\.(cjs|d\.cts)|dist\/(esm|cjs)\/.+)$/.test(
+        name,
+      ),
   );
   checks.ok(stray.length === 0, `${folder}: unexpected files are packed: ${stray.join(', ')}`);
   checks.ok(
@@ -95,15 +98,16 @@ function lintImports(folder, files) {
   const requiredPeers = Object.keys(packed.peerDependencies ?? {}).filter((name) => !optional.includes(name));
   for (const [name, text] of files) {
     const isTypes = name.endsWith('.d.ts');
-    if (!isTypes && !name.endsWith('.js')) continue;
+    const isLoader = name.startsWith('peers/') && name.endsWith('.cjs');
+    if (!isTypes && !isLoader && !name.endsWith('.js')) continue;
     for (const imported of importsOf(String(text))) {
-      if (imported.startsWith('.') || isBuiltin(imported)) continue;
+      if (imported.startsWith('.') || imported.startsWith('#') || isBuiltin(imported)) continue;
       const owner = imported
         .split('/')
         .slice(0, imported.startsWith('@') ? 2 : 1)
         .join('/');
       const fine =
-        declared.has(owner) || requiredPeers.includes(owner) || (!isTypes && optional.includes(owner));
+        declared.has(owner) || requiredPeers.includes(owner) || (isLoader && optional.includes(owner));
       checks.ok(
         fine,
         `${folder}: ${name} imports ${imported}, which is ${optional.includes(owner) ? 'an optional peer' : 'not declared'}`,

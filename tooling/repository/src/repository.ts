@@ -15,6 +15,7 @@ export interface Manifest {
   readonly files?: readonly string[];
   readonly engines?: { readonly node?: string };
   readonly repository?: { readonly directory?: string };
+  readonly imports?: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, unknown>>>>;
   readonly publishConfig?: {
     readonly access?: string;

@@ -44,12 +44,30 @@ describe.each(all.map((p) => [p.folder, p] as const))('%s', (folder, p) => {
     const declared = Object.keys(manifest.dependencies ?? {});
     const optional = Object.keys(manifest.peerDependencies ?? {});
     const used = new Set(sources.flatMap(importsOf).map(packageOf));
-    const own = [undefined, 'node:', manifest.name];
+    // `#peers/...`: the loader of an optional peer, a file of the package.
+    const own = [undefined, 'node:', manifest.name, '#peers'];
     expect(
       [...used].filter((name) => !own.includes(name) && ![...declared, ...optional].includes(name!)),
     ).toEqual([]);
     expect(declared.filter((name) => !used.has(name))).toEqual([]);
     if (folder === 'core') expect(declared).toEqual([]);
+  });
+
+  test('loads an optional peer by a file that is published, when it is needed and never at the import', () => {
+    const used = sources.flatMap(importsOf);
+    const optional = Object.keys(manifest.peerDependenciesMeta ?? {});
+    expect(used.filter((name) => optional.includes(packageOf(name) ?? ''))).toEqual([]);
+    const loaders = manifest.imports ?? {};
+    expect(used.filter((name) => name.startsWith('#')).sort()).toEqual(Object.keys(loaders).sort());
+    for (const [name, file] of Object.entries(loaders)) {
+      expect(file).toBe(`./${name.slice(1)}.cjs`);
+      const [, peer] = /require\('([^']+)'\)/.exec(readText(join(p.directory, file))) ?? [];
+      expect(optional).toContain(peer);
+      // What the error says to install is what the manifest asks for.
+      const wanted = `'${peer}@${manifest.peerDependencies?.[peer!]}'`;
+      expect(sources.filter(({ text }) => text.includes(wanted))).toHaveLength(1);
+      expect(manifest.files).toContain('peers');
+    }
   });
 
   test('every dependency has one exact version; peers but express are optional', () => {

@@ -58,7 +58,7 @@ describe.each(all.map((p) => [p.folder, p] as const))('%s', (_folder, p) => {
 
   test('ASVS V15.2.3: neither tests nor samples are published', () => {
     for (const pattern of p.manifest.files ?? [])
-      expect(pattern).toMatch(/^(?:dist|errors|!dist\/\*\*\/\*\.tsbuildinfo|migrations|bin)$/);
+      expect(pattern).toMatch(/^(?:dist|errors|peers|!dist\/\*\*\/\*\.tsbuildinfo|migrations|bin)$/);
     expect(readText(join(p.directory, 'tsup.config.ts'))).not.toMatch(/['"]test\//);
   });
 });

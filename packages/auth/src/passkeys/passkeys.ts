@@ -1,10 +1,5 @@
-import {
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
-import { option, readOptions, type Duration } from '@portcullis/core';
+import loadWebAuthn from '#peers/simplewebauthn';
+import { missingPeer, option, readOptions, type Duration } from '@portcullis/core';
 import { PasskeyFault, type Passkeys } from './ceremonies.js';
 import { assertRelyingParty, formOfSuffix } from './relying-party.js';
 
@@ -45,6 +40,7 @@ const OWNER = 'passkeys';
  * @throws OptionError
  */
 export function passkeys(options: PasskeysOptions): Passkeys {
+  const webAuthn = loadWebAuthn(missingPeer(OWNER, '@simplewebauthn/server@^14.0.0'));
   const given = readOptions(OWNER, options, {
     rpId: option.string({ max: 253 }),
     rpName: option.string({ min: 1, max: 64 }),
@@ -81,7 +77,7 @@ export function passkeys(options: PasskeysOptions): Passkeys {
     freshMs: fresh,
 
     async creationOptions({ challenge, handle, login, name, existing }) {
-      return generateRegistrationOptions({
+      return webAuthn.generateRegistrationOptions({
         rpID: rpId,
         rpName,
         userID: bytes(handle),
@@ -97,7 +93,7 @@ export function passkeys(options: PasskeysOptions): Passkeys {
     },
 
     async requestOptions({ challenge, allowed }) {
-      return generateAuthenticationOptions({
+      return webAuthn.generateAuthenticationOptions({
         rpID: rpId,
         challenge: bytes(challenge),
         timeout,
@@ -109,7 +105,7 @@ export function passkeys(options: PasskeysOptions): Passkeys {
     async verifyRegistration(response, challenge) {
       assertOwnFrame(response.response.clientDataJSON);
       const answer = await verified(() =>
-        verifyRegistrationResponse({
+        webAuthn.verifyRegistrationResponse({
           response: { ...response, clientExtensionResults: {} } as never,
           supportedAlgorithmIDs: algorithms,
           ...expected(challenge),
@@ -131,7 +127,7 @@ export function passkeys(options: PasskeysOptions): Passkeys {
     async verifyAuthentication(response, challenge, passkey) {
       assertOwnFrame(response.response.clientDataJSON);
       const answer = await verified(() =>
-        verifyAuthenticationResponse({
+        webAuthn.verifyAuthenticationResponse({
           response: { ...response, clientExtensionResults: {} } as never,
           // The counter is judged where it is stored, in one step with storing it.
           credential: { id: passkey.id, publicKey: bytes(passkey.publicKey), counter: 0 },
@@ -171,9 +167,11 @@ function assertOwnFrame(clientDataJSON: string): void {
     throw new PasskeyFault('cross-origin frame');
 }
 
-type Transport = NonNullable<
-  NonNullable<Parameters<typeof generateAuthenticationOptions>[0]['allowCredentials']>[number]['transports']
+type WebAuthn = ReturnType<typeof loadWebAuthn>;
+type Allowed = NonNullable<
+  Parameters<WebAuthn['generateAuthenticationOptions']>[0]['allowCredentials']
 >[number];
+type Transport = NonNullable<Allowed['transports']>[number];
 
 function descriptor({ id, transports }: { readonly id: string; readonly transports: readonly string[] }) {
   return { id, transports: transports as Transport[] };

@@ -1,0 +1,4 @@
+import type sanitizeHtml = require('sanitize-html');
+
+declare function load(faultOf: (cause: unknown) => unknown): typeof sanitizeHtml;
+export = load;
