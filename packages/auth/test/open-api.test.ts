@@ -8,7 +8,10 @@ import type { NextFunction, Request, Response } from 'express';
 import request from 'supertest';
 import { hotp, stepOf } from '../src/factors/one-time-codes.js';
 import { createAuth, generateKeys, type AuthOptions } from '../src/index.js';
+import { passkeys } from '../src/passkeys.js';
 import { mailbox, memoryUsers, testHasher } from '../src/testing.js';
+import { authenticate, register } from './support/authenticator.js';
+import { fromBase32 } from './support/refusing-world.js';
 
 const keys = generateKeys();
 const password = 'kestrel bakes ochre bread';
@@ -45,6 +48,7 @@ function makeKit(options: Partial<AuthOptions> = {}) {
     apiKeys: { prefix: 'lib' },
     factors: { keys: [{ id: 'a', key: Buffer.alloc(32, 1).toString('base64url') }], issuer: 'Library' },
     devices: { keys: [{ id: 'a', key: 'd'.repeat(32) }] },
+    passkeys: passkeys({ rpId: 'library.example', rpName: 'Library', origins: ['https://library.example'] }),
     notify: mail.notify,
     clock,
     ...options,
@@ -88,7 +92,12 @@ onBothExpress((express: ExpressLike) => {
       'cookies besides': { transport: { cookies: {}, dpop: { origin: 'https://library.example' } } },
       'cookies only': { transport: { bearer: false, cookies: { profile: 'development' } } },
       'proofs needed': { transport: { dpop: { origin: 'https://library.example', required: true } } },
-      'without mail': { notify: undefined, factors: undefined, apiKeys: undefined } as object,
+      'without mail': {
+        notify: undefined,
+        factors: undefined,
+        apiKeys: undefined,
+        passkeys: undefined,
+      } as object,
       stateless: { sessions: false },
     };
     test.each(Object.entries(configurations))('%s: is OpenAPI 3.1, to the letter', async (_name, options) => {
@@ -111,7 +120,7 @@ onBothExpress((express: ExpressLike) => {
         methods.map((method) => `${method} ${path!.replace('/api/auth', '').replaceAll(/:(\w+)/g, '{$1}')}`),
       );
       expect(endpointsOf(document)).toEqual(mounted.toSorted());
-      expect(mounted).toHaveLength(24);
+      expect(mounted).toHaveLength(33);
       for (const endpoint of mounted) {
         const [method = '', path = ''] = endpoint.split(' ');
         const asked = request(app)[method.toLowerCase() as 'get'](`/api/auth${path.replace('{id}', 'x')}`);
@@ -137,7 +146,7 @@ onBothExpress((express: ExpressLike) => {
         const { status } = await request(app)[method.toLowerCase() as 'get'](`/api/auth${path}`);
         expect({ method, path, status }).toEqual({ method, path, status: 401 });
       }
-      expect(guards.filter(({ guard }) => guard.kind === 'authorize')).toHaveLength(13);
+      expect(guards.filter(({ guard }) => guard.kind === 'authorize')).toHaveLength(20);
     });
   });
 
@@ -256,6 +265,27 @@ onBothExpress((express: ExpressLike) => {
       await call('POST /totp/remove', { password: 'wrong' }, token);
       await call('POST /totp/remove', { password, code: code() }, token);
 
+      await call('POST /passkeys/options', {}, token);
+      token = (await call('POST /step-up', { password }, token))['access_token']!;
+      const making = await call('POST /passkeys/options', {}, token);
+      const { response, credential } = register(making['options'] as never);
+      const { ceremony } = making;
+      await call('POST /passkeys', { ceremony: 'none', response }, token);
+      await call('POST /passkeys', { ceremony, response, name: 'Key' }, token);
+      const shown = async (endpoint: string, signedIn?: string) => {
+        const asked = await call(`${endpoint}/options`, {}, signedIn);
+        const answer = authenticate(asked['options'] as never, credential);
+        return call(endpoint, { ceremony: asked['ceremony'], response: answer }, signedIn);
+      };
+      await call('POST /passkeys/sign-in', { ceremony: 'none', response: {} });
+      token = (await shown('POST /passkeys/sign-in'))['access_token']!;
+      token = (await shown('POST /passkeys/step-up', token))['access_token']!;
+      await call('GET /passkeys', undefined, token);
+      await call('PATCH /passkeys/{id}', { name: 'Ring' }, token, credential.id);
+      await call('PATCH /passkeys/{id}', { name: '' }, token, credential.id);
+      await call('DELETE /passkeys/{id}', undefined, token, credential.id);
+      await call('DELETE /passkeys/{id}', undefined, token, credential.id);
+
       await call('GET /jwks.json');
       await call('GET /openapi.json');
       await call('POST /sign-out', { everywhere: 'yes' }, token);
@@ -296,9 +326,11 @@ onBothExpress((express: ExpressLike) => {
       );
       expect(bodies.length).toBeGreaterThanOrEqual(8);
       for (const [path, method, schema] of bodies) {
-        const { properties } = schema as { properties: Record<string, { maxLength?: number }> };
-        for (const [name, { maxLength }] of Object.entries(properties)) {
-          for (const value of [1.5, null, [], {}, '', 'x'.repeat((maxLength ?? 100) + 1)]) {
+        type Members = Record<string, { type?: string; maxLength?: number }>;
+        const { properties } = schema as { properties: Members };
+        for (const [name, { type, maxLength }] of Object.entries(properties)) {
+          const objects = type === 'object' ? [] : [{}];
+          for (const value of [1.5, null, [], ...objects, '', 'x'.repeat((maxLength ?? 100) + 1)]) {
             const body = { [name]: value };
             expect(ajv.validate(schema, body)).toBe(false);
             const answer = await request(app)[method as 'post'](`/api/auth${path}`).send(body);
@@ -314,12 +346,3 @@ onBothExpress((express: ExpressLike) => {
     });
   });
 });
-
-function fromBase32(text: string): Buffer {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-  const bits = [...text.replaceAll('=', '')]
-    .map((character) => alphabet.indexOf(character).toString(2).padStart(5, '0'))
-    .join('');
-  const bytes = bits.match(/.{8}/g) ?? [];
-  return Buffer.from(bytes.map((byte) => Number.parseInt(byte, 2)));
-}

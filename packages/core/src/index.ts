@@ -34,6 +34,7 @@ export {
   type SecurityErrorOptions,
 } from './security-error.js';
 export { invalidInput, type InputProblem } from './invalid-input.js';
+export { inputProblemSchema, problemSchema, retryAfterHeader } from './problem-schema.js';
 export { OptionError, optionErrorCodes, type OptionErrorCode } from './option-error.js';
 export { missingPeer } from './missing-peer.js';
 export {

@@ -1,8 +1,8 @@
-import type { ServedRoute, Stage } from '@portcullis/core';
+import { coreErrors, type ServedRoute, type Stage } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import type { RefusalCode, Route, RouteDeps } from './route.js';
 
-type Facts = Pick<RouteDeps, 'cookies' | 'dpop'>;
+type Facts = Pick<RouteDeps, 'renews' | 'cookies' | 'dpop' | 'external'>;
 
 /** What `authenticate()` and the stores may refuse on every route. */
 const EVERYWHERE: readonly RefusalCode[] = [
@@ -11,8 +11,10 @@ const EVERYWHERE: readonly RefusalCode[] = [
   'E_SESSION_ENDED',
   'E_USERS_UNAVAILABLE',
 ];
-/** Codes of core. */
-const STORES = ['E_STORE_UNAVAILABLE', 'E_STORE_TIMEOUT', 'E_SQL_UNAVAILABLE', 'E_STALE'];
+/** A store that is down, whichever it is. */
+const STORES = (Object.keys(coreErrors) as (keyof typeof coreErrors)[]).filter(
+  (code) => /^E_(STORE|SQL|STALE)/.test(code) && coreErrors[code].status === 503,
+);
 
 /** A route for tools that read routes, from the very row that serves it. */
 export function describeRoute(route: Route, facts: Facts): ServedRoute {
@@ -36,16 +38,18 @@ function guardOf({ person }: Route): Stage {
 }
 
 function refusalsOf(
-  { method, person, body, begins, refusals = [] }: Route,
-  { cookies, dpop }: Facts,
+  { method, person, body, refusals = [] }: Route,
+  { renews, cookies, dpop, external }: Facts,
 ): ServedRoute['refusals'] {
   const codes: readonly RefusalCode[] = [
     ...EVERYWHERE,
     ...(body ? (['E_VALIDATION'] as const) : []),
     ...(person ? (['E_AUTHENTICATION_REQUIRED', 'E_NOT_IN_PERSON'] as const) : []),
-    ...(cookies ? (['E_TOKEN_REUSED'] as const) : []),
+    ...(renews ? (['E_TOKEN_REUSED'] as const) : []),
     ...(cookies && method !== 'GET' ? (['E_CROSS_SITE'] as const) : []),
-    ...(dpop && begins ? (['E_DPOP_PROOF_INVALID', 'E_DPOP_NONCE'] as const) : []),
+    ...(dpop ? (['E_DPOP_PROOF_INVALID'] as const) : []),
+    ...(dpop?.nonces ? (['E_DPOP_NONCE'] as const) : []),
+    ...(external ? (['E_ISSUER_UNAVAILABLE'] as const) : []),
     ...refusals,
   ];
   const byStatus: Record<number, string[]> = { 503: [...STORES] };

@@ -5,10 +5,12 @@ import { answer, openRoute, personRoute, type Route, type RouteDeps } from './ro
 
 const wrongCode = ['E_FACTOR_WRONG', 'E_FACTORS_UNREADABLE'] as const;
 const wrong = [...wrongCode, 'E_PASSWORD_WRONG', 'E_SIGN_IN_LIMITED', 'E_PASSWORD_BUSY'] as const;
+/** Another request may have changed the factors meanwhile. */
+const changes = [...wrong, 'E_LINK_INVALID'] as const;
 
 /** Second factors, where they are on. */
 export function factorRoutes(deps: RouteDeps): readonly Route[] {
-  const { factors, factorFlows: flows, metaOf, record } = deps;
+  const { factors, factorFlows: flows, passkeyFlows, metaOf, record } = deps;
   if (!factors) return [];
   return [
     openRoute({
@@ -31,7 +33,8 @@ export function factorRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'A secret for an authenticator app',
       body: inputs.confirmation,
       answers: { status: 200, schema: totpStart },
-      refusals: wrong,
+      // Beside a passkey a password is not enough.
+      refusals: passkeyFlows ? [...wrong, 'E_STEP_UP_REQUIRED'] : wrong,
       async run({ req, res, body, person }) {
         answer(res, 200, await flows.startTotp(person, body, metaOf(req)));
       },
@@ -55,7 +58,7 @@ export function factorRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'Turn second factors off; ends your other sessions',
       body: inputs.confirmation,
       answers: { status: 204 },
-      refusals: wrong,
+      refusals: changes,
       async run({ req, res, body, person }) {
         await flows.removeTotp(person, body, metaOf(req));
         await record({ type: 'factors-changed', userId: person.id }, req);
@@ -68,7 +71,7 @@ export function factorRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'New recovery codes; the old ones end',
       body: inputs.confirmation,
       answers: { status: 200, schema: recoveryCodes },
-      refusals: wrong,
+      refusals: changes,
       async run({ req, res, body, person }) {
         const { recoveryCodes: codes } = await flows.renewRecoveryCodes(person, body, metaOf(req));
         await record({ type: 'factors-changed', userId: person.id }, req);

@@ -1,4 +1,10 @@
-import type { ServedRoute } from '@portcullis/core';
+import {
+  coreErrors,
+  inputProblemSchema,
+  problemSchema,
+  retryAfterHeader,
+  type ServedRoute,
+} from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import type { RouteDeps } from './route.js';
 
@@ -71,11 +77,10 @@ function answerOf({ schema, type = 'application/json' }: ServedRoute['answers'])
 }
 
 function refusalOf(status: number, codes: readonly string[]): object {
-  const titles = codes.map((code) => (errors as Record<string, { title: string }>)[code]?.title);
-  const known = [...new Set(titles.filter((title) => title !== undefined))];
+  const titles = codes.map((code) => ROWS[code]!.title);
   return {
-    description: known.join('; '),
-    ...(status === 429 || status === 503 ? { headers: { 'Retry-After': RETRY_AFTER } } : {}),
+    description: [...new Set(titles)].join('; '),
+    ...(status === 429 || status === 503 ? { headers: { 'Retry-After': retryAfterHeader } } : {}),
     ...(status === 401 ? { headers: { 'WWW-Authenticate': { schema: { type: 'string' } } } } : {}),
     content: {
       'application/problem+json': {
@@ -89,32 +94,14 @@ function refusalOf(status: number, codes: readonly string[]): object {
   };
 }
 
-const RETRY_AFTER = { description: 'Seconds to wait', schema: { type: 'string', pattern: '^[0-9]+$' } };
+const ROWS: Readonly<Record<string, { readonly title: string }>> = { ...coreErrors, ...errors };
 
 const PROBLEM = {
-  type: 'object',
-  description: 'A refusal (RFC 9457). E_VALIDATION lists what is wrong in `errors`.',
+  ...problemSchema,
+  description: 'A refusal (RFC 9457). Where it lies with a member of the body, `errors` names it.',
   properties: {
-    type: { type: 'string', format: 'uri-reference' },
-    title: { type: 'string' },
-    status: { type: 'integer', minimum: 400, maximum: 599 },
-    detail: { type: 'string' },
-    instance: { type: 'string', format: 'uri-reference' },
-    code: { type: 'string', description: 'Stable, for programs' },
-    requestId: { type: 'string' },
-    errors: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          in: { enum: ['body', 'query', 'params', 'headers', 'cookies'] },
-          pointer: { type: 'string', description: 'A JSON Pointer (RFC 6901)' },
-          keyword: { type: 'string' },
-          message: { type: 'string' },
-        },
-        required: ['pointer'],
-      },
-    },
+    ...problemSchema.properties,
+    errors: { type: 'array', items: { ...inputProblemSchema, required: ['pointer'] } },
   },
-  required: ['type', 'title', 'status', 'code'],
+  required: [...problemSchema.required, 'code'],
 };

@@ -24,8 +24,11 @@ const refused = ['E_PASSKEY_REFUSED', 'E_CHALLENGE_INVALID', 'E_SIGN_IN_LIMITED'
 
 /** Passkeys, where they are on: signing in, stepping up, and what the account has of them. */
 export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
-  const { passkeyFlows: flows, record } = deps;
+  const { passkeyFlows: flows, factors, record } = deps;
   if (!flows) return [];
+  const unreadable = factors ? (['E_FACTORS_UNREADABLE'] as const) : [];
+  /** What changes passkeys is done by who has just shown that the account is theirs. */
+  const own = ['E_STEP_UP_REQUIRED', ...unreadable] as const;
   return [
     openRoute({
       method: 'POST',
@@ -44,7 +47,7 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'Begin a session with a passkey',
       body: bodies.signIn,
       answers: { status: 200, schema: answers.sessionAnswer(deps) },
-      refusals: [...refused, 'E_SECOND_FACTOR_REQUIRED'],
+      refusals: [...refused, ...unreadable, ...(factors ? (['E_SECOND_FACTOR_REQUIRED'] as const) : [])],
       begins: true,
       async run({ req, res, body }) {
         let pair: SignedIn;
@@ -102,7 +105,7 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'Options for the browser, to make a passkey',
       body: bodies.start,
       answers: { status: 200, schema: answers.ceremony },
-      refusals: ['E_STEP_UP_REQUIRED', 'E_PASSKEY_LIMIT'],
+      refusals: [...own, 'E_PASSKEY_LIMIT'],
       async run({ req, res, person }) {
         offer({ req, res }, await flows.startPasskeyRegistration(person), deps);
       },
@@ -126,7 +129,7 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'Rename a passkey',
       body: inputs.renamePasskey,
       answers: { status: 204 },
-      refusals: ['E_STEP_UP_REQUIRED', 'E_PASSKEY_NOT_FOUND'],
+      refusals: [...own, 'E_PASSKEY_NOT_FOUND'],
       async run({ res, id, body, person }) {
         await flows.renamePasskey(person, id, body);
         answer(res, 204);
@@ -137,7 +140,7 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
       path: '/passkeys/:id',
       summary: 'Remove a passkey; ends your other sessions',
       answers: { status: 204 },
-      refusals: ['E_STEP_UP_REQUIRED', 'E_PASSKEY_NOT_FOUND', 'E_LAST_SIGN_IN'],
+      refusals: [...own, 'E_PASSKEY_NOT_FOUND', 'E_LAST_SIGN_IN'],
       async run({ req, res, id, person }) {
         await flows.removePasskey(person, id);
         await record({ type: 'factors-changed', userId: person.id }, req);

@@ -71,6 +71,8 @@ export interface RouteDeps {
   readonly changesLogin: boolean;
   readonly factorFlows: FactorFlows;
   readonly factors: boolean;
+  /** A password alone may not be enough. */
+  readonly secondSteps: boolean;
   /** Undefined: there are none. */
   readonly passkeyFlows: PasskeyFlows | undefined;
   /** Undefined: cookies are off. */
@@ -82,10 +84,14 @@ export interface RouteDeps {
   readonly registration: 'by-mail' | 'open' | false;
   readonly bearer: boolean;
   readonly cookies: AuthCookies | undefined;
+  /** `authenticate()` renews sessions that are in cookies. */
+  readonly renews: boolean;
   /** Of the access token. */
   readonly cookieName: string | undefined;
   readonly dpop: Dpop | undefined;
   readonly mutualTls: boolean;
+  /** Tokens of other issuers are taken. */
+  readonly external: boolean;
   readonly trustedOrigins: readonly string[];
   readonly metaOf: (req: SecurityRequest) => RequestMeta;
   readonly record: RecordAction;

@@ -19,7 +19,7 @@ const refreshToken = { refresh_token: text(512) };
 
 /** The life of the session that asks: begun, renewed, made stronger, ended. */
 export function signInRoutes(deps: RouteDeps): readonly Route[] {
-  const { flows, factorFlows, factors, sessions, cookies, metaOf, record } = deps;
+  const { flows, factorFlows, factors, secondSteps, sessions, cookies, metaOf, record } = deps;
   const session = { status: 200, schema: sessionAnswer(deps) };
   return [
     openRoute({
@@ -32,7 +32,8 @@ export function signInRoutes(deps: RouteDeps): readonly Route[] {
         'E_SIGN_IN_FAILED',
         'E_SIGN_IN_LIMITED',
         'E_PASSWORD_BUSY',
-        ...(factors ? (['E_SECOND_FACTOR_REQUIRED'] as const) : []),
+        ...(secondSteps ? (['E_SECOND_FACTOR_REQUIRED'] as const) : []),
+        ...(factors ? (['E_FACTORS_UNREADABLE'] as const) : []),
       ],
       begins: true,
       async run({ req, res, body }) {

@@ -42,6 +42,8 @@ export interface DpopOptions {
 
 export interface Dpop {
   readonly required: boolean;
+  /** True if proofs need a nonce of ours. */
+  readonly nonces: boolean;
   /** Of `WWW-Authenticate`, without error: `DPoP algs="ES256 ..."`. */
   readonly challenge: string;
   /**
@@ -96,6 +98,7 @@ export function createDpop(options: DpopOptions, deps: { readonly clock?: Clock 
 
   return {
     required,
+    nonces: nonces !== undefined,
     challenge,
     async prove(req, res, bound) {
       const now = clock.now();

@@ -1,4 +1,11 @@
-import type { AuthorizationFacts, ChainLink, Stage } from '@portcullis/core';
+import {
+  inputProblemSchema,
+  problemSchema,
+  retryAfterHeader,
+  type AuthorizationFacts,
+  type ChainLink,
+  type Stage,
+} from '@portcullis/core';
 import type { ValidationFacts } from '../facts.js';
 
 /** A request, as far as it decides which refusals can come. */
@@ -111,7 +118,7 @@ export class RefusalShelf {
           name,
           {
             description,
-            ...(later ? { headers: { 'Retry-After': RETRY_AFTER } } : {}),
+            ...(later ? { headers: { 'Retry-After': retryAfterHeader } } : {}),
             content: contentOf(status === 400 || status === 409 ? 'ValidationProblem' : 'Problem'),
           },
         ];
@@ -122,7 +129,7 @@ export class RefusalShelf {
   schemas(): Record<string, object> {
     if (!this.#problem) return {};
     const validation = this.#used.has(400) || this.#used.has(409);
-    return { Problem: PROBLEM, ...(validation ? { ValidationProblem: VALIDATION_PROBLEM } : {}) };
+    return { Problem: problemSchema, ...(validation ? { ValidationProblem: VALIDATION_PROBLEM } : {}) };
   }
 }
 
@@ -130,39 +137,8 @@ function contentOf(name: string): object {
   return { 'application/problem+json': { schema: { $ref: `#/components/schemas/${name}` } } };
 }
 
-const RETRY_AFTER = { description: 'Seconds to wait.', schema: { type: 'integer', minimum: 0 } };
-
-const PROBLEM = {
-  type: 'object',
-  description: 'A refusal (RFC 9457).',
-  properties: {
-    type: { type: 'string', format: 'uri-reference' },
-    title: { type: 'string' },
-    status: { type: 'integer', minimum: 400, maximum: 599 },
-    detail: { type: 'string' },
-    instance: { type: 'string', format: 'uri-reference' },
-    code: { type: 'string', description: 'Stable, for programs.' },
-    requestId: { type: 'string' },
-  },
-  required: ['type', 'title', 'status'],
-};
-
 const VALIDATION_PROBLEM = {
   allOf: [{ $ref: '#/components/schemas/Problem' }],
   type: 'object',
-  properties: {
-    errors: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          in: { enum: ['body', 'query', 'params', 'headers', 'cookies'] },
-          pointer: { type: 'string', description: 'A JSON Pointer (RFC 6901).' },
-          keyword: { type: 'string' },
-          message: { type: 'string' },
-        },
-        required: ['pointer', 'keyword', 'message'],
-      },
-    },
-  },
+  properties: { errors: { type: 'array', items: inputProblemSchema } },
 };
