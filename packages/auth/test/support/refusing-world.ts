@@ -147,7 +147,6 @@ export async function makeWorld(
 
   const world = {
     auth,
-    app,
     clock,
     mail,
     faults,
