@@ -787,7 +787,7 @@ onBothExpress((express: ExpressLike) => {
       status: 401,
       body: { code: 'E_PASSKEY_REFUSED' },
     });
-    expect((await request(app).put('/auth/passkeys')).get('Allow')).toBe('GET, POST');
+    expect((await request(app).put('/auth/passkeys')).get('Allow')).toBe('GET, HEAD, POST');
   });
 
   test('with cookies the challenge belongs to the browser that asked: another one cannot answer it, nor a body stand in', async () => {
