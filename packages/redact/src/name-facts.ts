@@ -1,3 +1,4 @@
+import { companionOf, type Companion } from './companions.js';
 import type { NameClassifier, NameRule } from './name-rules.js';
 import { decodeEscapes, escapeControls } from './text/decode.js';
 import type { TextScanner } from './text/scan.js';
@@ -16,6 +17,8 @@ export interface NameFacts {
   readonly holder: Holder | undefined;
   /** A list under it holds arguments of a program that its neighbours name. */
   readonly args: boolean;
+  /** What it means beside other names. */
+  readonly companion: Companion | undefined;
 }
 
 /**
@@ -41,15 +44,34 @@ const LABELS: ReadonlyMap<string, Label> = new Map([
     'attribute',
     'label',
     'headername',
+    'column',
+    'parameterkey',
+    'propertyname',
+    'instancepath',
+    'datapath',
   ].map((name) => [name, 'name'] as const),
   ['id', 'id'],
+  ['path', 'id'],
   ...['type', 'kind', 'inputtype', 'autocomplete'].map((name) => [name, 'kind'] as const),
 ]);
 const HOLDERS: ReadonlyMap<string, Holder> = new Map([
-  ...['value', 'values', 'val', 'oldvalue', 'newvalue', 'default', 'defaultvalue'].map(
-    (name) => [name, 'value'] as const,
-  ),
-  ...['content', 'data', 'before', 'after'].map((name) => [name, 'content'] as const),
+  ...[
+    'value',
+    'values',
+    'val',
+    'oldvalue',
+    'newvalue',
+    'originalvalue',
+    'parametervalue',
+    'default',
+    'defaultvalue',
+    'input',
+    'old',
+    'new',
+    'lhs',
+    'rhs',
+  ].map((name) => [name, 'value'] as const),
+  ...['content', 'data', 'before', 'after', 'from', 'to'].map((name) => [name, 'content'] as const),
 ]);
 
 /** Whether a label that says so makes a secret of what such a name holds. */
@@ -77,9 +99,16 @@ export function compileNameFacts(classify: NameClassifier, scan: TextScanner): (
     const dirty = tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key)));
     const unsafe = escapeControls(key) !== key;
     const args = ARGUMENTS.has(lower);
+    const companion = companionOf(lower);
     const plain =
-      rule === undefined && !dirty && !unsafe && !args && holder === undefined && key !== '__proto__';
-    const facts: NameFacts = { plain, rule, dirty, unsafe, label, holder, args };
+      rule === undefined &&
+      !dirty &&
+      !unsafe &&
+      !args &&
+      companion === undefined &&
+      holder === undefined &&
+      key !== '__proto__';
+    const facts: NameFacts = { plain, rule, dirty, unsafe, label, holder, args, companion };
     // Names that hold secrets, and endless new ones, do not stay in memory.
     if (!facts.dirty && key.length <= 64) {
       if (names.size >= NAME_CACHE) names = new Map();

@@ -66,6 +66,7 @@ export const GLUED: readonly RegExp[] = [
   /(?:api|secret|private|encryption|signing|master|auth|session|account|shared|ssh|access)keys?$/,
   /^(?:src|dest|new)?(?:store|key|trust)pass(?:wd)?$|^(?:db|user|smtp|mysql|pg|ssh|ftp|mail|root|admin|redis|ldap|bind|require|master)(?:pass|pw)$/,
   /^(?:requirepass|masterauth)$/,
+  /^(?:saml(?:response|art)|(?:client|saml)assertion|x(?:amz|goog)signature|sharedaccesssignature|codeverifier)$/,
   /(?:client|app|application|consumer|shared|api|webhook|jwt|session|totp|otp|cookie|hmac|signing)secrets?$/,
   /sess(?:ion)?(?:id|key|token|cookie)$/,
   /^(?:aspsessionid[a-z]{0,12}|connectsid|setcookie|proxyauthorization|xapikey|xauthtoken|totpsecret|pgpassword)$/,

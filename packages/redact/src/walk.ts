@@ -2,6 +2,7 @@ import { compileTextCleaner } from './clean-text.js';
 import { CIRCULAR, truncated, UNREADABLE } from './markers.js';
 import { compileNameFacts, HOLDER_WORDS, speaksOf, type Holder } from './name-facts.js';
 import type { NameClassifier, NameRule } from './name-rules.js';
+import { secretsBeside, type Companion } from './companions.js';
 import { describeObject } from './objects.js';
 import { setOwn, unusedName } from './own-property.js';
 import { report, taint, type Run } from './run.js';
@@ -216,6 +217,7 @@ export function compileWalk(rules: WalkRules): Walk {
     const keys = Object.keys(source);
     let walked = keys.length;
     let held = false;
+    let companion: Companion | undefined;
     let collisions: { count: number } | undefined;
     for (let i = 0; i < keys.length; i++) {
       if (run.nodes >= limits.nodes) {
@@ -233,6 +235,7 @@ export function compileWalk(rules: WalkRules): Walk {
       if (run.findings) run.path.push(facts.dirty ? MASK : key);
       const value = read(source, key);
       if (facts.holder !== undefined) held = true;
+      companion ??= facts.companion;
       if (facts.unsafe) run.unsafe = true;
       if (facts.args && Array.isArray(value)) run.program = programBeside(source, key);
       const clean =
@@ -247,8 +250,33 @@ export function compileWalk(rules: WalkRules): Walk {
       }
       if (run.findings) run.path.pop();
     }
+    if (companion !== undefined) maskBeside(companion, copy, run);
     if (held) labelled(source, walked < keys.length ? keys.slice(0, walked) : keys, copy, run);
     return copy;
+  }
+
+  /** What is a secret because of its neighbours: parts of a JSON Web Key, values bound to a statement. */
+  function maskBeside(companion: Companion, copy: Record<string, unknown>, run: Run): void {
+    for (const { name, at, word } of secretsBeside(companion, copy, classify)) {
+      const rule: NameRule = { word, weak: false, header: false, countable: false };
+      const held = copy[name];
+      if (run.findings) run.path.push(name);
+      if (at === undefined) {
+        const masked = mask(held, rule, run);
+        copy[name] = masked === DROPPED ? MASK : masked;
+      } else {
+        for (const i of at) maskItem(held as unknown[], i, rule, run);
+      }
+      if (run.findings) run.path.pop();
+    }
+  }
+
+  function maskItem(list: unknown[], i: number, rule: NameRule, run: Run): void {
+    if (i >= list.length) return;
+    if (run.findings) run.path.push(String(i));
+    const masked = mask(list[i], rule, run);
+    list[i] = masked === DROPPED ? MASK : masked;
+    if (run.findings) run.path.pop();
   }
 
   /** `{ name: 'password', value: 'hunter2' }`, as forms, HAR files and change lists have it; every label is judged. */
@@ -279,13 +307,19 @@ export function compileWalk(rules: WalkRules): Walk {
       if (label === undefined) continue;
       // The copy of a label called `key` is masked already.
       const text = rule === undefined ? copy[key] : read(source, key);
-      const said = typeof text === 'string' && text.length <= 256 ? classify(text) : undefined;
+      const said = classifyLabel(text);
       if (said === undefined) continue;
       for (const holder of HOLDER_WORDS) {
         if (speaksOf(label, said, holder) && isOpen(rules[holder])) rules[holder] = said;
       }
     }
     return rules;
+  }
+
+  /** Also of a path such as `['user', 'password']`, whose last name decides. */
+  function classifyLabel(label: unknown): NameRule | undefined {
+    const said: unknown = Array.isArray(label) ? label.at(-1) : label;
+    return typeof said === 'string' && said.length <= 256 ? classify(said) : undefined;
   }
 
   function read(source: object, key: string): unknown {
@@ -310,7 +344,8 @@ export function compileWalk(rules: WalkRules): Walk {
   function secret(value: unknown, rule: NameRule, run: Run, depth: number): unknown {
     if (rule.countable && typeof value === 'number') return walk(value, run, depth + 1);
     // `auth: { username, password }`: the parts are judged by their own names.
-    if (rule.word === 'auth' && typeof value === 'object') return walk(value, run, depth + 1);
+    if (rule.word === 'auth' && typeof value === 'object' && !Array.isArray(value))
+      return walk(value, run, depth + 1);
     return mask(value, rule, run);
   }
 

@@ -1,6 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { createRedactor } from '../src/index.js';
 import { argumentLists, commandLines, plainCommands, plainLists } from './cases/commands.js';
+import { plain } from './cases/plain.js';
+import { leaks as services } from './cases/services.js';
+import { leaks as texts } from './cases/texts.js';
 import { X } from './hostile-cases.js';
 
 const { redact, stringify, explain } = createRedactor();
@@ -38,5 +41,43 @@ describe('command lines', () => {
 
   test.each(plainLists)('stays as it is, a list: %s', (_claim, event) => {
     expect(redact(event)).toEqual(event);
+  });
+});
+
+describe('what services write down', () => {
+  const cases = [...services, ...texts];
+
+  test.each(cases)('no secret is left of: %s', (_claim, event, secrets = [X]) => {
+    expect(leaks(event, secrets)).toEqual([]);
+    // A copy may pass through a second redactor, and so may a line.
+    expect(leaks(redact(event), secrets)).toEqual([]);
+    expect(leaks(stringify(event), secrets)).toEqual([]);
+    const found = explain(event);
+    expect(found).not.toEqual([]);
+    for (const secret of secrets) expect(JSON.stringify(found)).not.toContain(secret);
+  });
+
+  test('in every mode, without a throw', () => {
+    const modes = [
+      createRedactor({ mode: 'drop' }),
+      createRedactor({ mode: 'pseudonym', pseudonymKey: 'k'.repeat(32) }),
+    ];
+    for (const { stringify: inMode } of modes) {
+      for (const [claim, event, secrets = [X]] of cases) {
+        const text = inMode(event);
+        expect([claim, secrets.filter((secret) => text.includes(secret))]).toEqual([claim, []]);
+        expect(() => JSON.parse(text) as unknown).not.toThrow();
+      }
+    }
+  });
+
+  test.each(plain)('stays as it is: %s', (_claim, event) => {
+    expect(redact(event)).toEqual(event);
+    expect(explain(event)).toEqual([]);
+  });
+
+  test('the corpus is as large as promised', () => {
+    expect(cases.length + commandLines.length + argumentLists.length).toBeGreaterThanOrEqual(350);
+    expect(plain.length + 2 * plainCommands.length + plainLists.length).toBeGreaterThanOrEqual(250);
   });
 });

@@ -8,6 +8,7 @@ export function findCards(text: string, found: Span[]): void {
   for (let i = 0; i < text.length; i++) {
     if (!isDigit(text.charCodeAt(i))) continue;
     let digits = '';
+    let card = -1;
     let end = i;
     let at = i;
     let splits = 0;
@@ -18,18 +19,21 @@ export function findCards(text: string, found: Span[]): void {
         end = at + 1;
       } else if ((code === 32 || code === 45) && isDigit(text.charCodeAt(at + 1)) && splits < 6) {
         splits++;
+        // What follows may be the date, or the code on the back.
+        if (isCardNumber(digits)) card = at;
       } else {
         break;
       }
     }
-    if (isWordCode(text.charCodeAt(i - 1)) || goesOn(text, end)) {
+    if (isWordCode(text.charCodeAt(i - 1))) {
       i = end - 1;
       continue;
     }
-    if (isCardNumber(digits)) {
-      found.push({ start: i, end, rule: 'card', taints: true });
-      i = end - 1;
-    } else if (digits.length < 20 && splits === 0) {
+    if (!goesOn(text, end) && isCardNumber(digits)) card = end;
+    if (card !== -1) {
+      found.push({ start: i, end: card, rule: 'card', taints: true });
+      i = card - 1;
+    } else if (splits === 0 && digits.length < 20) {
       i = end - 1;
     } else {
       // Another number may begin behind the next separator, or this run of digits is too long for a card.

@@ -32,8 +32,16 @@ export function isSeparator(code: number): boolean {
 }
 
 export function isClosing(code: number): boolean {
-  // Quotes, backslashes and the ends of `user[password]` and `(password)`.
-  return code === 34 || code === 39 || code === 96 || code === BACKSLASH || code === 93 || code === 41;
+  // Quotes, backslashes, asterisks of Markdown, and the ends of `user[password]` and `(password)`.
+  return (
+    code === 34 ||
+    code === 39 ||
+    code === 96 ||
+    code === BACKSLASH ||
+    code === 93 ||
+    code === 41 ||
+    code === 42
+  );
 }
 
 // Letters, digits, _ - . $ and everything beyond ASCII (look-alikes are folded later).

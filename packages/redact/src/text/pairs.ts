@@ -1,4 +1,5 @@
 import type { NameClassifier, NameRule } from '../name-rules.js';
+import { looksRandom } from '../taints.js';
 import {
   BACKSLASH,
   COLON,
@@ -13,6 +14,7 @@ import {
   isWideSeparator,
   MAX_NAME,
 } from './characters.js';
+import { elementSecret } from './markup.js';
 import { MASK, type Span } from './spans.js';
 import { endOfBare, endOfBrackets, endOfLine, endOfQuoted } from './value-ends.js';
 
@@ -28,16 +30,28 @@ export function findPairs(text: string, classify: NameClassifier, found: Span[])
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code !== EQUALS && code !== COLON && code !== GREATER && !isWideSeparator(code)) continue;
-    const name = nameBefore(text, i);
-    if (name === undefined) continue;
-    const rule = ruleOf(name, text, classify, code);
-    if (!rule) {
-      if (LABEL.test(name.text)) i = findLabelled(text, i, classify, found);
+    if (code === GREATER) {
+      const held = elementSecret(text, i, classify);
+      if (held) {
+        found.push(held);
+        i = held.end - 1;
+      }
       continue;
     }
-    const value =
-      code === GREATER ? elementValue(text, i, name) : valueAfter(text, i + 1, name, rule, code === COLON);
+    const name = nameBefore(text, i);
+    if (name === undefined) continue;
+    if (LABEL.test(name.text)) {
+      const end = findLabelled(text, i, classify, found);
+      if (end > i) {
+        i = end;
+        continue;
+      }
+    }
+    const rule = ruleOf(name, text, classify, code) ?? inQuery(name, text, code);
+    if (!rule || isResourceName(text, name, code)) continue;
+    const value = valueAfter(text, i + 1, name, rule, code === COLON);
     if (!value || value.end <= value.start) continue;
+    if (rule === QUERY_ONLY && !looksRandom(text.slice(value.start, value.end))) continue;
     found.push({ ...value, rule: `pair:${rule.word}`, taints: !rule.weak });
     i = value.end - 1;
   }
@@ -56,10 +70,9 @@ function findLabelled(text: string, separator: number, classify: NameClassifier,
     start++;
   }
   const quote = text[start];
-  if (quote !== '"' && quote !== "'") return separator;
-  let end = start + 1;
-  while (end - start <= MAX_NAME && isNameCode(text.charCodeAt(end))) end++;
-  const rule = classify(text.slice(start + 1, end));
+  if (quote !== '"' && quote !== "'") return findLabelledLine(text, separator, start, classify, found);
+  const end = text.slice(start + 1, start + 2 + MAX_NAME).search(/["'\\]/) + start + 1;
+  const rule = end > start ? classify(text.slice(start + 1, end)) : undefined;
   if (!rule || rule.weak) return separator;
   const part = VALUE_PART.exec(text.slice(end, end + 240));
   if (!part) return separator;
@@ -71,12 +84,35 @@ function findLabelled(text: string, separator: number, classify: NameClassifier,
   return to - 1;
 }
 
-const LABEL = /^(?:name|type|field|key|header|param|id|autocomplete)$/i;
-const VALUE_PART = /\bvalue\\{0,8}["']?\s{0,4}[:=]\s{0,4}(\\{0,8})(["'])|\r\n\r\n/;
+/** `- name: DB_PASSWORD`, and in the next line `value: ...`, as in YAML. */
+function findLabelledLine(
+  text: string,
+  separator: number,
+  start: number,
+  classify: NameClassifier,
+  found: Span[],
+): number {
+  if (text.charCodeAt(separator) !== COLON) return separator;
+  const line = LABELLED_LINE.exec(text.slice(start, start + 240));
+  const rule = line ? classify(line[1]!) : undefined;
+  if (!line || !rule || rule.weak) return separator;
+  const from = start + line[0].length;
+  const quote = text[from];
+  const quoted = quote === '"' || quote === "'";
+  const end = quoted ? endOfQuoted(text, from + 1, quote, 0) : endOfLine(text, from, undefined);
+  if (end <= from) return separator;
+  found.push({ start: quoted ? from + 1 : from, end, rule: `pair:${rule.word}`, taints: true });
+  return end - 1;
+}
+
+const LABELLED_LINE = /^([\w.-]{1,64})[ \t]{0,8}\r?\n[ \t]{1,64}value[ \t]{0,8}:[ \t]{0,8}(?=\S)/;
+const LABEL = /^(?:name|type|field|key|header|param|id|autocomplete|parameterkey)$/i;
+const VALUE_PART = /\b(?:parameter)?value\\{0,8}["']?\s{0,4}[:=]\s{0,4}(\\{0,8})(["'])|\r?\n\r?\n/i;
 
 function endOfPart(text: string, from: number): number {
-  const boundary = text.indexOf('\r\n--', from);
-  return boundary === -1 ? text.length : boundary;
+  const boundary = text.indexOf('\n--', from);
+  if (boundary === -1) return text.length;
+  return text[boundary - 1] === '\r' ? boundary - 1 : boundary;
 }
 
 interface Name {
@@ -113,6 +149,21 @@ function isDateAndHour(text: string, start: number, end: number): boolean {
 const DASH = 45;
 const LETTER_T = 84;
 
+/** `?code=...&state=...` and `&Signature=...`: common words elsewhere. */
+function inQuery(name: Name, text: string, separator: number): NameRule | undefined {
+  if (separator !== EQUALS || !/^(?:code|signature)$/i.test(name.text)) return undefined;
+  const before = text[name.start - 1];
+  return before === undefined || before === '?' || before === '&' ? QUERY_ONLY : undefined;
+}
+
+const QUERY_ONLY: NameRule = { word: 'code', weak: false, header: false, countable: false };
+
+/** `arn:aws:secretsmanager:eu-1:1:secret:db` names a secret and holds none. */
+function isResourceName(text: string, name: Name, separator: number): boolean {
+  if (separator !== COLON || text[name.start - 1] !== ':') return false;
+  return /\barn:\S*$/.test(text.slice(Math.max(0, name.start - 120), name.start));
+}
+
 function ruleOf(name: Name, text: string, classify: NameClassifier, separator: number): NameRule | undefined {
   const rule = classify(name.text);
   if (rule && (!rule.weak || separator === EQUALS || name.quoted)) return rule;
@@ -128,15 +179,6 @@ function ruleOf(name: Name, text: string, classify: NameClassifier, separator: n
 interface Value {
   readonly start: number;
   readonly end: number;
-}
-
-function elementValue(text: string, close: number, name: Name): Value | undefined {
-  if (text[name.start - 1] !== '<') {
-    // `password => 'x'`: the arrow's head is this separator, its shaft the one before.
-    return undefined;
-  }
-  const end = text.indexOf('<', close + 1);
-  return { start: close + 1, end: end === -1 ? text.length : end };
 }
 
 function valueAfter(
@@ -167,6 +209,13 @@ function valueAfter(
     return { start: start + 3, end: close === -1 ? text.length : close };
   }
   start = opening;
+  const literal = name.quoted ? jsonLiteral(text, start) : undefined;
+  if (literal !== undefined) {
+    const isCount = rule.countable && isDigit(text.charCodeAt(start));
+    return isCount || !isDigit(text.charCodeAt(start)) ? undefined : { start, end: start + literal.length };
+  }
+  PLACEHOLDER.lastIndex = start;
+  if (PLACEHOLDER.test(text)) return undefined;
   if (quote === '{' || quote === '[') return { start, end: endOfBrackets(text, start) };
 
   const around = enclosingQuote(text, name);
@@ -177,6 +226,15 @@ function valueAfter(
   return { start, end: endOfBare(text, first, around) };
 }
 
+function jsonLiteral(text: string, start: number): string | undefined {
+  JSON_LITERAL.lastIndex = start;
+  return JSON_LITERAL.exec(text)?.[0];
+}
+
+const JSON_LITERAL = /(?:null|true|false|[0-9][0-9.]{0,30})(?=\s{0,4}[,}\]])/y;
+/** What a statement or a format has in place of a value. */
+const PLACEHOLDER = /(?:\$\d{1,4}|\?|%s)(?=[\s,;)]|$)/y;
+
 /** White space before a value; it may stand on the next line, behind a YAML block mark or a type of `var_dump()`. */
 function afterSpace(text: string, from: number, header: boolean): number {
   const isSpace = header ? isBlank : isWhite;
@@ -186,7 +244,7 @@ function afterSpace(text: string, from: number, header: boolean): number {
   return start + (BLOCK_MARK.exec(text)?.[0].length ?? 0);
 }
 
-const BLOCK_MARK = /[|>][+-]?\r?\n[ \t]{1,64}|string\(\d{1,9}\) /y;
+const BLOCK_MARK = /[|>][+-]?\r?\n[ \t]{1,64}|-[ \t]{1,8}(?=\S)|string\(\d{1,9}\) /y;
 
 function enclosingQuote(text: string, name: Name): string | undefined {
   if (name.quoted) return undefined;

@@ -3,12 +3,14 @@ import { findCards } from './cards.js';
 import { findQuoted } from './bare-values.js';
 import { findCommandSecrets, mayBeCommand } from './commands.js';
 import { findPairs } from './pairs.js';
+import { findHashes } from './hashes.js';
 import { findPem } from './pem.js';
-import { findSchemes } from './schemes.js';
-import { DASHES, DIGITS, isPlain, LONG_RUN, PAIRS, QUOTES, SCHEMES, SPACE, sniff } from './sniff.js';
+import { findSasl, findSchemes } from './schemes.js';
+import { DASHES, DIGITS, DOLLAR, isPlain, LONG_RUN, PAIRS, QUOTES, SCHEMES, SPACE, sniff } from './sniff.js';
 import { mergeSpans, type Span } from './spans.js';
+import { findInserted } from './sql.js';
 import { compileTokens } from './tokens.js';
-import { findUserInfo } from './urls.js';
+import { findDataSources, findLinkTokens, findUserInfo } from './urls.js';
 
 /** What is looked for inside text. */
 export const VALUE_RULES = [
@@ -36,6 +38,8 @@ export function compileText(wanted: ReadonlySet<ValueRule>, classify: NameClassi
   const url = wanted.has('url');
   const pem = wanted.has('pem');
   const card = wanted.has('card');
+  const basic = wanted.has('basic');
+  const vendor = wanted.has('vendor');
   const schemes = wanted.has('bearer') || wanted.has('basic');
   const tokens = wanted.has('jwt') || wanted.has('vendor');
   const findTokens = compileTokens({ jwt: wanted.has('jwt'), vendor: wanted.has('vendor') });
@@ -45,15 +49,26 @@ export function compileText(wanted: ReadonlySet<ValueRule>, classify: NameClassi
     const found: Span[] = [];
     if ((bits & PAIRS) !== 0) {
       if (pairs) findPairs(text, classify, found);
-      if (url) findUserInfo(text, found);
+      if (url) {
+        findUserInfo(text, found);
+        findDataSources(text, found);
+      }
     }
     if (pairs && (bits & (SPACE | QUOTES)) !== 0 && mayBeCommand(text, (bits & DASHES) !== 0)) {
       findCommandSecrets(text, classify, found);
     }
     if (pem && (bits & DASHES) !== 0) findPem(text, found);
-    if (pairs && (bits & (QUOTES | SPACE)) === (QUOTES | SPACE)) findQuoted(text, classify, found);
+    if (pairs && (bits & (QUOTES | SPACE)) === (QUOTES | SPACE)) {
+      findQuoted(text, classify, found);
+      findInserted(text, classify, found);
+    }
     if (schemes && (bits & SCHEMES) !== 0) collectSchemes(text, found);
-    if (tokens && (bits & LONG_RUN) !== 0) findTokens(text, found);
+    if ((bits & LONG_RUN) !== 0) {
+      if (tokens) findTokens(text, found);
+      if (url) findLinkTokens(text, classify, found);
+      if (basic) findSasl(text, found);
+    }
+    if (vendor && (bits & DOLLAR) !== 0) findHashes(text, found);
     if (card && (bits & DIGITS) !== 0) findCards(text, found);
     return found.length === 0 ? NOTHING : mergeSpans(found);
   };

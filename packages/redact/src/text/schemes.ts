@@ -27,6 +27,21 @@ export function findSchemes(text: string, found: Span[]): void {
   }
 }
 
+const SASL = /\bAUTH (?:PLAIN|LOGIN|XOAUTH2|OAUTHBEARER) {1,4}([A-Za-z0-9+/]{8,4096}={0,2})/g;
+
+/** `AUTH PLAIN <base64>` of SMTP and its relatives (RFC 4954). */
+export function findSasl(text: string, found: Span[]): void {
+  SASL.lastIndex = 0;
+  for (let match = SASL.exec(text); match; match = SASL.exec(text)) {
+    found.push({
+      start: SASL.lastIndex - match[1]!.length,
+      end: SASL.lastIndex,
+      rule: 'basic',
+      taints: true,
+    });
+  }
+}
+
 function looksLikeBasic(token: string): boolean {
   if (token.length < 4 || PROSE.test(token)) return false;
   return Buffer.from(token.slice(0, 512), 'base64').includes(58);

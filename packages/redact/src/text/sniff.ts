@@ -13,6 +13,8 @@ export const DASHES = 32;
 export const QUOTES = 64;
 /** A gap behind a word that ends like "bearer" and "basic". */
 export const SCHEMES = 128;
+/** A dollar sign: password hashes begin with one. */
+export const DOLLAR = 1 << 12;
 /** A character that `escapeControls()` escapes and JSON does not. */
 export const UNSAFE = 1 << 11;
 
@@ -28,7 +30,7 @@ const GAP = SCHEMES;
 const LAST = GAP << 1;
 const LAST_BUT_ONE = GAP << 2;
 const ALPHANUMERIC = 1 << 10;
-const SAID_BY_ONE = SEPARATOR | ESCAPE | BLANK | QUOTE | UNSAFE;
+const SAID_BY_ONE = SEPARATOR | ESCAPE | BLANK | QUOTE | DOLLAR | UNSAFE;
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const DIGIT_CHARACTERS = '0123456789';
@@ -55,6 +57,7 @@ function classTable(): Uint16Array {
   add(DIGIT_CHARACTERS, DIGIT);
   add(' \t\n', BLANK);
   add('-', DASH);
+  add('$', DOLLAR);
   add(`"'\``, QUOTE);
   add(' \t,', GAP);
   add('rRcC', LAST);

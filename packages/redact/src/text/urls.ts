@@ -1,3 +1,5 @@
+import type { NameClassifier } from '../name-rules.js';
+import { looksRandom } from '../taints.js';
 import type { Span } from './spans.js';
 
 /**
@@ -26,10 +28,52 @@ export function findUserInfo(text: string, found: Span[]): void {
       }
     }
     if (lastAt > start) {
-      const from = colon !== -1 && colon < lastAt ? colon + 1 : start;
-      if (lastAt > from) found.push({ start: from, end: lastAt, rule: 'url', taints: true });
+      const named = colon !== -1 && colon < lastAt;
+      const from = named ? colon + 1 : start;
+      // Only where nobody signs in with a name alone is a lone part a token: `postgres://app@db` is a user.
+      const isSecret = named || isWeb(text, at) || looksRandom(text.slice(from, lastAt));
+      if (lastAt > from && isSecret) found.push({ start: from, end: lastAt, rule: 'url', taints: true });
     }
     at = Math.max(end, start);
+  }
+}
+
+function isWeb(text: string, colon: number): boolean {
+  return /https?$/i.test(text.slice(Math.max(0, colon - 5), colon));
+}
+
+/** Data sources that are no URLs: `app:SECRET@tcp(db:3306)` of Go, `jdbc:oracle:thin:scott/SECRET@db`. */
+export function findDataSources(text: string, found: Span[]): void {
+  const at = text.search(/@(?:tcp|unix)\(/);
+  if (at !== -1) {
+    const begin = text.slice(Math.max(0, at - LONGEST_USER), at).search(/[^\s"'`=]+$/);
+    const start = Math.max(0, at - LONGEST_USER) + begin;
+    const colon = begin === -1 ? -1 : text.indexOf(':', start);
+    if (colon !== -1 && colon + 1 < at) found.push({ start: colon + 1, end: at, rule: 'url', taints: true });
+  }
+  const oracle = /:(?:thin|oci):[^\s/@]{1,64}\/([^\s@]{1,128})@/.exec(text);
+  if (oracle) {
+    const end = oracle.index + oracle[0].length - 1;
+    found.push({ start: end - oracle[1]!.length, end, rule: 'url', taints: true });
+  }
+}
+
+const LONGEST_USER = 256;
+const LINK = /\/([A-Za-z][A-Za-z_-]{2,40})\/([A-Za-z0-9_-]{20,512})(?=[/?#\s"'<>,;)]|$)/g;
+const LINK_NAMES = /^(?:magic|reset|verif|confirm|activat|invit|unlock|recover|unsubscribe)/i;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** `/reset-password/3f9c...`: a segment that looks random behind one that says what it is. A UUID may be just an id. */
+export function findLinkTokens(text: string, classify: NameClassifier, found: Span[]): void {
+  LINK.lastIndex = 0;
+  for (let match = LINK.exec(text); match; match = LINK.exec(text)) {
+    const [whole, name, value] = match as unknown as [string, string, string];
+    LINK.lastIndex = match.index + 1 + name.length;
+    const rule = classify(name);
+    if ((!rule || rule.weak) && !LINK_NAMES.test(name)) continue;
+    if (!looksRandom(value) || !/[A-Za-z0-9]{16}/.test(value) || UUID.test(value)) continue;
+    const start = match.index + whole.length - value.length;
+    found.push({ start, end: start + value.length, rule: 'url', taints: true });
   }
 }
 

@@ -53,6 +53,21 @@ export const VENDOR_KEYS: readonly RegExp[] = [
   /duffel_(?:live|test)_[A-Za-z0-9_=-]{43}/y,
   /AGE-SECRET-KEY-1[A-Z0-9]{58}/y,
   /EAAA[A-Za-z0-9_-]{60}/y,
+  /dckr_pat_[A-Za-z0-9_-]{20,64}/y,
+  /gsk_[A-Za-z0-9]{32,80}/y,
+  /xai-[A-Za-z0-9]{40,120}/y,
+  /pplx-[A-Za-z0-9]{32,80}/y,
+  /pat-(?:na|eu)[0-9]-[0-9a-f-]{36}/y,
+  /lsv2_(?:pt|sk)_[A-Za-z0-9_]{32,80}/y,
+  /phx_[A-Za-z0-9]{32,80}/y,
+  /oy2[a-z0-9]{43}/y,
+  /pul-[a-f0-9]{40}/y,
+  /fo1_[A-Za-z0-9_-]{40,80}/y,
+  /AT(?:CTT3|BB)[A-Za-z0-9_=-]{28,300}/y,
+  /ops_eyJ[A-Za-z0-9_-]{40,2000}/y,
+  /(?:ST|TGT|PGT|PT)-[0-9]{1,10}-[A-Za-z0-9._-]{16,256}/y,
+  /hooks\.slack\.com\/(?:services|workflows|triggers)\/[A-Za-z0-9/_-]{20,200}/y,
+  /(?:discord|discordapp)\.com\/api\/(?:v[0-9]{1,2}\/)?webhooks\/[0-9]{10,25}\/[A-Za-z0-9_-]{20,100}/y,
 ];
 
 const CODES = 128;
