@@ -17,12 +17,15 @@ const BESIDE_CODE: ReadonlySet<string> = new Set([
 const STATEMENTS: ReadonlySet<string> = new Set(['sql', 'query', 'text', 'statement']);
 const BINDINGS: ReadonlySet<string> = new Set(['bindings', 'values', 'parameters', 'params', 'args']);
 
-/** Names that mean something only beside others. */
-export type Companion = 'kty' | 'code' | 'statement';
+/** Names that mean something only beside others, each a flag. */
+const KEY = 1;
+const CODE = 2;
+const STATEMENT = 4;
 
-export function companionOf(name: string): Companion | undefined {
-  if (name === 'kty' || name === 'code') return name;
-  return STATEMENTS.has(name) ? 'statement' : undefined;
+export function companionOf(name: string): number {
+  if (name === 'kty') return KEY;
+  if (name === 'code') return CODE;
+  return STATEMENTS.has(name) ? STATEMENT : 0;
 }
 
 /** A place in a record that holds a secret because of what stands beside it: a name, and for lists the places in it. */
@@ -32,25 +35,25 @@ export interface Beside {
   readonly word: string;
 }
 
+/** @param flags Of all names of the record. */
 export function secretsBeside(
-  kind: Companion,
+  flags: number,
   record: Readonly<Record<string, unknown>>,
   classify: NameClassifier,
 ): readonly Beside[] {
   const names = Object.keys(record);
-  switch (kind) {
-    case 'kty':
-      return typeof record['kty'] === 'string'
-        ? names.filter((name) => PRIVATE_PARTS.has(name)).map((name) => ({ name, word: 'jwk' }))
-        : [];
-    case 'code': {
-      const { code } = record;
-      const isCode = typeof code === 'string' && looksRandom(code) && names.some(isBesideCode);
-      return isCode ? [{ name: 'code', word: 'code' }] : [];
-    }
-    default:
-      return bindings(names, record, classify);
+  const found: Beside[] = [];
+  if ((flags & KEY) !== 0 && typeof record['kty'] === 'string') {
+    for (const name of names) if (PRIVATE_PARTS.has(name)) found.push({ name, word: 'jwk' });
   }
+  if ((flags & CODE) !== 0) {
+    const { code } = record;
+    if (typeof code === 'string' && looksRandom(code) && names.some(isBesideCode)) {
+      found.push({ name: 'code', word: 'code' });
+    }
+  }
+  if ((flags & STATEMENT) !== 0) found.push(...bindings(names, record, classify));
+  return found;
 }
 
 function isBesideCode(name: string): boolean {

@@ -1,4 +1,4 @@
-import { companionOf, type Companion } from './companions.js';
+import { companionOf } from './companions.js';
 import type { NameClassifier, NameRule } from './name-rules.js';
 import { decodeEscapes, escapeControls } from './text/decode.js';
 import type { TextScanner } from './text/scan.js';
@@ -17,8 +17,8 @@ export interface NameFacts {
   readonly holder: Holder | undefined;
   /** A list under it holds arguments of a program that its neighbours name. */
   readonly args: boolean;
-  /** What it means beside other names. */
-  readonly companion: Companion | undefined;
+  /** Flags of what it means beside other names. */
+  readonly companions: number;
 }
 
 /**
@@ -99,16 +99,16 @@ export function compileNameFacts(classify: NameClassifier, scan: TextScanner): (
     const dirty = tooLong || (key.length >= 6 && (scan(key).length > 0 || hasEncodedSecret(key)));
     const unsafe = escapeControls(key) !== key;
     const args = ARGUMENTS.has(lower);
-    const companion = companionOf(lower);
+    const companions = companionOf(lower);
     const plain =
       rule === undefined &&
       !dirty &&
       !unsafe &&
       !args &&
-      companion === undefined &&
+      companions === 0 &&
       holder === undefined &&
       key !== '__proto__';
-    const facts: NameFacts = { plain, rule, dirty, unsafe, label, holder, args, companion };
+    const facts: NameFacts = { plain, rule, dirty, unsafe, label, holder, args, companions };
     // Names that hold secrets, and endless new ones, do not stay in memory.
     if (!facts.dirty && key.length <= 64) {
       if (names.size >= NAME_CACHE) names = new Map();

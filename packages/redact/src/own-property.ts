@@ -1,3 +1,5 @@
+import { UNREADABLE } from './markers.js';
+
 /**
  * Sets an own property whatever its name is: assigning `__proto__` would change the prototype instead
  * (CVE-2025-57319 was about this).
@@ -15,4 +17,13 @@ export function unusedName(object: object, name: string, collisions: { count: nu
   let unused = name;
   while (Object.hasOwn(object, unused)) unused = `${name}#${++collisions.count}`;
   return unused;
+}
+
+/** A property of an object whose accessors and traps may throw. */
+export function readOwn(object: object, name: string): unknown {
+  try {
+    return (object as Record<string, unknown>)[name];
+  } catch {
+    return UNREADABLE;
+  }
 }

@@ -1,15 +1,16 @@
 import { compileTextCleaner } from './clean-text.js';
 import { CIRCULAR, truncated, UNREADABLE } from './markers.js';
-import { compileNameFacts, HOLDER_WORDS, speaksOf, type Holder } from './name-facts.js';
+import { labelRules } from './labels.js';
+import { compileNameFacts } from './name-facts.js';
 import type { NameClassifier, NameRule } from './name-rules.js';
-import { secretsBeside, type Companion } from './companions.js';
+import { commandIn, programBeside } from './arguments.js';
+import { secretsBeside } from './companions.js';
 import { describeObject } from './objects.js';
-import { setOwn, unusedName } from './own-property.js';
+import { readOwn, setOwn, unusedName } from './own-property.js';
 import { report, taint, type Run } from './run.js';
 import { collectTaints } from './taints.js';
 import { isCardNumber } from './text/cards.js';
-import { readCommand, type CommandReader } from './text/commands.js';
-import { commandRule, namedRule, programRule, type ProgramRule } from './text/programs.js';
+import type { CommandReader } from './text/commands.js';
 import type { TextScanner, ValueRule } from './text/scan.js';
 import { MASK } from './text/spans.js';
 
@@ -25,20 +26,6 @@ export interface WalkRules {
 export type Walk = (value: unknown, run: Run) => unknown;
 
 const DROPPED = Symbol('dropped');
-
-/** What the program is called beside a list of its arguments. */
-const PROGRAM_NAMES: ReadonlySet<string> = new Set([
-  'path',
-  'file',
-  'command',
-  'cmd',
-  'name',
-  'program',
-  'executable',
-  'bin',
-  'entrypoint',
-  'spawnfile',
-]);
 
 export function compileWalk(rules: WalkRules): Walk {
   const { classify, scan, wanted, limits, replace, drop } = rules;
@@ -133,7 +120,8 @@ export function compileWalk(rules: WalkRules): Walk {
   function list(values: readonly unknown[], run: Run, depth: number, unread = 0): unknown {
     const copy: unknown[] = [];
     const { length } = values;
-    const command = commands ? commandIn(values, run) : undefined;
+    const command = commands ? commandIn(values, classify, run.program) : undefined;
+    run.program = undefined;
     // Flat headers, [name, value, name, value, ...], and single [name, value] entries.
     const pairs =
       length >= 2 && length % 2 === 0 && typeof values[0] === 'string' && command?.isKnown !== true;
@@ -150,16 +138,6 @@ export function compileWalk(rules: WalkRules): Walk {
     return copy;
   }
 
-  /** A list of arguments: of a program that is known, or with something that looks like an option. */
-  function commandIn(values: readonly unknown[], run: Run): CommandReader | undefined {
-    const started = run.program;
-    run.program = undefined;
-    const first = values[0];
-    if (typeof first !== 'string') return undefined;
-    const program = started ?? commandRule(first);
-    return program !== undefined || values.some(isOption) ? readCommand(classify, program) : undefined;
-  }
-
   function argument(value: string, command: CommandReader, run: Run): string | undefined {
     const secret = command.read(value);
     if (secret === undefined) return undefined;
@@ -168,18 +146,6 @@ export function compileWalk(rules: WalkRules): Walk {
     const hidden = value.slice(secret.at);
     if (secret.taints) taint(run, hidden);
     return value.slice(0, secret.at) + replace(hidden);
-  }
-
-  function programBeside(source: object, key: string): ProgramRule | undefined {
-    for (const name of Object.keys(source)) {
-      if (name === key || !PROGRAM_NAMES.has(name.toLowerCase())) continue;
-      const value = read(source, name);
-      const said: unknown = Array.isArray(value) ? value[0] : value;
-      if (typeof said !== 'string') continue;
-      const rule = name === 'name' ? namedRule(said) : programRule(said);
-      if (rule !== undefined) return rule;
-    }
-    return undefined;
   }
 
   function item(
@@ -217,7 +183,7 @@ export function compileWalk(rules: WalkRules): Walk {
     const keys = Object.keys(source);
     let walked = keys.length;
     let held = false;
-    let companion: Companion | undefined;
+    let companions = 0;
     let collisions: { count: number } | undefined;
     for (let i = 0; i < keys.length; i++) {
       if (run.nodes >= limits.nodes) {
@@ -229,17 +195,18 @@ export function compileWalk(rules: WalkRules): Walk {
       const key = keys[i]!;
       const facts = factsOf(key);
       if (facts.plain && run.findings === undefined) {
-        copy[key] = walk(read(source, key), run, depth + 1);
+        copy[key] = walk(readOwn(source, key), run, depth + 1);
         continue;
       }
       if (run.findings) run.path.push(facts.dirty ? MASK : key);
-      const value = read(source, key);
+      const value = readOwn(source, key);
       if (facts.holder !== undefined) held = true;
-      companion ??= facts.companion;
+      companions |= facts.companions;
       if (facts.unsafe) run.unsafe = true;
       if (facts.args && Array.isArray(value)) run.program = programBeside(source, key);
       const clean =
         facts.rule === undefined ? walk(value, run, depth + 1) : secret(value, facts.rule, run, depth);
+      run.program = undefined;
       if (clean !== DROPPED) {
         if (facts.dirty) {
           collisions ??= { count: 1 };
@@ -250,14 +217,14 @@ export function compileWalk(rules: WalkRules): Walk {
       }
       if (run.findings) run.path.pop();
     }
-    if (companion !== undefined) maskBeside(companion, copy, run);
+    if (companions !== 0) maskBeside(companions, copy, run);
     if (held) labelled(source, walked < keys.length ? keys.slice(0, walked) : keys, copy, run);
     return copy;
   }
 
   /** What is a secret because of its neighbours: parts of a JSON Web Key, values bound to a statement. */
-  function maskBeside(companion: Companion, copy: Record<string, unknown>, run: Run): void {
-    for (const { name, at, word } of secretsBeside(companion, copy, classify)) {
+  function maskBeside(companions: number, copy: Record<string, unknown>, run: Run): void {
+    for (const { name, at, word } of secretsBeside(companions, copy, classify)) {
       const rule: NameRule = { word, weak: false, header: false, countable: false };
       const held = copy[name];
       if (run.findings) run.path.push(name);
@@ -281,52 +248,18 @@ export function compileWalk(rules: WalkRules): Walk {
 
   /** `{ name: 'password', value: 'hunter2' }`, as forms, HAR files and change lists have it; every label is judged. */
   function labelled(source: object, keys: readonly string[], copy: Record<string, unknown>, run: Run): void {
-    const rules = labelRules(source, keys, copy);
+    const rules = labelRules(source, keys, copy, factsOf, classify);
     if (rules.value === undefined) return;
     for (const key of Object.keys(copy)) {
       const { holder } = factsOf(key);
       const rule = holder && rules[holder];
       if (rule === undefined) continue;
-      const value = read(source, key);
+      const value = readOwn(source, key);
       if (rule.countable && typeof value === 'number') continue;
       if (run.findings) run.path.push(key);
       const masked = mask(value, rule, run);
       if (run.findings) run.path.pop();
       copy[key] = masked === DROPPED ? MASK : masked;
-    }
-  }
-
-  function labelRules(
-    source: object,
-    keys: readonly string[],
-    copy: Readonly<Record<string, unknown>>,
-  ): { readonly [H in Holder]?: NameRule | undefined } {
-    const rules: { [H in Holder]?: NameRule } = {};
-    for (const key of keys) {
-      const { label, rule } = factsOf(key);
-      if (label === undefined) continue;
-      // The copy of a label called `key` is masked already.
-      const text = rule === undefined ? copy[key] : read(source, key);
-      const said = classifyLabel(text);
-      if (said === undefined) continue;
-      for (const holder of HOLDER_WORDS) {
-        if (speaksOf(label, said, holder) && isOpen(rules[holder])) rules[holder] = said;
-      }
-    }
-    return rules;
-  }
-
-  /** Also of a path such as `['user', 'password']`, whose last name decides. */
-  function classifyLabel(label: unknown): NameRule | undefined {
-    const said: unknown = Array.isArray(label) ? label.at(-1) : label;
-    return typeof said === 'string' && said.length <= 256 ? classify(said) : undefined;
-  }
-
-  function read(source: object, key: string): unknown {
-    try {
-      return (source as Record<string, unknown>)[key];
-    } catch {
-      return UNREADABLE;
     }
   }
 
@@ -357,13 +290,4 @@ export function compileWalk(rules: WalkRules): Walk {
     if (drop) return DROPPED;
     return typeof value === 'string' || typeof value === 'number' ? replace(String(value)) : MASK;
   }
-}
-
-function isOption(value: unknown): boolean {
-  return typeof value === 'string' && value.length > 1 && value[0] === '-';
-}
-
-/** A clearer word of another label would be heeded. */
-function isOpen(rule: NameRule | undefined): boolean {
-  return rule === undefined || rule.weak || rule.countable;
 }

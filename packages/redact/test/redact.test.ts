@@ -389,6 +389,9 @@ describe('linear: sixteen times the input costs no more than some sixteen times 
     '-----BEGIN PRIVATE KEY-----', '-----END ', 'bearer ', 'basic ', 'Basic dXNlcjpw', '--', '--token ', '4', '4-', '4111 ', '4111111111111111',
     'ghp_', 'gh', 'sk-', 'xoxb-', 'SG.', 'AKIA', '1234567890:AA', 'a'.repeat(14) + '.atlasv1.', 'a1_', '<password>', '<', '>', ' key: ', 'api key ',
     '{"a":', '[', '"{\\"', '\u200b', '\u0430=', ';a=', ', ', '=,', '=;', '\n', ' ', 'cookie: a; ', 'authorization: ', 'password "', 'name="password" ', 'password:\n', ' -u ', ' -u a:', ' "', " '", 'a) ', '\uff1d', '\r\n\r\n', '\u202e',
+    'insert into a(', "insert into a(password) values('", '/token/', '/reset/aaaaaaaaaaaaaaaa1', ' -p', ' -u a:b ', 'mysql -p', '$2b$10$', '$argon2id$v=1$',
+    '@tcp(', ':thin:a/', 'AUTH PLAIN ', '"a", "', 'name: a\n value: ', '<password ', '<password><![CDATA[', '<key>password</key>', '&quot;', '\\x22', "','",
+    "set password for a = '", '&code=a1', 'arn:secret:', '**', '| `', 'bot12345678:AA', '4111 1111 1111 1111 12', '- ', 'a is "', '---- BEGIN SSH2',
   ];
   test.each(hostile)('%j again and again', (piece) => {
     // CPU time of this process, so that a busy machine counts less.
@@ -444,6 +447,15 @@ describe('options', () => {
       a: 'x[REDACTED]y',
       '[REDACTED]': ['[REDACTED]'],
     });
+  });
+
+  test('a secret with quotes, quoted in a text that is JSON itself', () => {
+    const secret = 'q"uo\\te-9secret';
+    const once = JSON.stringify(secret);
+    for (const note of [secret, `he sent ${once}`, encodeURIComponent(secret), `x${secret}`]) {
+      const copy = JSON.stringify(redact({ password: secret, note }));
+      expect(copy).not.toContain('9secret');
+    }
   });
 
   test('pseudonyms tell equal secrets from different ones and hide the secret', () => {
@@ -511,6 +523,14 @@ describe('one line of text', () => {
     );
     expect((JSON.parse(line) as { text: string }).text).toBe(hostile + more);
     expect(escapeControls('a\r\nb')).toBe('a\\u000d\\u000ab');
+  });
+
+  test('a text alone, and a name alone, with such characters', () => {
+    for (const event of [{ text: 'a\u202eb' }, { 'a\u202eb': 1 }, 'a\u2066', new Map([['\u0085', 1]])]) {
+      expect(stringify(event)).toMatch(/\\u(?:202e|2066|0085)/);
+      // oxlint-disable-next-line no-control-regex
+      expect(stringify(event)).not.toMatch(/[\u0085\u202e\u2066]/);
+    }
   });
 
   test('percent-decoding to find a secret does not bring line ends into the log', () => {

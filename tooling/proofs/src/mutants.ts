@@ -12,11 +12,13 @@ import { mutants as auth } from './mutants/auth.js';
 import { mutants as authPasswords } from './mutants/auth-passwords.js';
 import type { Mutant } from './mutants/mutant.js';
 import { mutants as rateLimit } from './mutants/rate-limit.js';
+import { mutants as redact } from './mutants/redact.js';
 
 /** Adding a package is adding a row. */
 const PACKAGES: Readonly<Record<string, readonly Mutant[]>> = {
   'rate-limit': rateLimit,
   auth: [...auth, ...authPasswords],
+  redact,
 };
 /** Of the short form, all packages together. */
 const SAMPLE = 4;

@@ -97,6 +97,7 @@ const texts: readonly string[] = [
   'SELECT id, password_hash FROM users WHERE id = $1',
   "INSERT INTO books (title, author) VALUES ('Emma', 'Austen')",
   "UPDATE users SET name = 'ann' WHERE id = 1",
+  'UPDATE users SET password_hash = $1, token = ? WHERE id = $2',
   'DELETE FROM tokens WHERE expires_at < now()',
   'CREATE TABLE tokens (id uuid, kind text)',
   'ALTER TABLE users ADD COLUMN password_hash text',

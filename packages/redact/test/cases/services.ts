@@ -324,6 +324,15 @@ export const leaks: readonly Leak[] = [
     [WORD],
   ],
   [
+    'pg: an error with its code, statement and values',
+    failed({
+      code: '23505',
+      query: 'INSERT INTO users (name, password_hash) VALUES ($1, $2)',
+      parameters: ['ann', WORD],
+    }),
+    [WORD],
+  ],
+  [
     'pg: a parameterised UPDATE',
     { query: 'UPDATE users SET name = $1, api_key = $2 WHERE id = $3', parameters: ['ann', WORD, 7] },
     [WORD],
