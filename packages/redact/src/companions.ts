@@ -3,7 +3,7 @@ import type { NameClassifier } from './name-rules.js';
 import { secretPlaceholders } from './text/sql.js';
 
 /** Fields of a JSON Web Key that only its owner may know (RFC 7518 section 6). */
-const PRIVATE_PARTS: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth']);
+export const PRIVATE_PARTS: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth']);
 /** What stands beside an authorization code (RFC 6749 sections 4.1.2 and 4.1.3); beside a postal code stands a state, too. */
 const BESIDE_CODE: ReadonlySet<string> = new Set([
   'state',

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { Writable } from 'node:stream';
 import { pino, type LoggerOptions } from 'pino';
+import { leaks as services } from './cases/services.js';
+import { leaks as texts } from './cases/texts.js';
 import { hostileCases, X } from './hostile-cases.js';
 import { pinoRedact } from '../src/pino.js';
 
@@ -37,6 +39,15 @@ describe('pinoRedact, with the real pino', () => {
     log.info({ user: 'ann' }, 'data %o', { apiKey: X });
     log.error(`postgres://u:${X}@h/`);
     expect(lines.join('')).not.toContain(X);
+  });
+
+  test.each([...services, ...texts])('what services write down: %s', (_claim, event, secrets = [X]) => {
+    const { log, lines } = logger();
+    log.info(event as object, 'a message');
+    log.child({ event }).warn('a message with %j', event as never);
+    log.error(Object.assign(new Error('failed'), { event }));
+    expect(lines.length).toBe(3);
+    for (const secret of secrets) expect(lines.join('')).not.toContain(secret);
   });
 
   test('an error keeps its type, message and stack, without its secrets', () => {

@@ -3,6 +3,8 @@ import { Writable } from 'node:stream';
 import winston from 'winston';
 import { createRedactor } from '../src/index.js';
 import { winstonRedactFormat } from '../src/winston.js';
+import { leaks as services } from './cases/services.js';
+import { leaks as texts } from './cases/texts.js';
 import { X } from './hostile-cases.js';
 
 const { format } = winston;
@@ -44,6 +46,21 @@ test.each([
     expect(lines().trimEnd().split('\n').length).toBe(7);
   },
 );
+
+test.each([...services, ...texts])('what services write down: %s', (_claim, event, secrets = [X]) => {
+  const { logger, lines } = loggerWith(
+    clean(),
+    format.errors({ stack: true }),
+    format.splat(),
+    format.json(),
+  );
+  logger.info('a message', event);
+  logger.warn('a message with %j', { event });
+  logger.child({ event }).info('a message');
+  logger.error(Object.assign(new Error('failed'), { event }));
+  expect(lines().trimEnd().split('\n').length).toBe(4);
+  for (const secret of secrets) expect(lines()).not.toContain(secret);
+});
 
 test('a message with CR and LF is one line in the simple format (pitfall 4)', () => {
   const { logger, lines } = loggerWith(clean(), format.simple());

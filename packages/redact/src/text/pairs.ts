@@ -1,4 +1,5 @@
 import type { NameClassifier, NameRule } from '../name-rules.js';
+import { PRIVATE_PARTS } from '../companions.js';
 import { looksRandom } from '../taints.js';
 import {
   BACKSLASH,
@@ -47,7 +48,7 @@ export function findPairs(text: string, classify: NameClassifier, found: Span[])
         continue;
       }
     }
-    const rule = ruleOf(name, text, classify, code) ?? inQuery(name, text, code);
+    const rule = ruleOf(name, text, classify, code) ?? inQuery(name, text, code) ?? inKey(name, text);
     if (!rule || isResourceName(text, name, code)) continue;
     const value = valueAfter(text, i + 1, name, rule, code === COLON);
     if (!value || value.end <= value.start) continue;
@@ -156,6 +157,15 @@ function inQuery(name: Name, text: string, separator: number): NameRule | undefi
   return before === undefined || before === '?' || before === '&' ? QUERY_ONLY : undefined;
 }
 
+/** `d: '...'` near `kty`: the private parts of a JSON Web Key that is no JSON, as `util.inspect()` shows it. */
+function inKey(name: Name, text: string): NameRule | undefined {
+  if (!PRIVATE_PARTS.has(name.text)) return undefined;
+  const around = text.slice(Math.max(0, name.start - LONGEST_KEY), name.start + LONGEST_KEY);
+  return /\bkty\b/.test(around) ? KEY_PART : undefined;
+}
+
+const LONGEST_KEY = 2048;
+const KEY_PART: NameRule = { word: 'jwk', weak: false, header: false, countable: false };
 const QUERY_ONLY: NameRule = { word: 'code', weak: false, header: false, countable: false };
 
 /** `arn:aws:secretsmanager:eu-1:1:secret:db` names a secret and holds none. */

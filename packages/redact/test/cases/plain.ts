@@ -108,6 +108,8 @@ const texts: readonly string[] = [
   'Error: secretOrPrivateKey must have a value',
   'a => b, c -> d, x :: y',
   'GET /books HTTP/1.1',
+  'd: 5, p: 3, q: 4, k = 7',
+  "{ kty: 'EC', crv: 'P-256', x: 'f83OJ3D2', y: 'x_FEzRu9' }",
   'Content-Type: application/json; charset=utf-8',
   'Cache-Control: no-store, max-age=0',
   'WWW-Authenticate: Bearer realm="library", error="invalid_token"',

@@ -447,6 +447,8 @@ export const leaks: readonly Leak[] = [
   ['JWK: EC', { keys: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: X } }],
   ['JWK: symmetric', [{ kty: 'oct', k: X, alg: 'HS256' }]],
   ['JWK in a string', { text: JSON.stringify({ kty: 'OKP', crv: 'Ed25519', d: X, x: 'x' }) }],
+  ['JWK in broken JSON', { text: `jwks: {"kty":"RSA","e":"AQAB","d":"${X}", ` }],
+  ['JWK of util.inspect', { text: `{ kty: 'EC', crv: 'P-256', x: 'x', d: '${X}' }` }],
   ['PEM in one line', { text: PEM.replaceAll('\n', '\\n') }],
   ['PEM with blanks', { text: PEM.replaceAll('\n', ' ') }],
   ['PEM in a form', { text: `key=${encodeURIComponent(PEM)}` }],
