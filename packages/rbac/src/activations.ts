@@ -2,6 +2,7 @@ import { storeKey, type KeyValueStore, type Principal } from '@portcullis/core';
 import { errors } from './error-codes.js';
 import type { Facts } from './facts.js';
 import type { UserEntry } from './judge.js';
+import { UNPACKED } from './packed-roles.js';
 import type { CompiledPolicy } from './policy.js';
 
 /** As long as any session lives that nobody uses. */
@@ -43,6 +44,7 @@ export class Activations {
       ...facts,
       entry: {
         ...entry,
+        ...UNPACKED,
         roles: kept.map((i) => entry.roles[i]!),
         bounds: entry.bounds && kept.map((i) => entry.bounds![i]),
       },

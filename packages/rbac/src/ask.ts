@@ -1,6 +1,6 @@
 import type { AskOptions, Decision, Subject } from './decision.js';
 import type { Engine } from './engine.js';
-import { isAllowed, plainly, rule } from './judge.js';
+import { isAllowed, plainly, rule, type UserEntry } from './judge.js';
 import { relationOf, tenantFor, type PermissionQuestion } from './question.js';
 
 /** Questions where there is no request. */
@@ -36,37 +36,45 @@ export function createAsk(engine: Engine): Ask {
     }
   }
 
-  const answers = { yes: Promise.resolve(true), no: Promise.resolve(false) };
+  const yes = Promise.resolve(true);
+  const no = Promise.resolve(false);
 
-  /** With the facts in memory there is nothing to wait for, and nothing to be made. */
-  function can(subject: Subject, permission: string, about: AskOptions = NOTHING): Promise<boolean> {
+  /** With the facts in memory there is nothing to wait for, and nothing to be made. Short, so that all of it is compiled as one. */
+  function can(subject: Subject, permission: string, about?: AskOptions): Promise<boolean> {
+    if (about !== undefined || typeof subject !== 'string' || actors !== undefined) {
+      return canOtherwise(subject, permission, about ?? NOTHING, undefined);
+    }
+    const entry = entryNow(subject);
+    if (entry !== undefined) {
+      const id = catalogue.direct(permission);
+      const plain = id < 0 ? undefined : plainly(facts.heldPolicy, entry, id);
+      if (plain !== undefined) return plain ? yes : no;
+    }
+    return canOtherwise(subject, permission, NOTHING, entry);
+  }
+
+  /** @param entry if there is nothing else to the question, and it counts now */
+  function canOtherwise(
+    subject: Subject,
+    permission: string,
+    about: AskOptions,
+    entry: UserEntry | undefined,
+  ): Promise<boolean> {
     try {
-      const entry = about === NOTHING && typeof subject === 'string' ? entryNow(subject) : undefined;
-      if (entry !== undefined && actors === undefined) {
-        const id = catalogue.direct(permission);
-        const plain = id < 0 ? undefined : plainly(facts.heldPolicy, entry, id);
-        if (plain !== undefined) return plain ? answers.yes : answers.no;
-        const check = catalogue.check(permission);
-        if (check !== undefined) {
-          const ruling = rule(
-            facts.heldPolicy,
-            entry,
-            check,
-            'unknown',
-            engine.moment(entry.timed, undefined),
-          );
-          return isAllowed(ruling) ? answers.yes : answers.no;
-        }
+      const check = entry && catalogue.check(permission);
+      if (check) {
+        const moment = engine.moment(entry.timed, undefined);
+        return isAllowed(rule(facts.heldPolicy, entry, check, 'unknown', moment)) ? yes : no;
       }
       const question = questionFor(permission);
       const principal = engine.asPrincipal(subject);
-      if (!principal) return answers.no;
+      if (!principal) return no;
       const found = about.fresh ? undefined : engine.factsNow(principal);
       if (!found) return decide(subject, permission, about).then(({ allowed }) => allowed);
       const relation = relationOf(about.owner, principal.id);
       const place = tenantFor(principal, about);
       const { allowed } = engine.judge(principal, found, question, relation, place, about.object);
-      return allowed ? answers.yes : answers.no;
+      return allowed ? yes : no;
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,5 +1,6 @@
 import { emptyBits, hasBit, isEmpty, setBit, type BitSet } from './bit-set.js';
 import type { Permissions } from './permissions.js';
+import { RecentNames } from './recent-names.js';
 
 /** A question, resolved to permission ids once: any id of `always` answers it, `own` only for one's own object. */
 export interface Check {
@@ -47,8 +48,6 @@ export function createCatalogue(permissions: Permissions): Catalogue {
   const names = permissions.names;
   const idOf = (name: string): number | undefined => permissions.indexOf(name);
   const checks = new Map<string, Check>();
-  /** By permission: 0 if nobody has asked, 1 if it alone answers the question of its name, 2 if not. */
-  const alone = new Uint8Array(names.length);
   const wildcards = new Map<string, BitSet>();
   /** Made when the first wildcard is met. */
   let segments: readonly (readonly string[])[] | undefined;
@@ -83,16 +82,19 @@ export function createCatalogue(permissions: Permissions): Catalogue {
     return check;
   }
 
+  const direct = new RecentNames(
+    (name) => {
+      const id = permissions.indexOf(name);
+      return id !== undefined && checkOf(name)!.only === id ? id : undefined;
+    },
+    () => names.length,
+  );
+
   return {
     size: names.length,
     names,
     idOf,
-    direct(name) {
-      const id = permissions.indexOf(name);
-      if (id === undefined) return -1;
-      if (alone[id] === 0) alone[id] = checkOf(name)!.only === id ? 1 : 2;
-      return alone[id] === 1 ? id : -1;
-    },
+    direct: (name) => direct.get(name) ?? -1,
     check: checkOf,
     expand(pattern) {
       const id = idOf(pattern);

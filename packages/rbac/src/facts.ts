@@ -10,6 +10,7 @@ import type { Catalogue } from './catalogue.js';
 import { errors } from './error-codes.js';
 import { makeEntry, type UserEntry } from './judge.js';
 import { compilePolicy, type CompiledPolicy } from './policy.js';
+import { RecentNames } from './recent-names.js';
 import { RoleIds } from './role-ids.js';
 import { checkPolicyRecord, checkUserRecord } from './records.js';
 import type { SharedEntries } from './shared-entries.js';
@@ -64,6 +65,11 @@ const MAX_ROUNDS = 8;
 export class FactsCache {
   readonly #deps: FactsDeps;
   readonly #users = new Map<string, UserEntry>();
+  /** Whoever leaves `users`, or comes anew, has to be forgotten here. */
+  readonly #recent = new RecentNames(
+    (userId) => this.#users.get(userId),
+    () => this.#users.size,
+  );
   readonly #userFlights = new Map<string, Flight<UserEntry>>();
   readonly #live = new Set<Flight<unknown>>();
   #policy: CompiledPolicy | undefined;
@@ -96,7 +102,7 @@ export class FactsCache {
   /** {@link now} without anything being made: an entry that may be read with {@link heldPolicy} until something is awaited. */
   entryNow(userId: string): UserEntry | undefined {
     if (!this.#current()) return undefined;
-    const entry = this.#users.get(userId);
+    const entry = this.#recent.get(userId);
     const policy = this.#policy;
     return entry !== undefined && policy !== undefined && this.#agree(policy, entry) ? entry : undefined;
   }
@@ -140,12 +146,14 @@ export class FactsCache {
 
   evictUser(userId: string): void {
     this.#users.delete(userId);
+    this.#recent.forget(userId);
     this.#userFlights.delete(userId);
     for (const flight of this.#live) if (flight.key === userKey(userId)) flight.stale = true;
   }
 
   evictUsers(): void {
     this.#users.clear();
+    this.#recent.clear();
     this.#userFlights.clear();
     for (const flight of this.#live) if (flight.key !== POLICY_KEY) flight.stale = true;
   }
@@ -364,9 +372,12 @@ export class FactsCache {
 
   #remember(userId: string, entry: UserEntry): void {
     if (this.#users.size >= this.#deps.maxUsers && !this.#users.has(userId)) {
-      this.#users.delete(this.#users.keys().next().value!);
+      const oldest = this.#users.keys().next().value!;
+      this.#users.delete(oldest);
+      this.#recent.forget(oldest);
     }
     this.#users.set(userId, entry);
+    this.#recent.forget(userId);
   }
 
   #inTime<T>(work: Promise<T>): Promise<T> {

@@ -1,7 +1,5 @@
 import { eachId, type Coverage } from './catalogue.js';
-
-/** Up to so many roles are kept as a list: one line of a processor's cache, usually. */
-const LIST = 12;
+import { hasPacked, PACKABLE, type PackedRoles } from './packed-roles.js';
 
 /** Roles that were given something, each with the permissions that it covers. */
 export interface Given {
@@ -11,13 +9,20 @@ export interface Given {
   readonly covered: readonly Coverage[];
 }
 
+/** A row of so many small numbers: what it is, and the roles. Two rows or four are one line of a processor's cache. */
+const ROW = 8;
+const FEW = ROW - 1;
+/** In the place of a role that is not there; no role that is packed has this number. */
+const NOBODY = 0xffff;
+
 /**
- * By permission: the roles that hold it. Few of them are a list and many are bits, in one piece of memory, so that a question
- * reads one place of it, and 10,000 permissions of 1,000 roles are 150 kB where bits alone would be 1.3 MB.
+ * By permission: the roles that hold it. Few of them stand in the permission's row, and nothing else is read then; many are bits
+ * elsewhere, whose place the row says.
  */
 export class Holders {
-  readonly #starts: Uint32Array;
-  readonly #words: Uint32Array;
+  readonly #rows: Uint16Array;
+  readonly #bits: Uint32Array;
+  readonly #stride: number;
   /** Nobody holds anything, and so there is nothing to look for. */
   readonly empty: boolean;
 
@@ -31,24 +36,29 @@ export class Holders {
       if (typeof coverage === 'number') counts[coverage]! += many;
       else eachId(coverage, (id) => (counts[id]! += many));
     }
-    // Longer than any list: by its length a row says which of the two it is.
-    const bits = Math.max(LIST + 1, (roles + 31) >>> 5);
-    const starts = new Uint32Array(counts.length + 1);
-    let end = 0;
+    const few = roles > PACKABLE ? 0 : FEW;
+    const rows = new Uint16Array(counts.length * ROW).fill(NOBODY);
+    let many = 0;
     for (let id = 0; id < counts.length; id++) {
-      const many = counts[id]!;
-      end += many > LIST ? bits : many;
-      starts[id + 1] = end;
+      const isMany = counts[id]! > few;
+      rows[id * ROW] = isMany ? 1 : 0;
+      if (!isMany) continue;
+      rows[id * ROW + 1] = many >>> 16;
+      rows[id * ROW + 2] = many++ & 0xffff;
     }
-    const words = new Uint32Array(end);
-    // From here on: how many of a list are there already.
+    this.#rows = rows;
+    this.#stride = (roles + 31) >>> 5;
+    const bits = new Uint32Array(many * this.#stride);
+    this.#bits = bits;
+    // From here on: how many of a row are there already.
     counts.fill(0);
     const put = (id: number, theirs: readonly number[]): void => {
-      const start = starts[id]!;
-      if (starts[id + 1]! - start > LIST) {
-        for (let i = 0; i < theirs.length; i++) words[start + (theirs[i]! >>> 5)]! |= 1 << (theirs[i]! & 31);
+      const row = id * ROW;
+      if (rows[row] === 0) {
+        for (let i = 0; i < theirs.length; i++) rows[row + ++counts[id]!] = theirs[i]!;
       } else {
-        for (let i = 0; i < theirs.length; i++) words[start + counts[id]!++] = theirs[i]!;
+        const start = this.#startOf(row);
+        for (let i = 0; i < theirs.length; i++) bits[start + (theirs[i]! >>> 5)]! |= 1 << (theirs[i]! & 31);
       }
     };
     for (let i = 0; i < covered.length; i++) {
@@ -56,26 +66,24 @@ export class Holders {
       if (typeof coverage === 'number') put(coverage, heirs[i]!);
       else eachId(coverage, (id) => put(id, heirs[i]!));
     }
-    this.#starts = starts;
-    this.#words = words;
   }
 
   /**
-   * Does one of these roles hold it? From the side of the permission, which few roles hold: `maskOf` the roles spares nearly
-   * every comparison.
+   * Does one of these roles hold it? From the side of the permission, which few roles hold.
+   * @param packed the roles; where there are many holders, they are looked for one by one
    */
-  hasAny(permission: number, roles: readonly number[], mask: number): boolean {
+  hasAny(permission: number, packed: PackedRoles, roles: readonly number[]): boolean {
     if (this.empty) return false;
-    const words = this.#words;
-    const start = this.#starts[permission]!;
-    const end = this.#starts[permission + 1]!;
-    if (end - start > LIST) {
+    const rows = this.#rows;
+    const row = permission * ROW;
+    if (rows[row] !== 0) {
       for (let i = 0; i < roles.length; i++) if (this.has(permission, roles[i]!)) return true;
       return false;
     }
-    for (let i = start; i < end; i++) {
-      const role = words[i]!;
-      if ((mask & (1 << role)) !== 0 && roles.includes(role)) return true;
+    for (let i = 1; i <= FEW; i++) {
+      const role = rows[row + i]!;
+      if (role === NOBODY) return false;
+      if (hasPacked(packed, role)) return true;
     }
     return false;
   }
@@ -83,14 +91,18 @@ export class Holders {
   /** @param permission number of a permission that exists */
   has(permission: number, role: number): boolean {
     if (this.empty) return false;
-    const words = this.#words;
-    const start = this.#starts[permission]!;
-    const end = this.#starts[permission + 1]!;
-    if (end - start > LIST) {
-      const word = start + (role >>> 5);
-      return word < end && (words[word]! & (1 << (role & 31))) !== 0;
+    const rows = this.#rows;
+    const row = permission * ROW;
+    if (rows[row] !== 0) {
+      const word = role >>> 5;
+      return word < this.#stride && (this.#bits[this.#startOf(row) + word]! & (1 << (role & 31))) !== 0;
     }
-    for (let i = start; i < end; i++) if (words[i] === role) return true;
+    if (role >= PACKABLE) return false;
+    for (let i = 1; i <= FEW; i++) if (rows[row + i] === role) return true;
     return false;
+  }
+
+  #startOf(row: number): number {
+    return ((this.#rows[row + 1]! << 16) | this.#rows[row + 2]!) * this.#stride;
   }
 }

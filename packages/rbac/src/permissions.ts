@@ -69,7 +69,8 @@ export function definePermissions<const D extends PermissionDefinitions>(
     refuse('', `between 1 and ${MAX_NAMES} permissions can be declared, not ${names.size}`);
   }
   return Object.freeze({
-    names: Object.freeze([...names.keys()]),
+    // Keys of an object are strings of one piece, as literals are; what was put together of two is slower to read.
+    names: Object.freeze(Object.keys(Object.fromEntries(names))),
     indexOf: (name: string) => names.get(name),
     has: (name: unknown) => typeof name === 'string' && names.has(name),
   }) as unknown as Permissions<PermissionNames<D>>;

@@ -4,7 +4,7 @@ import { emptyBits, setBit } from '../src/bit-set.js';
 import type { Coverage } from '../src/catalogue.js';
 import { BitRows } from '../src/bit-rows.js';
 import { Holders } from '../src/holders.js';
-import { maskOf } from '../src/judge.js';
+import { hasPacked, pack, PACKABLE } from '../src/packed-roles.js';
 
 const PERMISSIONS = 40;
 const ROLES = 100;
@@ -38,15 +38,13 @@ test('who holds what is the same whether few hold it (a list) or many (bits), an
         });
         expect(holders.empty).toBe(grants.length === 0);
         for (const [permission, theirs] of expected.entries()) {
-          if (theirs.size > 12) seen.many++;
+          if (theirs.size > 7) seen.many++;
           else if (theirs.size > 0) seen.few++;
           const held = Array.from({ length: ROLES + 40 }, (_, each) => each).filter((each) =>
             holders.has(permission, each),
           );
           expect(new Set(held)).toEqual(theirs);
-          expect(holders.hasAny(permission, asked, maskOf(asked))).toBe(
-            asked.some((each) => theirs.has(each)),
-          );
+          expect(holders.hasAny(permission, pack(asked), asked)).toBe(asked.some((each) => theirs.has(each)));
         }
       },
     ),
@@ -54,6 +52,30 @@ test('who holds what is the same whether few hold it (a list) or many (bits), an
   );
   expect(Math.min(seen.few, seen.many)).toBeGreaterThan(300);
 });
+
+test('where there are more roles than can be packed, who holds what is the same', () => {
+  const roles = [0, 5, PACKABLE - 1, PACKABLE, PACKABLE + 1, 0xffff, 0x1_0003];
+  const holders = new Holders(3, 0x1_0010, { heirs: [roles, [3]], covered: [1, 2] });
+  const held = [0, 3, 5, 6, PACKABLE - 1, PACKABLE, PACKABLE + 1, 0xffff, 0x1_0003, 0x1_0004];
+  expect(held.filter((role) => holders.has(1, role))).toEqual(roles);
+  expect(held.filter((role) => holders.has(2, role))).toEqual([3]);
+  expect(held.filter((role) => holders.has(0, role))).toEqual([]);
+  const few = new Holders(2, 10, { heirs: [[1, 2]], covered: [1] });
+  expect([1, 2, 3, PACKABLE, 0xffff, 0x1_0001].filter((role) => few.has(1, role))).toEqual([1, 2]);
+});
+
+test('six roles are packed, and each of them is found, and no other', () => {
+  const id = fc.oneof(fc.nat(40), fc.nat(PACKABLE - 1), fc.constantFrom(0, 1, 0x4000, PACKABLE - 1));
+  fc.assert(
+    fc.property(fc.uniqueArray(id, { maxLength: 6 }), fc.array(id, { maxLength: 30 }), (roles, others) => {
+      const packed = pack(roles);
+      expect(packed.first).toBeGreaterThanOrEqual(0);
+      for (const each of [...roles, ...others]) expect(hasPacked(packed, each)).toBe(roles.includes(each));
+    }),
+    { seed: 8, numRuns: 1000 },
+  );
+  for (const roles of [[0, 1, 2, 3, 4, 5, 6], [PACKABLE], [1, PACKABLE + 1]]) expect(pack(roles).first).toBe(-1);
+}); // prettier-ignore
 
 test('rows of bits are sets of numbers', () => {
   const pair = fc.tuple(fc.nat(4), fc.nat(99));

@@ -23,9 +23,10 @@ export const rbac: readonly Scored[] = [
     equivalent: [
       ['this.empty -> false', SAME],
       ["typeof coverage === 'number' -> false", SAME],
-      ['hasAny: end - start -> end + start', SPEED],
     ],
   },
+  { file: src('packed-roles'), tests: tests('holders', 'judge') },
+  { file: src('recent-names'), tests: tests('recent-names') },
   { file: src('bit-rows'), tests: tests('holders', 'engine') },
   { file: src('bit-set'), tests: tests('holders', 'engine', 'permissions') },
   { file: src('hierarchy'), tests: tests('engine', 'administration') },
