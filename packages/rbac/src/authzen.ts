@@ -73,7 +73,12 @@ export function createAuthzen(deps: AuthzenDeps, options: Given): Middleware {
       });
     }
     // All of them are read first: a malformed one changes no answer of the others.
-    const requests = evaluations.map((each) => read({ ...defaults, ...(each as object) }));
+    const requests = evaluations.map((each: unknown) => {
+      if (typeof each === 'object' && each !== null && !Array.isArray(each)) {
+        return read({ ...defaults, ...each });
+      }
+      throw errors.E_EVALUATION_INVALID({ message: 'Each of the evaluations is an object.' });
+    });
     const decisions: { decision: boolean }[] = [];
     for (const request of requests) {
       const answer = await evaluate(request);

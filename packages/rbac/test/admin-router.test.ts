@@ -364,6 +364,10 @@ onBothExpress((express) => {
       const response = await gateway.post('/access/v1/evaluation').send(body);
       expect([response.status, response.body.code]).toEqual([400, 'E_EVALUATION_INVALID']);
     }
+    for (const malformed of [5, null, [], 'x']) {
+      const body = { ...book, evaluations: [{}, malformed] };
+      expect((await gateway.post('/access/v1/evaluations').send(body)).status).toBe(400);
+    }
     expect((await gateway.get('/access/v1/evaluation')).status).toBe(405);
     expect((await gateway.post('/access/v1/search')).status).toBe(404);
   });

@@ -47,6 +47,10 @@ test.each([
   ['a misspelt key of a person', { people: { ann: { role: ['patron'] } }, rows: [] }],
   ['a misspelt key', { people: {}, rows: [], row: [] }],
   ['no table', undefined],
+  ['people that YAML left empty', { people: null, rows: [] }],
+  ['a person that YAML left empty', { people: { ann: null }, rows: [] }],
+  ['a row that is none', { people: {}, rows: [null] }],
+  ['no, which is a text in YAML', { people: { ann: { active: 'no' } }, rows: [] }],
 ])('a malformed table is refused: %s', (_what, given) => {
   expect(() => policyTable(given as never, { permissions, roles, globals: { describe, test } })).toThrow();
 });

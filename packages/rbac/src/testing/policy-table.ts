@@ -104,16 +104,17 @@ export function policyTable(table: PolicyTable, options: PolicyTableOptions): vo
 
 function checkTable(table: PolicyTable): void {
   assert.ok(
-    typeof table === 'object' &&
-      table !== null &&
-      typeof table.people === 'object' &&
-      Array.isArray(table.rows),
+    isObject(table) && isObject(table.people) && Array.isArray(table.rows),
     'a policy table has people and rows',
   );
   const known = ['name', 'people', 'rows'];
   for (const key of Object.keys(table)) assert.ok(known.includes(key), `a policy table has no "${key}"`);
   for (const [id, person] of Object.entries(table.people)) {
-    for (const key of Object.keys(person ?? {})) {
+    assert.ok(isObject(person), `"${id}" of a policy table is no person`);
+    // YAML reads `no` as a text.
+    const active: unknown = person.active ?? true;
+    assert.ok(typeof active === 'boolean', `active of "${id}" is true or false`);
+    for (const key of Object.keys(person)) {
       assert.ok(
         ['roles', 'allow', 'deny', 'tenant', 'scopes', 'active'].includes(key),
         `"${id}" of a policy table has no "${key}"`,
@@ -121,10 +122,15 @@ function checkTable(table: PolicyTable): void {
     }
   }
   for (const row of table.rows) {
+    assert.ok(isObject(row), 'a row of a policy table has permission and allowed');
     for (const key of Object.keys(row)) {
       assert.ok(['permission', 'owner', 'tenant', 'allowed'].includes(key), `a row has no "${key}"`);
     }
     assert.ok(Array.isArray(row.allowed), `the row of ${row.permission} lists who is allowed`);
     for (const id of row.allowed) assert.ok(Object.hasOwn(table.people, id), `"${id}" is not in people`);
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
