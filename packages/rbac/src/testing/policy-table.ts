@@ -131,6 +131,6 @@ function checkTable(table: PolicyTable): void {
   }
 }
 
-function isObject(value: unknown): value is object {
+function isObject<T>(value: T | null | undefined): value is T & object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
