@@ -4,6 +4,8 @@ import { PIECE_BYTES, readPieces } from './pieces.js';
 
 /** Pieces that may be under way for each worker: one at work, one waiting. */
 const AHEAD = 2;
+/** Nothing of a scan lives long. Left alone, the engine answers many short-lived values with ever more room for them. */
+const YOUNG_MIB = 6;
 
 /** What each piece of a file says, in order. With `workers` 0, in this thread. */
 export async function* scanFile(
@@ -16,18 +18,22 @@ export async function* scanFile(
   const pieces = readPieces(path, onBytes, free);
   if (workers === 0) {
     for await (const piece of pieces) {
-      yield scanLines(piece);
-      give(free, piece.buffer);
+      const result = scanLines(piece);
+      yield result;
+      giveBack(free, result);
     }
     return;
   }
-  const pool = Array.from({ length: workers }, () => new ScanWorker((buffer) => give(free, buffer)));
+  const pool = Array.from({ length: workers }, () => new ScanWorker());
   try {
     const running: Promise<ScanResult>[] = [];
     let turn = 0;
     for await (const piece of pieces) {
       running.push(pool[turn++ % workers]!.scan(piece));
-      if (running.length >= workers * AHEAD) yield await running.shift()!;
+      if (running.length < workers * AHEAD) continue;
+      const result = await running.shift()!;
+      yield result;
+      giveBack(free, result);
     }
     for (const result of running) yield await result;
   } finally {
@@ -35,19 +41,17 @@ export async function* scanFile(
   }
 }
 
-function give(free: Buffer[], buffer: ArrayBufferLike): void {
+/** Who reads the results is done with this one: its leaf hashes stood in the piece's memory. */
+function giveBack(free: Buffer[], { leaves: { buffer } }: ScanResult): void {
   if (buffer.byteLength === PIECE_BYTES) free.push(Buffer.from(buffer));
 }
 
 class ScanWorker {
-  readonly #worker = new Worker(workerFile());
+  readonly #worker = new Worker(workerFile(), { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB } });
   readonly #waiting: { resolve(result: ScanResult): void; reject(error: unknown): void }[] = [];
 
-  constructor(giveBack: (buffer: ArrayBuffer) => void) {
-    this.#worker.on('message', ({ result, buffer }: { result: ScanResult; buffer: ArrayBuffer }) => {
-      giveBack(buffer);
-      this.#waiting.shift()?.resolve(result);
-    });
+  constructor() {
+    this.#worker.on('message', (result: ScanResult) => this.#waiting.shift()?.resolve(result));
     this.#worker.on('error', (error) => {
       for (const { reject } of this.#waiting.splice(0)) reject(error);
     });

@@ -3,6 +3,5 @@ import { scanLines } from '../verify/scan.js';
 
 parentPort?.on('message', (piece: Uint8Array) => {
   const result = scanLines(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
-  const buffer = piece.buffer as ArrayBuffer;
-  parentPort?.postMessage({ result, buffer }, [result.leaves.buffer as ArrayBuffer, buffer]);
+  parentPort?.postMessage(result, [piece.buffer as ArrayBuffer]);
 });

@@ -45,8 +45,9 @@ export class Frontier {
   append(leaves: Uint8Array, at = 0): void {
     let rest = this.#size++;
     let node = this.#node(0);
-    const isRight = rest % 2 === 1;
-    node.set(leaves.subarray(at, at + 32), isRight ? 33 : 1);
+    const to = rest % 2 === 1 ? 33 : 1;
+    // A view of the leaf for set() would be one more object for each entry of a log.
+    for (let i = 0; i < 32; i++) node[to + i] = leaves[at + i]!;
     for (let level = 1; rest % 2 === 1; level++) {
       // Hashes come out as text at a third of the time that a Buffer takes.
       const carried = hash('sha256', node, 'latin1' as 'hex');

@@ -6,7 +6,7 @@ import { isCertainlyCanonical } from './canonical-scan.js';
 
 /**
  * What can be said of a piece of an export by itself, so that pieces can be looked at side by side. Lines count from 0 within the
- * piece; `leaves` of the result holds a leaf hash for each entry, in order.
+ * piece; `leaves` of the result holds a leaf hash for each entry, in order, in the memory of the piece itself.
  */
 export type ScanItem =
   /** Entries of one writer, each following the one before. */
@@ -53,7 +53,6 @@ class Scan {
   readonly #bytes: Buffer;
   readonly #utf8: boolean;
   readonly #items: ScanItem[] = [];
-  #leaves = Buffer.allocUnsafeSlow(1 << 16);
   #entries = 0;
   #line = 0;
   /** The run that the last line belongs to. */
@@ -74,7 +73,7 @@ class Scan {
       this.#line++;
       from = to + 1;
     }
-    return { items: this.#items, leaves: this.#leaves.subarray(0, this.#entries * 32), lines: this.#line };
+    return { items: this.#items, leaves: this.#bytes.subarray(0, this.#entries * 32), lines: this.#line };
   }
 
   #read(from: number, to: number): void {
@@ -157,17 +156,15 @@ class Scan {
     }
   }
 
-  /** RFC 6962 section 2.1: over 0x00 and the entry. The byte before it is one that nobody needs any more. */
+  /**
+   * RFC 6962 section 2.1: over 0x00 and the entry. The byte before it is one that nobody needs any more; neither are those that the
+   * hash is written over, since each entry is longer than its hash.
+   */
   #leaf(from: number, to: number): string {
     const bytes = this.#bytes;
     bytes[from - 1] = 0;
     const leaf = hash('sha256', bytes.subarray(from - 1, to), 'base64');
-    if (this.#leaves.length < (this.#entries + 1) * 32) {
-      const grown = Buffer.allocUnsafeSlow(this.#leaves.length * 2);
-      this.#leaves.copy(grown);
-      this.#leaves = grown;
-    }
-    this.#leaves.write(leaf, this.#entries * 32, 'base64');
+    bytes.write(leaf, this.#entries * 32, 'base64');
     this.#entries++;
     return leaf;
   }

@@ -12,27 +12,20 @@ export interface CliRun {
 
 const bin = fileURLToPath(new URL('../../../../packages/audit/dist/esm/bin.js', import.meta.url));
 
-/** The packaged command. */
-export function runCli(args: readonly string[]): Promise<CliRun> {
-  return run([bin, ...args]);
+/** The packaged command, with flags for Node.js. */
+export function runCli(
+  args: readonly string[],
+  { node = [], env = {} }: { readonly node?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<CliRun> {
+  return run([...node, bin, ...args], env);
 }
 
-/** Control: verifies by reading the whole export first, as one would without a stream. */
-export function runWhole(path: string, key: string): Promise<CliRun> {
-  const text = `
-    import { readFileSync } from 'node:fs';
-    import { verifyLog } from '@portcullis/audit';
-    const lines = readFileSync(${JSON.stringify(path)}, 'utf8').split('\\n');
-    const { tampered } = await verifyLog(lines, { verifierKey: ${JSON.stringify(key)} });
-    process.exitCode = tampered.length > 0 ? 2 : 0;`;
-  return run(['--input-type=module', '--eval', text]);
-}
-
-async function run(args: readonly string[]): Promise<CliRun> {
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CliRun> {
   const started = performance.now();
   const child = spawn(process.execPath, args, {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
