@@ -91,6 +91,13 @@ test('anchors that do not count are named: of another key, no note, without the 
   }
 });
 
+test('an anchor that was told the same checkpoint at every start says once what is wrong', async () => {
+  const { lines, anchor } = await someLog();
+  const changed = lines.map((line) => line.replace('"id":"2","type":"book"', '"id":"8","type":"book"'));
+  const { tampered } = await verifyLog(changed, { verifierKey, anchors: [anchor, anchor, anchor] });
+  expect(tampered.filter(({ problem }) => problem.includes('those of the anchor'))).toHaveLength(1);
+});
+
 test('without signer or verifier key, the report says what it could not see', async () => {
   const audit = createAudit({ store: memoryAudit() });
   await audit.record({ action: 'book.created', outcome: 'success' });

@@ -1,4 +1,4 @@
-// pnpm prove:auditlog [--short] [--write]: what the audit log costs and shows. Two processes on a PostgreSQL with fsync: beside bare
+// pnpm prove:auditlog [--short] [--write] [--logs <folder>]: what the audit log costs and shows. Two processes on a PostgreSQL with fsync: beside bare
 // group-committed INSERTs and the chain under an advisory lock; no fork in 100,000. Verification beside SHA-256 of the same bytes, in
 // memory that does not depend on the length of the log; the size of a proof; a second verifier (Python, openssl) agrees. Controls: a chain
 // without lock forks, a command that keeps the hash of every entry grows, a changed byte is found.
@@ -6,6 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import {
   createReadStream,
+  existsSync,
+  readFileSync,
   mkdtempSync,
   openSync,
   readSync,
@@ -39,22 +41,29 @@ import { runCli } from './auditlog/run-cli.js';
 import { BATCH, writeLog } from './auditlog/some-log.js';
 import { markdownTable } from './markdown-table.js';
 
-const { values: flags } = parseArgs({ options: { short: { type: 'boolean' }, write: { type: 'boolean' } } });
+const { values: flags } = parseArgs({
+  // The logs to verify can be made before, on a machine that is busy: what is in the folder is taken from there.
+  options: { short: { type: 'boolean' }, write: { type: 'boolean' }, logs: { type: 'string' } },
+});
 const PROCESSES = 2;
 const CALLERS = 256;
 const ROUNDS = flags.short ? 1 : 3;
-const ROUND_MS = flags.short ? 1_500 : 8_000;
+const ROUND_MS = flags.short ? 1_500 : 5_000;
 const WANTED = flags.short ? 5_000 : 100_000;
 /** Entries of the logs that are verified: what the first needs, the last must do with. */
 const SIZES = flags.short ? ([10_000, 100_000] as const) : ([100_000, 1_000_000, 3_000_000] as const);
 /** Of the log that is measured for speed, and proved from. */
 const LARGE = SIZES[1];
 const WORKERS = 2;
+type Raceable = 'ours' | 'file' | 'memory' | 'bare' | 'lock';
+/** Stores of one process. */
+const ALONE = new Set<Raceable>(['file', 'memory']);
 /** What a short run on a noisy machine can tell. */
 const MARGIN = flags.short ? 0.4 : 1;
 
 const folder = mkdtempSync(join(tmpdir(), 'auditlog-'));
-const key = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+const logs = flags.logs ?? folder;
+const key = keyIn(join(logs, 'key.pem'));
 const { verifierKey } = ed25519Signer({ origin: 'library.example/audit', key });
 const problems: string[] = [];
 const claim = (held: boolean, text: string): void => {
@@ -112,10 +121,12 @@ async function proveThroughput(): Promise<Throughput> {
       anchor,
     };
 
-    const raced: Record<'ours' | 'bare' | 'lock', Raced[]> = { ours: [], bare: [], lock: [] };
+    const raced: Record<Raceable, Raced[]> = { ours: [], file: [], memory: [], bare: [], lock: [] };
     for (let round = 0; round < ROUNDS; round++) {
-      for (const mode of ['lock', 'bare', 'ours'] as const) {
-        const one = await race(mode, PROCESSES, task);
+      for (const mode of ['lock', 'bare', 'ours', 'file', 'memory'] as const) {
+        const one = ALONE.has(mode)
+          ? await race(mode, 1, { ...task, callers: CALLERS, anchor: `${anchor}.${round}` })
+          : await race(mode, PROCESSES, task);
         raced[mode].push(one);
         console.log(
           `round ${round + 1}: ${mode} ${one.perSecond.toFixed(0)}/s, p50 ${one.p50.toFixed(0)} ms, p99 ${one.p99.toFixed(0)} ms`,
@@ -123,7 +134,7 @@ async function proveThroughput(): Promise<Throughput> {
       }
     }
     claim((await forksOf(pool)) === 0, 'the chain under a lock has no fork, as it must');
-    const rates = (mode: 'ours' | 'bare' | 'lock') => raced[mode].map(({ perSecond }) => perSecond);
+    const rates = (mode: Raceable) => raced[mode].map(({ perSecond }) => perSecond);
     const overLock = median(rates('ours').map((rate, i) => rate / rates('lock')[i]!));
     const overBare = median(rates('ours').map((rate, i) => rate / rates('bare')[i]!));
     claim(
@@ -135,7 +146,7 @@ async function proveThroughput(): Promise<Throughput> {
       `${overBare.toFixed(2)} of bare group-committed INSERTs (at least ${0.25 * MARGIN})`,
     );
     claim(
-      raced.ours.every(({ guarantee }) => guarantee === 'anchored'),
+      [...raced.ours, ...raced.file, ...raced.memory].every(({ guarantee }) => guarantee === 'anchored'),
       'redacted, chained, signed and anchored meanwhile',
     );
 
@@ -180,7 +191,7 @@ async function proveThroughput(): Promise<Throughput> {
         report.anchored === entries,
       `all ${entries} entries of ${report.writers} writers verified, every one under an anchored checkpoint`,
     );
-    const row = (name: string, mode: 'ours' | 'bare' | 'lock'): string[] => [
+    const row = (name: string, mode: Raceable): string[] => [
       name,
       median(rates(mode)).toFixed(0),
       median(raced[mode].map(({ p50 }) => p50)).toFixed(0),
@@ -190,6 +201,8 @@ async function proveThroughput(): Promise<Throughput> {
       rows: [
         row('bare INSERTs, group commit', 'bare'),
         row('@portcullis/audit: redacted, chained, signed, in the tree, anchored', 'ours'),
+        row('the same in files (`fdatasync`), one process', 'file'),
+        row('the same in memory, one process', 'memory'),
         row('chain under an advisory lock', 'lock'),
       ],
       overLock,
@@ -218,9 +231,9 @@ interface Verification {
 }
 
 async function proveVerification(): Promise<Verification> {
-  const logs: Log[] = [];
-  for (const entries of SIZES) logs.push(await newLog(entries));
-  const [small, large] = [logs[0]!, logs[1]!];
+  const made: Log[] = [];
+  for (const entries of SIZES) made.push(await logOf(entries));
+  const [small, large] = [made[0]!, made[1]!];
   const bytes = statSync(large.file).size;
 
   const shares: number[] = [];
@@ -241,7 +254,7 @@ async function proveVerification(): Promise<Verification> {
     `verification runs at 1/${(1 / share).toFixed(1)} of raw SHA-256 (at least 1/${8 / MARGIN}), batches of ${BATCH}, ${WORKERS} workers`,
   );
 
-  const memory = await proveMemory(logs, verifying, claim, flags.short === true);
+  const memory = await proveMemory(made, verifying, claim, flags.short === true);
   const changed = join(folder, 'changed.ndjson');
   await copyChanged(small.file, changed);
   const tampered = await runCli(verifying({ ...small, file: changed }));
@@ -252,9 +265,17 @@ async function proveVerification(): Promise<Verification> {
   return { rawMBs: bytes / 1e3 / rawMs, oursMBs: bytes / 1e3 / oursMs, memory, share, proof };
 }
 
-async function newLog(entries: number): Promise<Log> {
-  const [file, note] = [join(folder, `${entries}.ndjson`), join(folder, `${entries}.note`)];
-  writeFileSync(note, await writeLog(file, key, entries));
+function keyIn(file: string): string {
+  if (!existsSync(file)) {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+  }
+  return readFileSync(file, 'utf8');
+}
+
+async function logOf(entries: number): Promise<Log> {
+  const [file, note] = [join(logs, `${entries}.ndjson`), join(logs, `${entries}.note`)];
+  if (!existsSync(note)) writeFileSync(note, await writeLog(file, key, entries));
   return { entries, file, note };
 }
 
@@ -370,7 +391,7 @@ An export of ${LARGE} records in batches of ${BATCH}, ${WORKERS} workers: ${veri
 1/${(1 / verification.share).toFixed(1)} of raw SHA-256 in the same run (claim: 1/8). A second verifier in Python with openssl agrees.
 
 Memory of the command's own process: the highest resident mark that the kernel keeps, and what is alive in the main thread after forced collections, ten
-times a second (heap and buffers). At the longest log at most ${MOST_RESIDENT} times the resident memory of the shortest, and at most ${MOST_ALIVE} byte more alive for each further
+times a second (heap and buffers). At the longest log at most ${MOST_RESIDENT} times the resident memory of the shortest, and at most ${MOST_ALIVE} bytes more alive for each further
 entry. As control the same command is made to keep the hash of every entry (32 bytes), and must break that.
 
 ${markdownTable(['entries', 'resident, MiB', 'alive, MiB', 'control: resident', 'control: alive'], memoryRows(verification.memory))}

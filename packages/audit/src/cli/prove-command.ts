@@ -47,7 +47,7 @@ async function prove(given: ProveArguments, line: CommandLine): Promise<ProvedEn
   const found = await find(given, key, report.sealed, progress);
   const missing = given.ids.filter((id) => !found.entries.has(id));
   if (missing.length > 0)
-    throw new UsageError(`No checkpoint covers an entry of the id ${missing.join(', ')}.`);
+    throw new Error(`No checkpoint covers an entry of the id ${missing.join(', ')}.`);
   const proved: ProvedEntry[] = [];
   for (const id of given.ids) {
     const { index, body } = found.entries.get(id)!;
@@ -89,7 +89,7 @@ async function find(given: ProveArguments, key: string, sealed: number, progress
       }
     }
   }
-  if (note === undefined) throw new UsageError('There is no checkpoint in this export yet.');
+  if (note === undefined) throw new Error('There is no checkpoint in this export yet.');
   return { entries, size: sealed, note, before };
 }
 

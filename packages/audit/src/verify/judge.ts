@@ -81,7 +81,7 @@ export class Judge {
   readonly #warnings: string[] = [];
   #tree = new Frontier();
   /** By size, the largest first. */
-  readonly #anchors: Checkpoint[] = [];
+  readonly #anchors: Checkpoint[];
   readonly #hasAnchors: boolean;
   #lines = 0;
   #entries = 0;
@@ -103,11 +103,14 @@ export class Judge {
     this.#log = this.#key?.name;
     const cosigners = witnesses?.map((key) => parseVerifierKey(key, 'cosignature'));
     let rejected = 0;
+    const known = new Map<string, Checkpoint>();
     for (const note of anchors) {
       const anchor = readAnchor(note, this.#key, cosigners);
-      if (anchor && anchor.size > 0) this.#anchors.push(anchor);
+      // Every start of a process anchors the newest checkpoint once more.
+      if (anchor && anchor.size > 0) known.set(`${anchor.size} ${anchor.root.toString('base64')}`, anchor);
       else if (!anchor) rejected++;
     }
+    this.#anchors = [...known.values()];
     this.#hasAnchors = this.#anchors.length > 0;
     this.#anchors.sort((a, b) => b.size - a.size);
     if (rejected > 0) this.#warnings.push(`${rejected} anchors do not count: not signed as they must be`);

@@ -1,12 +1,13 @@
 // One of the processes that write: `ours`, or a rival. Told by its parent when to begin; stops after so many milliseconds, or records.
 import { createHash, randomUUID } from 'node:crypto';
-import { createAudit, ed25519Signer, fileAnchor } from '@portcullis/audit';
+import { createAudit, ed25519Signer, fileAnchor, memoryAudit, type AuditStore } from '@portcullis/audit';
+import { fileAudit } from '@portcullis/audit/file';
 import { postgresAudit } from '@portcullis/audit/postgres';
 import { fromPg } from '@portcullis/core/postgres';
 import pg from 'pg';
 import { someRecord } from './record.js';
 
-export type Mode = 'ours' | 'bare' | 'lock' | 'race';
+export type Mode = 'ours' | 'file' | 'memory' | 'bare' | 'lock' | 'race';
 export interface Task {
   readonly mode: Mode;
   readonly url: string;
@@ -66,21 +67,10 @@ interface Way {
 
 function writers(): Record<Mode, () => Way> {
   return {
-    ours() {
-      const audit = createAudit({
-        store: postgresAudit({ sql: fromPg(pool) }),
-        signer: ed25519Signer({ origin: 'library.example/audit', key: task.key }),
-        anchors: [fileAnchor({ path: task.anchor })],
-        maxPending: 100_000,
-      });
-      return {
-        write: (i) => audit.record(someRecord(i)),
-        async end() {
-          await audit.close();
-          return audit.status().guarantee;
-        },
-      };
-    },
+    ours: () => audited(postgresAudit({ sql: fromPg(pool) }), task.anchor),
+    // Each is a log of its own.
+    file: () => audited(fileAudit({ directory: `${task.anchor}.${process.pid}` }), `${task.anchor}.files`),
+    memory: () => audited(memoryAudit(), `${task.anchor}.memory`),
     /** The least that makes records durable: texts of the same length, one INSERT in flight, what arrives meanwhile in the next. */
     bare() {
       const writer = randomUUID();
@@ -117,6 +107,22 @@ function writers(): Record<Mode, () => Way> {
     lock: () => chain('select pg_advisory_xact_lock(1)'),
     /** What many write: the tail is read, and locked, before the next one is written. */
     race: () => chain(undefined),
+  };
+}
+
+function audited(store: AuditStore, anchor: string): Way {
+  const audit = createAudit({
+    store,
+    signer: ed25519Signer({ origin: 'library.example/audit', key: task.key }),
+    anchors: [fileAnchor({ path: anchor })],
+    maxPending: 100_000,
+  });
+  return {
+    write: (i) => audit.record(someRecord(i)),
+    async end() {
+      await audit.close();
+      return audit.status().guarantee;
+    },
   };
 }
 
