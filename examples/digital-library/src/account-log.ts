@@ -1,5 +1,6 @@
 import type { Audit } from '@portcullis/audit';
 import type { AuthRouterOptions } from '@portcullis/auth';
+import { ALLOW, guard, type Middleware } from '@portcullis/core';
 
 const ACTIONS = {
   registered: 'person.registered',
@@ -14,6 +15,28 @@ const ACTIONS = {
   'login-changed': 'person.login-changed',
   'factors-changed': 'person.factors-changed',
 } as const;
+
+/** Begun, without effect on who may do what; or an end of sessions, which nobody is kept from. */
+const WITHOUT_INTENT =
+  /^(?:sign-in(?:\/complete)?|sign-out|refresh|step-up|register|reset|totp|sessions(?:\/[^/]*)?|passkeys\/(?:options|(?:sign-in|step-up)(?:\/options)?))$/;
+
+/** As `recorded()` for pages: what the account endpoints change is in the log before they are asked. What came of it tells `recordAccounts()`. */
+export function recordAccountIntents(audit: Audit): Middleware {
+  return guard('recordAccountIntents', { stage: 'observe' }, async (req) => {
+    const path = req.url!.split('?', 1)[0]!.slice(1);
+    // Whoever resets a password has nothing but the link.
+    const isSomebody = req.security!.principal.kind === 'user' || path === 'reset/complete';
+    if (req.method !== 'GET' && req.method !== 'HEAD' && isSomebody && !WITHOUT_INTENT.test(path)) {
+      await audit.record({
+        action: 'person.account-change-requested',
+        outcome: 'success',
+        data: { what: `${req.method} ${path}` },
+        request: req,
+      });
+    }
+    return ALLOW;
+  });
+}
 
 /** What the account endpoints of the API do, in the same words as the pages use for it. */
 export function recordAccounts(audit: Audit): NonNullable<AuthRouterOptions['record']> {

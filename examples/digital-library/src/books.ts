@@ -78,6 +78,14 @@ export async function changeBook(
   return changed.rows[0];
 }
 
+/** The book that is gone now. @throws SqlError of constraint `loan_book_id_fkey` if it was ever lent */
+export async function deleteBook(db: SqlClient, id: string): Promise<Book | undefined> {
+  const gone = await db.query<Book>(
+    sql`delete from library.book as b where b.id = ${id} returning ${columns}`,
+  );
+  return gone.rows[0];
+}
+
 /** Adds books that are not there yet, in one statement; returns how many were added. */
 export async function addMissingBooks(db: SqlClient, books: readonly NewBook[], by: string): Promise<number> {
   const list = JSON.stringify(books.map((book) => ({ ...book, search: searchTextOf(book) })));

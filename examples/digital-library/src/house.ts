@@ -19,7 +19,13 @@ import { addMissingBooks, type NewBook } from './books.js';
 import { createCovers, type Covers } from './covers.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
 import { allKeyScopes } from './key-scopes.js';
-import { formKey, loadOrGenerateAuditKey, loadOrGenerateFactorKey, loadOrGenerateKeys } from './keys.js';
+import {
+  auditPeopleKey,
+  formKey,
+  loadOrGenerateAuditKey,
+  loadOrGenerateFactorKey,
+  loadOrGenerateKeys,
+} from './keys.js';
 import { consoleNotify, httpNotify } from './messages.js';
 import { APP_ROLE, libraryMigrations } from './migrations.js';
 import { createPeople, type People } from './people.js';
@@ -131,6 +137,7 @@ export async function openHouse(
     const issuer = origin?.origin ?? 'http://localhost';
     const notify = options.notify ?? notifyOf(settings, linksTo(origin, settings.PORT));
     const signingKeys = loadOrGenerateKeys(SIGNING_KEYS, DATA_DIRECTORY);
+    const factorKey = loadOrGenerateFactorKey(FACTOR_KEY, DATA_DIRECTORY);
     const cookieProfile = origin?.protocol === 'https:' ? 'host' : 'development';
     const site = passkeySite(origin, settings.PORT);
     const auth = createAuth({
@@ -147,7 +154,7 @@ export async function openHouse(
       passwords: { hash: argon2id(), policy: { minLength: 12 } },
       apiKeys: { prefix: 'library', scopes: allKeyScopes, store: apiKeys, freshness },
       factors: {
-        keys: [{ id: 'library', key: loadOrGenerateFactorKey(FACTOR_KEY, DATA_DIRECTORY) }],
+        keys: [{ id: 'library', key: factorKey }],
         issuer: 'Digital Library',
       },
       registration: REGISTRATION,
@@ -161,9 +168,21 @@ export async function openHouse(
     const audit = createAudit({
       store: postgresAudit({ sql, role: APP_ROLE }),
       reviews: {
-        roles: { match: [{ action: 'role.*' }, { action: 'person.password-reset' }], since },
+        roles: {
+          match: [
+            { action: 'role.*' },
+            { action: 'person.password-reset' },
+            { action: 'person.deactivated' },
+            { action: 'person.erased' },
+          ],
+          since,
+        },
         refused: { match: [{ kind: 'request', outcome: 'denied' }], since, sample: 0.05 },
       },
+      // An action that cannot be recorded is refused; but nobody is kept signed in for that.
+      classes: { 'person.signed-out': 'drop-and-count', 'person.sessions-ended': 'drop-and-count' },
+      // Whoever is erased leaves an id behind, and no address.
+      personal: { key: auditPeopleKey(factorKey), fields: { 'context.address': 'actor' } },
       signer: ed25519Signer({ origin: AUDIT_LOG, key: loadOrGenerateAuditKey(AUDIT_KEY, DATA_DIRECTORY) }),
       anchors: [fileAnchor({ path: AUDIT_ANCHOR ?? join(DATA_DIRECTORY, 'audit-anchor.ndjson') })],
       events,

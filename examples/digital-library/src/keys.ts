@@ -22,6 +22,11 @@ export function loadOrGenerateFactorKey(
   return given ?? loadOrGenerate(directory, 'factor-key.txt', () => randomBytes(32).toString('base64url'));
 }
 
+/** A key of its own for personal values beside the audit log: it outlives the signing keys too, and stands apart from the database. */
+export function auditPeopleKey(factorKey: Secret<string>): Secret<string> {
+  return derived(factorKey, 'digital-library audit people');
+}
+
 function ed25519Pem(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
@@ -47,6 +52,9 @@ function loadOrGenerate(directory: string, name: string, make: () => string): Se
 
 /** A key of its own for the tokens of forms, the same in every process that has the same signing keys. */
 export function formKey(signingKeys: Secret<string>): Secret<string> {
-  const bytes = hkdfSync('sha256', signingKeys.reveal(), '', 'digital-library forms', 32);
-  return new Secret(Buffer.from(bytes).toString('base64url'));
+  return derived(signingKeys, 'digital-library forms');
+}
+
+function derived(key: Secret<string>, purpose: string): Secret<string> {
+  return new Secret(Buffer.from(hkdfSync('sha256', key.reveal(), '', purpose, 32)).toString('base64url'));
 }

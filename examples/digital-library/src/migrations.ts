@@ -150,4 +150,12 @@ export const libraryMigrations: readonly Migration[] = [
     id: '005-factors',
     up: 'alter table library.person add column factors text;', // Sealed by @portcullis/auth.
   },
+  {
+    concern: 'library',
+    id: '006-deletion',
+    up: `
+      grant delete on library.book to ${APP_ROLE};
+      create policy staff_deletes on library.book for delete to ${APP_ROLE} using (library.is_staff());
+    `,
+  },
 ];

@@ -12,6 +12,8 @@ export interface Person {
 export interface People extends Omit<UserPort, 'create'>, Required<Pick<UserPort, 'create'>> {
   list(limit: number): Promise<readonly Person[]>;
   find(id: string): Promise<Person | undefined>;
+  /** Their passkeys go with them. */
+  remove(id: string): Promise<void>;
 }
 
 interface AccountRow {
@@ -80,6 +82,9 @@ export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): Peo
       const found = await db.query<Person>(sql`
         select id::text as id, email, active, created_at as "createdAt" from library.person order by email limit ${limit}`);
       return found.rows;
+    },
+    async remove(id) {
+      await db.query(sql`delete from library.person where id = ${id}`);
     },
     async find(id) {
       if (!isUuid(id)) return undefined;

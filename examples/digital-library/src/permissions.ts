@@ -7,9 +7,9 @@ import {
 
 /** Everything that can be done in the library. A typo in a route is a compile error. */
 export const permissions = definePermissions({
-  book: ['read', 'create', 'update'],
+  book: ['read', 'create', 'update', 'delete'],
   loan: ['create', 'read:own', 'read:any', 'return:own', 'return:any'],
-  person: ['read'],
+  person: ['read', 'deactivate', 'erase'],
   role: ['grant'],
   audit: ['read:own', 'read:any', 'review'],
   ...rbacPermissions, // What the roles API asks for.
@@ -30,7 +30,7 @@ export const roles = {
       'book:*',
       'loan:read:any',
       'loan:return:any',
-      'person:read',
+      'person:*',
       'role:grant',
       'audit:read:any',
       'audit:review',

@@ -48,6 +48,21 @@ export const IsbnTaken = defineProblem('E_ISBN_TAKEN', {
   title: 'ISBN taken',
   message: 'A book with this ISBN is in the library already.',
 });
+export const BookInUse = defineProblem('E_BOOK_IN_USE', {
+  status: 409,
+  title: 'The book has loans',
+  message: 'This book was lent, and its loans name it. Set its copies to 0 instead.',
+});
+export const OwnAccount = defineProblem('E_OWN_ACCOUNT', {
+  status: 409,
+  title: 'Own account',
+  message: 'You cannot end your own account. Ask a colleague.',
+});
+export const BooksOut = defineProblem('E_BOOKS_OUT', {
+  status: 409,
+  title: 'Books are out',
+  message: 'This person has books. Take them back first.',
+});
 export const CopiesLent = defineProblem('E_COPIES_LENT', {
   status: 409,
   title: 'Copies are lent',

@@ -9,8 +9,10 @@ import {
   type RedisServer,
 } from '@portcullis/test-support';
 import pg from 'pg';
+import type { Response } from 'supertest';
 import type { BookPage } from '../src/books.js';
 import type { Loan } from '../src/loans.js';
+import { nextIsbn } from './suites/everyday-use.js';
 import { Client } from './support/client.js';
 import { startLibrary, temporaryFolder, type LibraryProcess } from './support/index.js';
 
@@ -63,6 +65,26 @@ describeWithPostgres('two processes of the library', () => {
       who.elsewhere(at.url).post(`/api/loans/${loan}/return`);
     const loansOf = async (who: Client, at: LibraryProcess) =>
       ((await who.elsewhere(at.url).get('/api/loans')).body as { loans: readonly Loan[] }).loans;
+
+    /** Digests of everything that is critical. */
+    async function state(): Promise<Readonly<Record<string, string>>> {
+      const client = new pg.Client({ connectionString: postgres.url });
+      await client.connect();
+      const tables = ['library.person', 'library.book', 'portcullis.auth_api_key'];
+      const { rows: rbac } = await client.query<{ name: string }>(
+        `select format('portcullis.%I', table_name) as name from information_schema.tables
+         where table_schema = 'portcullis' and table_name like 'rbac\\_%' and table_name <> 'rbac_use'`,
+      );
+      const found: Record<string, string> = {};
+      for (const table of [...tables, ...rbac.map(({ name }) => name)]) {
+        const { rows } = await client.query<{ digest: string }>(
+          `select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as digest from ${table} t`,
+        );
+        found[table.split('.')[1]!] = rows[0]!.digest;
+      }
+      await client.end();
+      return found;
+    }
 
     beforeAll(async () => {
       [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
@@ -151,6 +173,107 @@ describeWithPostgres('two processes of the library', () => {
       } finally {
         await locker.end();
       }
+    });
+
+    describe.each([
+      [
+        'the store of the audit log hung',
+        async () => {
+          const locker = new pg.Client({ connectionString: postgres.url });
+          await locker.connect();
+          await locker.query('begin');
+          await locker.query(
+            'lock table portcullis.audit_entry, portcullis.audit_outbox in access exclusive mode',
+          );
+          return async () => {
+            await locker.query('rollback');
+            await locker.end();
+          };
+        },
+      ],
+      [
+        'the audit log allowed to write nothing',
+        async () => {
+          const owner = new pg.Client({ connectionString: postgres.url });
+          await owner.connect();
+          const tables = 'portcullis.audit_entry, portcullis.audit_outbox';
+          await owner.query(`revoke insert on ${tables} from library_app`);
+          return async () => {
+            await owner.query(`grant insert (w, n, body) on portcullis.audit_entry to library_app`);
+            await owner.query(`grant insert on portcullis.audit_outbox to library_app`);
+            await owner.end();
+          };
+        },
+      ],
+      [
+        'PostgreSQL paused',
+        async () => {
+          postgres.pause();
+          return async () => postgres.resume();
+        },
+      ],
+      [
+        'PostgreSQL killed',
+        async () => {
+          await postgres.kill();
+          return async () => postgres.restart();
+        },
+      ],
+    ] as const)('%s', (trouble, breakIt) => {
+      test('what is critical is refused, not done unrecorded: roles, policies, accounts, keys, passwords, books', async () => {
+        const { id: carlId, client: carl } = await newPatron(`carl-${crypto.randomUUID()}@readers.example`);
+        const made = await carl.post('/api/auth/keys', { name: 'Old', scopes: ['loan:read:own'] });
+        expect(made.status).toBe(201);
+        const { id: keyId } = made.body as { id: string };
+        const isbn13 = nextIsbn();
+        const added = await staff.post('/api/books', { isbn13, title: 'Mine', authors: 'A', copies: 1 });
+        expect(added.status).toBe(201);
+        const { id: bookId } = added.body as { id: string };
+        const critical: readonly (() => Promise<Response>)[] = [
+          () => staff.elsewhere(one.url).submit(`/staff/people/${carlId}/grant`, { role: 'staff' }),
+          () => staff.elsewhere(one.url).submit(`/staff/people/${carlId}/revoke`, { role: 'patron' }),
+          () => staff.elsewhere(one.url).submit(`/staff/people/${carlId}/deactivate`),
+          () => staff.elsewhere(one.url).submit(`/staff/people/${carlId}/erase`),
+          () => staff.elsewhere(one.url).submit(`/staff/books/${bookId}/delete`),
+          () =>
+            staff.elsewhere(one.url).send('PUT', '/api/roles/roles/night-shift', {
+              json: { description: 'Lends at night', allow: ['book:delete'] },
+            }),
+          () =>
+            carl
+              .elsewhere(one.url)
+              .submit('/account/keys', { name: 'New', expires: '7d', 'loan:read:own': 'yes' }),
+          () => carl.elsewhere(one.url).submit(`/account/keys/${keyId}/end`),
+          () => carl.elsewhere(one.url).post('/api/auth/keys', { name: 'New', scopes: ['loan:read:own'] }),
+          () => carl.elsewhere(one.url).send('DELETE', `/api/auth/keys/${keyId}`),
+          () =>
+            carl.elsewhere(one.url).post('/api/auth/password', {
+              currentPassword: PASSWORD,
+              newPassword: 'nine loud herons sell a bridge',
+            }),
+          () =>
+            carl.elsewhere(one.url).submit('/account/second-factor/confirm', { token: 'x', code: '123456' }),
+        ];
+        const { client: leaving } = await newPatron(`eve-${crypto.randomUUID()}@readers.example`);
+        const before = await state();
+        const mendIt = await breakIt();
+        try {
+          const refused = await Promise.all(critical.map((ask) => ask()));
+          expect(refused.map(({ status: code }) => code).filter((code) => code < 500)).toEqual([]);
+          // With the log alone in trouble, nobody is kept signed in.
+          if (!trouble.startsWith('PostgreSQL')) {
+            expect((await leaving.elsewhere(one.url).post('/api/auth/sign-out')).status).toBe(204);
+          }
+        } finally {
+          await mendIt();
+        }
+        await ready(one, two);
+        // What waited in the server must not come through later either.
+        await answers(carl, one, 200);
+        expect(await state()).toEqual(before);
+        await eventually(async () => expect((await critical[4]!()).status).toBe(303), 30_000);
+        expect((await state()).book).not.toBe(before.book);
+      });
     });
 
     describe.each(['running', 'paused'])('with Redis %s', (state) => {

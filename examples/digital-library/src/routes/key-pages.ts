@@ -2,6 +2,7 @@ import { hasCode } from '@portcullis/core';
 import { createValidator, validate, validOf } from '@portcullis/validation';
 import { Router, type Request } from 'express';
 import { idOf } from '../acting.js';
+import { recorded } from '../critical.js';
 import type { House } from '../house.js';
 import { allKeyScopes, staffKeyScopes } from '../key-scopes.js';
 import { fieldErrors, sendPage, typed } from '../pages.js';
@@ -58,14 +59,17 @@ export function keyPages(house: House): Router {
     const { name, expires } = given.value;
     if (name.trim() === '') return refuse(400, { name: HINTS.name });
     try {
-      const { key, info } = await keys.create(idOf(req), { name, scopes, expiresIn: expires });
-      await audit.record({
-        action: 'person.key-created',
-        outcome: 'success',
-        target: { type: 'key', id: info.id },
-        data: { scopes: scopes.join(' ') },
-        request: req,
-      });
+      const { key, info } = await recorded(
+        audit,
+        req,
+        {
+          requested: 'person.key-requested',
+          done: 'person.key-created',
+          data: { scopes: scopes.join(' ') },
+          of: (made) => ({ target: { type: 'key', id: made.info.id } }),
+        },
+        () => keys.create(idOf(req), { name, scopes, expiresIn: expires }),
+      );
       await sendPage(house, req, res, { title: TITLE, body: newKeyPage(key, info) });
     } catch (error) {
       if (!hasCode(error, 'E_API_KEY_LIMIT')) throw error;
@@ -78,13 +82,17 @@ export function keyPages(house: House): Router {
   // Whose key it is, the store asks for too; one that is not there, or not yours, has ended as far as you can see.
   router.post(`${AT}/:id/end`, inPerson, own, validate(oneKey), async (req, res) => {
     const { id } = validOf(oneKey, req).params;
-    if (await keys.revoke(idOf(req), id))
-      await audit.record({
-        action: 'person.key-revoked',
-        outcome: 'success',
+    await recorded(
+      audit,
+      req,
+      {
+        requested: 'person.key-revocation-requested',
+        done: 'person.key-revoked',
         target: { type: 'key', id },
-        request: req,
-      });
+        of: (ended) => (ended ? {} : undefined),
+      },
+      () => keys.revoke(idOf(req), id),
+    );
     res.redirect(303, `${AT}?done=key-ended`);
   });
   return router;

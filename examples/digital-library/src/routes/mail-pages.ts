@@ -1,6 +1,7 @@
 import { hasCode } from '@portcullis/core';
 import { createValidator, validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
+import { recorded } from '../critical.js';
 import type { House } from '../house.js';
 import { fieldErrors, passwordProblem, sendPage, typed } from '../pages.js';
 import { linkSchema, mailboxSchema, newPasswordSchema } from '../schemas.js';
@@ -77,13 +78,16 @@ export function mailPages(house: House): Router {
       const given = newPassword.check(req.body);
       if (!given.valid) return refuse(fieldErrors(given.errors, HINTS));
       try {
-        const { userId } = await finish(given.value, auth.metaOf(req));
-        await audit.record({
-          action,
-          outcome: 'success',
-          target: { type: 'person', id: userId },
-          request: req,
-        });
+        await recorded(
+          audit,
+          req,
+          {
+            requested: `${action}-requested`,
+            done: action,
+            of: ({ userId }) => ({ target: { type: 'person', id: userId } }),
+          },
+          () => finish(given.value, auth.metaOf(req)),
+        );
       } catch (error) {
         const used = hasCode(error, 'E_LINK_INVALID') || hasCode(error, 'E_ACCOUNT_EXISTS');
         const errors = used

@@ -2,6 +2,7 @@ import { hasCode, isSecurityError } from '@portcullis/core';
 import { createRedirects, createValidator, validate, validOf } from '@portcullis/validation';
 import { Router, type Request, type Response } from 'express';
 import { idOf } from '../acting.js';
+import { recorded } from '../critical.js';
 import { enter } from '../entering.js';
 import type { House } from '../house.js';
 import { fieldErrors, sendPage, typed } from '../pages.js';
@@ -42,8 +43,13 @@ export function secondFactorPages(house: House): Router {
   };
   const show = (req: Request, res: Response, body: Parameters<typeof sendPage>[3]['body'], status = 200) =>
     sendPage(house, req, res, { title: TITLE, status, body });
-  const changed = (req: Request) =>
-    audit.record({ action: 'person.factors-changed', outcome: 'success', request: req });
+  const changing = <T>(req: Request, change: () => Promise<T>) =>
+    recorded(
+      audit,
+      req,
+      { requested: 'person.factors-change-requested', done: 'person.factors-changed' },
+      change,
+    );
 
   router.post('/sign-in/complete', rbac.public('everybody may register and sign in'), async (req, res) => {
     const given = challenge.check(req.body);
@@ -107,8 +113,7 @@ export function secondFactorPages(house: House): Router {
       show(req, res, (token) => enrolPage(token, { token: typed(req.body)['token'] ?? '' }, errors), status);
     if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
     try {
-      const { recoveryCodes } = await auth.confirmTotp(personOf(req), given.value);
-      await changed(req);
+      const { recoveryCodes } = await changing(req, () => auth.confirmTotp(personOf(req), given.value));
       await show(req, res, recoveryCodesPage(recoveryCodes));
     } catch (error) {
       const { status, errors } = refusalOf(error);
@@ -118,16 +123,16 @@ export function secondFactorPages(house: House): Router {
 
   router.post(`${AT}/recovery-codes`, inPerson, own, async (req, res) => {
     await confirmed('recovery-codes', req, res, async (given) => {
-      const { recoveryCodes } = await auth.renewRecoveryCodes(personOf(req), given, auth.metaOf(req));
-      await changed(req);
+      const { recoveryCodes } = await changing(req, () =>
+        auth.renewRecoveryCodes(personOf(req), given, auth.metaOf(req)),
+      );
       await show(req, res, recoveryCodesPage(recoveryCodes));
     });
   });
 
   router.post(`${AT}/remove`, inPerson, own, async (req, res) => {
     await confirmed('remove', req, res, async (given) => {
-      await auth.removeTotp(personOf(req), given, auth.metaOf(req));
-      await changed(req);
+      await changing(req, () => auth.removeTotp(personOf(req), given, auth.metaOf(req)));
       res.redirect(303, `${AT}?done=factor-off`);
     });
   });

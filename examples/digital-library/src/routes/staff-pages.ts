@@ -1,10 +1,25 @@
+import { isSqlError } from '@portcullis/core';
 import { createValidator, validate, validOf } from '@portcullis/validation';
 import { Router, type Request, type Response } from 'express';
 import { acting, idOf } from '../acting.js';
-import { addBook, changeBook, findBook, type Book, type NewBook } from '../books.js';
+import { addBook, changeBook, deleteBook, findBook, type Book, type NewBook } from '../books.js';
+import { coverOf } from '../covers.js';
+import { recorded } from '../critical.js';
+import { erase } from '../erasing.js';
 import type { House } from '../house.js';
+import { loansOf } from '../loans.js';
 import { fieldErrors, sendPage, typed } from '../pages.js';
-import { BookUnknown, CopiesLent, IsbnTaken, OwnRole, PersonUnknown, toProblem } from '../problems.js';
+import {
+  BookInUse,
+  BooksOut,
+  BookUnknown,
+  CopiesLent,
+  IsbnTaken,
+  OwnAccount,
+  OwnRole,
+  PersonUnknown,
+  toProblem,
+} from '../problems.js';
 import { auditSchema, bookIdSchema, bookSchema, noticeSchema, roleSchema, uuidSchema } from '../schemas.js';
 import { auditLog, peopleList } from '../views/staff-pages.js';
 import { bookForm, type BookForm } from '../views/book-pages.js';
@@ -19,13 +34,14 @@ const HINTS = {
   copies: 'Type how many copies there are, 0 to 1000.',
 };
 const oneBook = { params: bookIdSchema } as const;
+const onePerson = { params: uuidSchema } as const;
 const roleChange = { params: uuidSchema, body: roleSchema } as const;
 const notice = { query: noticeSchema } as const;
 const auditQuery = { query: auditSchema } as const;
 
 /** What staff do: books, people and their roles, the audit log. */
 export function staffPages(house: House): Router {
-  const { rbac, audit, people } = house;
+  const { auth, rbac, audit, people, covers } = house;
   const router = Router();
 
   router.get('/books/new', rbac.requirePermission('book:create'), async (req, res) =>
@@ -86,6 +102,32 @@ export function staffPages(house: House): Router {
     if (book) res.redirect(303, `/books/${book.id}?done=saved`);
   });
 
+  router.post(
+    '/books/:id/delete',
+    rbac.requirePermission('book:delete'),
+    validate(oneBook),
+    async (req, res) => {
+      const { id } = validOf(oneBook, req).params;
+      const cover = await acting(house, req, async (tx) => {
+        const picture = await coverOf(tx, id);
+        const before = await deleteBook(tx, id).catch((error: unknown) => {
+          throw isSqlError(error, 'foreign-key') ? new BookInUse() : error;
+        });
+        if (!before) throw new BookUnknown();
+        await audit.tx(tx).record({
+          action: 'book.removed',
+          outcome: 'success',
+          target: { type: 'book', id },
+          change: { before },
+          request: req,
+        });
+        return picture;
+      });
+      if (cover) await covers.uploads.remove(cover.key);
+      res.redirect(303, '/books?done=deleted');
+    },
+  );
+
   router.get(
     '/people',
     rbac.requireAllPermissions('person:read', 'role:grant'),
@@ -122,6 +164,40 @@ export function staffPages(house: House): Router {
     );
   }
 
+  router.post(
+    '/people/:id/deactivate',
+    rbac.requirePermission('person:deactivate'),
+    validate(onePerson),
+    async (req, res) => {
+      const target = await somebodyElse(req);
+      await recorded<unknown>(
+        audit,
+        req,
+        { requested: 'person.deactivation-requested', done: 'person.deactivated', target },
+        () => auth.deactivate(target.id),
+      );
+      res.redirect(303, '/staff/people?done=deactivated');
+    },
+  );
+
+  router.post(
+    '/people/:id/erase',
+    rbac.requirePermission('person:erase'),
+    validate(onePerson),
+    async (req, res) => {
+      const target = await somebodyElse(req);
+      const loans = await acting(house, req, (tx) => loansOf(tx, target.id));
+      if (loans.some(({ returnedAt }) => returnedAt === null)) throw new BooksOut();
+      await recorded(
+        audit,
+        req,
+        { requested: 'person.erasure-requested', done: 'person.erased', target },
+        () => erase(house, target.id),
+      );
+      res.redirect(303, '/staff/people?done=erased');
+    },
+  );
+
   router.get('/audit', rbac.requirePermission('audit:read:any'), validate(auditQuery), async (req, res) => {
     const { action, cursor } = validOf(auditQuery, req).query;
     const page = await audit.query({
@@ -138,6 +214,13 @@ export function staffPages(house: House): Router {
   });
   return router;
 
+  async function somebodyElse(req: Request): Promise<{ readonly type: 'person'; readonly id: string }> {
+    const { id } = validOf(onePerson, req).params;
+    if (!(await people.find(id))) throw new PersonUnknown();
+    if (id === idOf(req)) throw new OwnAccount();
+    return { type: 'person', id };
+  }
+
   async function changeRole(
     req: Request,
     action: 'grant' | 'revoke',
@@ -145,18 +228,22 @@ export function staffPages(house: House): Router {
     role: 'staff' | 'patron',
   ): Promise<void> {
     if (!(await people.find(id))) throw new PersonUnknown();
-    if (action === 'revoke' && id === idOf(req) && role === 'staff') throw new OwnRole();
-    // The intent is recorded before: a role must not change unless the log can say so. What came of it is recorded after.
-    const about = { target: { type: 'person', id }, data: { role }, request: req } as const;
-    await audit.record({ action: `role.${action}-requested`, outcome: 'success', ...about });
     const actor = idOf(req);
-    if (action === 'grant') await rbac.grantRole(actor, id, role);
-    else await rbac.revokeRole(actor, id, role, { strict: true });
-    await audit.record({
-      action: action === 'grant' ? 'role.granted' : 'role.revoked',
-      outcome: 'success',
-      ...about,
-    });
+    if (action === 'revoke' && id === actor && role === 'staff') throw new OwnRole();
+    await recorded<unknown>(
+      audit,
+      req,
+      {
+        requested: `role.${action}-requested`,
+        done: action === 'grant' ? 'role.granted' : 'role.revoked',
+        target: { type: 'person', id },
+        data: { role },
+      },
+      () =>
+        action === 'grant'
+          ? rbac.grantRole(actor, id, role)
+          : rbac.revokeRole(actor, id, role, { strict: true }),
+    );
   }
 
   async function showForm(

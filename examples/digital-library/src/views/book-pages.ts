@@ -56,6 +56,10 @@ export function bookDetail(formToken: Html | undefined, book: Book, viewer: View
           <a class="button" href="/staff/books/${book.id}/edit">Edit this book</a>
           <a href="/books/${book.id}/history">What became of it</a>
         </p>
+        <form method="post" action="/staff/books/${book.id}/delete" class="inline">
+          ${formToken}
+          <button type="submit">Delete this book</button>
+        </form>
         ${coverForm(formToken, book)}`
     }`;
 }

@@ -16,6 +16,7 @@ export function peopleList(formToken: Html, rows: readonly PersonRow[], ownId: s
             <th scope="col">E-mail</th>
             <th scope="col">Roles</th>
             <th scope="col">Staff role</th>
+            <th scope="col">Account</th>
           </tr>
         </thead>
         <tbody>
@@ -25,6 +26,7 @@ export function peopleList(formToken: Html, rows: readonly PersonRow[], ownId: s
                 <td>${person.email}</td>
                 <td>${roles.join(', ') || 'none'}</td>
                 <td>${person.id === ownId ? 'yourself' : staffRole(formToken, person, roles.includes('staff'))}</td>
+                <td>${person.id === ownId ? '' : account(formToken, person)}</td>
               </tr>`,
           )}
         </tbody>
@@ -44,6 +46,24 @@ function staffRole(formToken: Html, person: Person, isStaff: boolean): Html {
       ${isStaff ? 'Take away' : 'Make staff'}
     </button>
   </form>`;
+}
+
+function account(formToken: Html, { id, email, active }: Person): Html {
+  return html`${
+    active
+      ? html`<form method="post" action="/staff/people/${id}/deactivate" class="inline">
+            ${formToken}
+            <button type="submit" aria-label="Deactivate ${email}">Deactivate</button>
+          </form>`
+      : 'deactivated'
+  }
+    <details>
+      <summary aria-label="Erase ${email}">Erase</summary>
+      <form method="post" action="/staff/people/${id}/erase" class="inline">
+        ${formToken}
+        <button type="submit" aria-label="Erase ${email} for good">For good</button>
+      </form>
+    </details>`;
 }
 
 /** What the log proves now: `anchored` is what it should say. */

@@ -88,7 +88,10 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'POST /sign-out': 'public: ends the session that the request brings, if any',
   'POST /staff/books': 'authorize: book:create',
   'POST /staff/books/:id': 'authorize: book:update',
+  'POST /staff/books/:id/delete': 'authorize: book:delete',
   'POST /staff/books/:id/cover': 'authorize: book:update',
+  'POST /staff/people/:id/deactivate': 'authorize: person:deactivate',
+  'POST /staff/people/:id/erase': 'authorize: person:erase',
   'POST /staff/people/:id/grant': 'authorize: role:grant',
   'POST /staff/people/:id/revoke': 'authorize: role:grant',
   'POST /staff/reviews/complete': 'authorize: audit:review',
@@ -141,11 +144,11 @@ export function decisions(library: () => OpenLibrary): void {
 
     test('patrons: 403 on every route of staff, before their input is looked at', async () => {
       const before = await library().stored();
-      const STAFF_ONLY = /book:create|book:update|:any$|role:grant|person:read|audit:review/;
+      const STAFF_ONLY = /book:create|book:update|book:delete|:any$|role:grant|person:|audit:review/;
       const endpoints = Object.entries(DECISIONS).filter(
         ([, decision]) => STAFF_ONLY.test(decision) && !decision.includes(':own'),
       );
-      expect(endpoints.length).toBe(14);
+      expect(endpoints.length).toBe(17);
       for (const [endpoint] of endpoints) {
         const [method, path] = split(endpoint);
         const who = path.startsWith('/api') ? library().ann.program : library().ann.browser;

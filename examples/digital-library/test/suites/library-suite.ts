@@ -5,6 +5,7 @@ import { attacks } from './attacks.js';
 import { badInput } from './bad-input.js';
 import { decisions } from './decisions.js';
 import { browserSide } from './browser-side.js';
+import { endings } from './endings.js';
 import { everydayUse } from './everyday-use.js';
 import { mail } from './mail.js';
 import { secondFactor } from './second-factor.js';
@@ -25,6 +26,7 @@ export function librarySuite(open: () => Promise<OpenLibrary>): void {
   browserSide(current);
   secondFactor(current);
   apiKeys(current);
+  endings(current);
   mail(current);
   attacks(current); // Last: it looks through everything that the others have left in the audit log.
 }
