@@ -86,6 +86,8 @@ declare module '@portcullis/core' {
     'auth.pepper-missing': { readonly keyId: string };
     /** The list of breached passwords could not be asked. */
     'auth.breach-list-failed': { readonly reason: string };
+    /** A thread for hashes did not start, or ended: for a minute its hashes are computed in libuv's pool. */
+    'auth.hashing-thread-failed': { readonly reason: string };
   }
 }
 

@@ -110,6 +110,7 @@ export { pbkdf2, type Pbkdf2Options } from './passwords/pbkdf2.js';
 export { django, type DjangoOptions } from './passwords/django.js';
 export type { PepperKey } from './passwords/pepper.js';
 export { pwnedPasswords, type BreachedPasswords, type PwnedPasswordsOptions } from './passwords/breached.js';
+export type { Argon2Parameters, Compute, HashComputations } from './passwords/computations.js';
 export type { PasswordForms, PasswordHasher, PasswordVerifier } from './passwords/hasher.js';
 export {
   createPasswordPolicy,

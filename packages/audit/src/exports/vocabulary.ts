@@ -65,6 +65,7 @@ const EVENTS: Readonly<Record<string, VocabularyEntry>> = Object.assign(Object.c
   'auth.notification-failed': row('warn'),
   'auth.pepper-missing': row('critical'),
   'auth.breach-list-failed': row('warn'),
+  'auth.hashing-thread-failed': row('warn'),
   'config.refused': row('warn'),
   'config.reloaded': row('warn'),
   'csrf.refused': row('critical', 'malicious_csrf'),

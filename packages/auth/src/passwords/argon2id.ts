@@ -1,5 +1,5 @@
-import argon2 from '@node-rs/argon2';
 import { option, readOptions } from '@portcullis/core';
+import { inPool } from './computations.js';
 import type { PasswordHasher } from './hasher.js';
 
 export interface Argon2idOptions {
@@ -51,8 +51,8 @@ export function argon2id(options: Argon2idOptions = {}): PasswordHasher {
         memory >= 8 * lanes
       );
     },
-    hash: ({ normal }) => argon2.hash(normal, parameters),
-    verify: ({ normal }, stored) => argon2.verify(stored, normal),
+    hash: ({ normal }, compute = inPool) => compute('argon2Hash', Buffer.from(normal), parameters),
+    verify: ({ normal }, stored, compute = inPool) => compute('argon2Verify', stored, Buffer.from(normal)),
     isCurrent: (stored) => stored.startsWith(current),
   };
 }

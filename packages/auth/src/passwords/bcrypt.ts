@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import engine from 'bcrypt';
 import { option, readOptions } from '@portcullis/core';
+import { inPool, type Compute } from './computations.js';
 import { sameText } from './encodings.js';
 import type { PasswordHasher } from './hasher.js';
 
@@ -42,25 +43,31 @@ export function bcrypt(options: BcryptOptions = {}): PasswordHasher {
       );
       return rounds >= 4 && rounds <= limit;
     },
-    async hash({ normal }) {
+    async hash({ normal }, compute = inPool) {
       const salt = (await engine.genSalt(cost, 'b')).slice(-22);
-      return `${current}${salt}$${await digest(keyed(normal, salt), salt, cost)}`;
+      return `${current}${salt}$${await digest(compute, keyed(normal, salt), salt, cost)}`;
     },
-    async verify({ raw, normal }, stored) {
+    async verify({ raw, normal }, stored, compute = inPool) {
       const ours = SHA256.exec(stored);
-      if (ours) return sameText(await digest(keyed(normal, ours[2]!), ours[2]!, Number(ours[1])), ours[3]!);
+      if (ours) {
+        const prehash = keyed(normal, ours[2]!);
+        return sameText(await digest(compute, prehash, ours[2]!, Number(ours[1])), ours[3]!);
+      }
       const first = SHA256_V1.exec(stored);
       if (first) {
         const prehash = createHash('sha256').update(normal).digest('base64');
-        return sameText(await digest(prehash, first[2]!, Number(first[1])), first[3]!);
+        return sameText(await digest(compute, prehash, first[2]!, Number(first[1])), first[3]!);
       }
       const bytes = Buffer.from(raw);
-      const matches = await engine.compare(
+      const fits = bytes.length <= MAX_RAW_BYTES && !bytes.includes(0);
+      bytes.fill(0, MAX_RAW_BYTES);
+      const matches = await compute(
+        'bcryptCompare',
         // A buffer of at most 72 bytes: the engine neither truncates nor wraps, and the work is always the same.
         bytes.subarray(0, MAX_RAW_BYTES),
         stored.replace(/^\$2[ay]\$/, '$2b$'),
       );
-      return matches && bytes.length <= MAX_RAW_BYTES && !bytes.includes(0);
+      return matches && fits;
     },
     isCurrent: (stored) => stored.startsWith(current),
   };
@@ -69,7 +76,8 @@ export function bcrypt(options: BcryptOptions = {}): PasswordHasher {
 const keyed = (password: string, salt: string) =>
   createHmac('sha256', salt).update(password).digest('base64');
 
-async function digest(prehash: string, salt: string, cost: number): Promise<string> {
-  const hash = await engine.hash(prehash, `$2b$${String(cost).padStart(2, '0')}$${salt}`);
+async function digest(compute: Compute, prehash: string, salt: string, cost: number): Promise<string> {
+  const setting = `$2b$${String(cost).padStart(2, '0')}$${salt}`;
+  const hash = await compute('bcryptHash', Buffer.from(prehash), setting);
   return hash.slice(-31);
 }

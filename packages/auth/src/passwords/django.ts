@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import engine from 'bcrypt';
 import { option, readOptions } from '@portcullis/core';
 import { argon2id } from './argon2id.js';
 import { bcrypt } from './bcrypt.js';
+import { inPool, type Compute } from './computations.js';
 import { fromBase64, sameBytes } from './encodings.js';
 import type { PasswordForms, PasswordVerifier } from './hasher.js';
 import { DIGEST_BYTES, pbkdf2Digest, type Pbkdf2Hash } from './pbkdf2.js';
@@ -16,6 +16,8 @@ export interface DjangoOptions {
   /** Stored bcrypt hashes with a higher cost never match. 10 to 20. @default 15 */
   readonly maxCost?: number;
 }
+
+type Reader = (password: PasswordForms, compute: Compute) => Promise<boolean>;
 
 const PBKDF2 = /^pbkdf2_(sha1|sha256)\$(\d{1,9})\$([\x21-\x23\x25-\x7e]{1,128})\$([A-Za-z0-9+/]{27,43}=)$/;
 const SCRYPT =
@@ -37,12 +39,12 @@ export function django(options: DjangoOptions = {}): PasswordVerifier {
   });
   const wrapped = [argon2id({ maxMemoryKib }), bcrypt({ maxCost })];
 
-  function readerOf(stored: string): ((password: PasswordForms) => Promise<boolean>) | undefined {
+  function readerOf(stored: string): Reader | undefined {
     if (PREFIX.test(stored)) {
       const inner = stored.slice(stored.indexOf('$', stored.startsWith('bcrypt$') ? 7 : 0));
       // Not our own pre-hashed format, which Django does not have.
       const owner = inner.startsWith('$bcrypt') ? undefined : wrapped.find((one) => one.accepts(inner));
-      return owner && (({ raw }) => owner.verify({ raw, normal: raw }, inner));
+      return owner && (({ raw }, compute) => owner.verify({ raw, normal: raw }, inner, compute));
     }
     return (
       pbkdf2Reader(stored, maxIterations) ??
@@ -54,36 +56,37 @@ export function django(options: DjangoOptions = {}): PasswordVerifier {
   return {
     name: 'django',
     accepts: (stored) => readerOf(stored) !== undefined,
-    verify: (password, stored) => readerOf(stored)!(password),
+    verify: (password, stored, compute = inPool) => readerOf(stored)!(password, compute),
   };
 }
 
-function pbkdf2Reader(stored: string, maxIterations: number) {
+function pbkdf2Reader(stored: string, maxIterations: number): Reader | undefined {
   const match = PBKDF2.exec(stored);
   const digest = fromBase64(match?.[4] ?? '-');
   if (!match || !digest) return undefined;
   const hash = match[1] as Pbkdf2Hash;
   const [iterations, salt] = [Number(match[2]), match[3]!];
   if (iterations < 1 || iterations > maxIterations || digest.length !== DIGEST_BYTES[hash]) return undefined;
-  return async ({ raw }: PasswordForms) =>
-    sameBytes(await pbkdf2Digest(hash, raw, salt, iterations, digest.length), digest);
+  return async ({ raw }, compute) =>
+    sameBytes(await pbkdf2Digest(compute, hash, raw, salt, iterations, digest.length), digest);
 }
 
-function scryptReader(stored: string, maxMemoryKib: number) {
+function scryptReader(stored: string, maxMemoryKib: number): Reader | undefined {
   const match = SCRYPT.exec(stored);
   const digest = fromBase64(match?.[5] ?? '-');
   if (!match || !digest) return undefined;
   const [logN, salt, r, p] = [Math.log2(Number(match[1])), match[2]!, Number(match[3]), Number(match[4])];
   if (!Number.isInteger(logN) || !isWithin({ logN, r, p }, maxMemoryKib)) return undefined;
-  return async ({ raw }: PasswordForms) =>
-    sameBytes(await scryptDigest({ logN, r, p }, raw, salt, digest.length), digest);
+  return async ({ raw }, compute) =>
+    sameBytes(await scryptDigest(compute, { logN, r, p }, raw, salt, digest.length), digest);
 }
 
-function bcryptReader(stored: string, maxCost: number) {
+function bcryptReader(stored: string, maxCost: number): Reader | undefined {
   const match = BCRYPT_SHA256.exec(stored);
   const cost = Number(match?.[2] ?? Number.NaN);
   if (!match || cost < 4 || cost > maxCost) return undefined;
   // 64 hexadecimal digits: neither cut at 72 bytes nor wrapped at 256.
   const hash = match[1]!.replace(/^\$2[ay]\$/, '$2b$');
-  return ({ raw }: PasswordForms) => engine.compare(createHash('sha256').update(raw).digest('hex'), hash);
+  return ({ raw }, compute) =>
+    compute('bcryptCompare', Buffer.from(createHash('sha256').update(raw).digest('hex')), hash);
 }

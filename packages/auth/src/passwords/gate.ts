@@ -1,50 +1,42 @@
 import type { Clock } from '@portcullis/core';
 import { errors } from '../error-codes.js';
+import type { Compute } from './computations.js';
 
-/** Runs at most `slots` tasks at once and lets at most `maxQueue` wait. */
+/** Runs at most `slots` tasks at once, each with a computer of its own, and lets at most `maxQueue` wait. */
 export interface Gate {
   /** @throws E_PASSWORD_BUSY (503 with Retry-After) at once if the queue is full */
-  run<T>(task: () => Promise<T>): Promise<T>;
+  run<T>(task: (compute: Compute) => Promise<T>): Promise<T>;
 }
 
-/**
- * Password hashing takes a thread of libuv's pool for its whole time; without a bound a burst of sign-ins makes every
- * file access, DNS look-up and TLS handshake of the process wait behind it.
- */
-export function createGate(options: { slots: number; maxQueue: number; clock: Clock }): Gate {
-  const { slots, maxQueue, clock } = options;
-  const waiting: (() => void)[] = [];
-  let running = 0;
+/** Without a bound a burst of sign-ins takes every processor and as much memory as there are requests. */
+export function createGate(options: {
+  slots: number;
+  maxQueue: number;
+  clock: Clock;
+  createSlot: () => Compute;
+}): Gate {
+  const { slots, maxQueue, clock, createSlot } = options;
+  // The last one given back is the first one taken, so that threads that are not needed end.
+  const free = Array.from({ length: slots }, createSlot);
+  const waiting: ((slot: Compute) => void)[] = [];
   let meanMs = 100;
-
-  function release(startedAt: number): void {
-    meanMs += (clock.monotonic() - startedAt - meanMs) / 8;
-    running--;
-    waiting.shift()?.();
-  }
 
   return {
     async run(task) {
-      if (running >= slots) {
-        if (waiting.length >= maxQueue) {
-          const seconds = Math.max(1, Math.ceil((waiting.length * meanMs) / slots / 1000));
-          throw errors.E_PASSWORD_BUSY({ headers: { 'Retry-After': String(seconds) } });
-        }
-        // The slot is handed over within release(), so that a newcomer cannot slip in between.
-        await new Promise<void>((resolve) => {
-          waiting.push(() => {
-            running++;
-            resolve();
-          });
-        });
-      } else {
-        running++;
+      if (free.length === 0 && waiting.length >= maxQueue) {
+        const seconds = Math.max(1, Math.ceil((waiting.length * meanMs) / slots / 1000));
+        throw errors.E_PASSWORD_BUSY({ headers: { 'Retry-After': String(seconds) } });
       }
+      const slot = free.pop() ?? (await new Promise<Compute>((resolve) => waiting.push(resolve)));
       const startedAt = clock.monotonic();
       try {
-        return await task();
+        return await task(slot);
       } finally {
-        release(startedAt);
+        meanMs += (clock.monotonic() - startedAt - meanMs) / 8;
+        const next = waiting.shift();
+        // Handed over, so that a newcomer cannot slip in between.
+        if (next) next(slot);
+        else free.push(slot);
       }
     },
   };

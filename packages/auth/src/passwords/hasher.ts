@@ -1,3 +1,5 @@
+import type { Compute } from './computations.js';
+
 /** A password in the two forms that hashes are made of. */
 export interface PasswordForms {
   /** As it was typed: what older systems have hashed. */
@@ -15,13 +17,16 @@ export interface PasswordVerifier {
    * cost is out of bounds is nobody's: it never matches, and nothing of its cost is spent.
    */
   accepts(stored: string): boolean;
-  /** Only called with what {@link accepts} accepted. */
-  verify(password: PasswordForms, stored: string): Promise<boolean>;
+  /**
+   * Only called with what {@link accepts} accepted. `compute` runs what is heavy in a thread of the gate; without it, or in
+   * a hasher that does not use it, the hasher computes where it likes.
+   */
+  verify(password: PasswordForms, stored: string, compute?: Compute): Promise<boolean>;
 }
 
 /** One way to keep passwords. The first of `passwords` makes new hashes, the others only verify old ones. */
 export interface PasswordHasher extends PasswordVerifier {
-  hash(password: PasswordForms): Promise<string>;
+  hash(password: PasswordForms, compute?: Compute): Promise<string>;
   /** True if a new hash would have the same format and parameters. */
   isCurrent(stored: string): boolean;
 }

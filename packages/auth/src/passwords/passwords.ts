@@ -12,7 +12,9 @@ import {
 import { errors } from '../error-codes.js';
 import { argon2id } from './argon2id.js';
 import { bcrypt } from './bcrypt.js';
+import type { Compute } from './computations.js';
 import { createGate } from './gate.js';
+import { createHashingThread } from './hashing-thread.js';
 import type { PasswordForms, PasswordHasher, PasswordVerifier } from './hasher.js';
 import { createPepper, type PepperKey } from './pepper.js';
 import {
@@ -36,12 +38,12 @@ export interface PasswordsOptions {
    * At most 4. @default []
    */
   readonly equalise?: readonly string[];
-  /** Hashes computed at once, 1 to 64. Leave threads of the pool (UV_THREADPOOL_SIZE, 4) to others. @default 2 */
+  /** Hashes computed at once, 1 to 64, each in a thread of its own: no more than there are processors. @default 2 */
   readonly slots?: number;
   /** Hashes that may wait; more are refused with 503 at once. 0 to 10,000. @default 100 */
   readonly maxQueue?: number;
   readonly clock?: Clock;
-  /** Hears `auth.pepper-missing` and `auth.breach-list-failed`. */
+  /** Hears `auth.pepper-missing`, `auth.breach-list-failed` and `auth.hashing-thread-failed`. */
   readonly events?: Events;
 }
 
@@ -96,7 +98,12 @@ export function createPasswords(options: PasswordsOptions = {}, path = ''): Pass
   const { hash: preferred, policy, slots, maxQueue, clock, events } = given;
   const at = (name: string) => (path ? `${path}.${name}` : name);
   const pepper = createPepper(given.pepper, owner, at('pepper'));
-  const gate = createGate({ slots, maxQueue, clock });
+  const gate = createGate({
+    slots,
+    maxQueue,
+    clock,
+    createSlot: () => createHashingThread({ clock, events }),
+  });
   const hashers: readonly PasswordVerifier[] = [preferred, ...given.accept];
   const ownerOf = (stored: string) => hashers.find((one) => one.accepts(stored));
 
@@ -117,7 +124,7 @@ export function createPasswords(options: PasswordsOptions = {}, path = ''): Pass
         at('equalise'),
         `${at('equalise')} has a hash of today's cost, which is computed anyway`,
       );
-    return { cost: costOf(sample), spend: (forms: PasswordForms) => verifier.verify(forms, sample) };
+    return { cost: costOf(sample), verifier, sample };
   });
   if (new Set(fillers.map(({ cost }) => cost)).size < fillers.length)
     optionConflict(
@@ -127,7 +134,11 @@ export function createPasswords(options: PasswordsOptions = {}, path = ''): Pass
     );
 
   /** One computation for what is stored, or for nothing; and with `equalise` one of each other cost. */
-  async function judge(forms: PasswordForms, stored: string | undefined): Promise<PasswordVerdict> {
+  async function judge(
+    forms: PasswordForms,
+    stored: string | undefined,
+    compute: Compute,
+  ): Promise<PasswordVerdict> {
     const reading = stored === undefined ? undefined : pepper.open(stored);
     if (reading && 'missing' in reading) events.emit({ type: 'auth.pepper-missing', keyId: reading.missing });
     const known = reading && 'inner' in reading ? reading : undefined;
@@ -135,10 +146,10 @@ export function createPasswords(options: PasswordsOptions = {}, path = ''): Pass
     const current = known !== undefined && known.current && preferred.isCurrent(known.inner);
     const cost = verifier && costOf(known.inner);
     const filler = fillers.some((one) => one.cost === cost);
-    for (const one of fillers) if (one.cost !== cost) await one.spend(forms);
-    if (!verifier || (filler && !current)) await preferred.hash(pepper.mix(forms));
+    for (const one of fillers) if (one.cost !== cost) await one.verifier.verify(forms, one.sample, compute);
+    if (!verifier || (filler && !current)) await preferred.hash(pepper.mix(forms), compute);
     if (!verifier) return { matches: false, outdated: false };
-    const matches = await verifier.verify(known.mix(forms), known.inner);
+    const matches = await verifier.verify(known.mix(forms), known.inner, compute);
     return { matches, outdated: matches && !current };
   }
 
@@ -154,16 +165,16 @@ export function createPasswords(options: PasswordsOptions = {}, path = ''): Pass
       });
     },
     hash: (password) =>
-      gate.run(async () => pepper.seal(await preferred.hash(pepper.mix(formsOf(password))))),
+      gate.run(async (compute) => pepper.seal(await preferred.hash(pepper.mix(formsOf(password)), compute))),
     verify: (password, stored) =>
-      gate.run(async () => {
+      gate.run(async (compute) => {
         const tooLong = password.length > MAX_INPUT;
         const forms = formsOf(tooLong ? password.slice(0, MAX_INPUT) : password);
-        const first = await judge(forms, stored);
+        const first = await judge(forms, stored, compute);
         if (tooLong) return { matches: false, outdated: false };
         if (first.matches || forms.raw === forms.normal) return first;
         // Hashes of other systems are over the text as typed. The second look depends on the text alone, so it tells nothing.
-        const second = await judge({ raw: forms.raw, normal: forms.raw }, stored);
+        const second = await judge({ raw: forms.raw, normal: forms.raw }, stored, compute);
         return { matches: second.matches, outdated: second.matches };
       }),
   };

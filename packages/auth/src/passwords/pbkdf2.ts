@@ -1,5 +1,6 @@
-import { pbkdf2 as derive, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { option, readOptions } from '@portcullis/core';
+import { inPool, type Compute } from './computations.js';
 import { fromAb64, sameBytes, toAb64 } from './encodings.js';
 import type { PasswordHasher } from './hasher.js';
 
@@ -37,13 +38,14 @@ export function pbkdf2(options: Pbkdf2Options = {}): PasswordHasher {
       const read = parse(stored);
       return read !== undefined && read.iterations <= limit;
     },
-    async hash({ normal }) {
+    async hash({ normal }, compute = inPool) {
       const salt = randomBytes(16);
-      return `${current}${toAb64(salt)}$${toAb64(await pbkdf2Digest('sha256', normal, salt, iterations, 32))}`;
+      const start = `${current}${toAb64(salt)}$`;
+      return `${start}${toAb64(await pbkdf2Digest(compute, 'sha256', normal, salt, iterations, 32))}`;
     },
-    async verify({ normal }, stored) {
+    async verify({ normal }, stored, compute = inPool) {
       const { hash, salt, digest, iterations: count } = parse(stored)!;
-      return sameBytes(await pbkdf2Digest(hash, normal, salt, count, digest.length), digest);
+      return sameBytes(await pbkdf2Digest(compute, hash, normal, salt, count, digest.length), digest);
     },
     isCurrent: (stored) => stored.startsWith(current),
   };
@@ -62,16 +64,12 @@ function parse(stored: string) {
 }
 
 export function pbkdf2Digest(
+  compute: Compute,
   hash: Pbkdf2Hash,
   password: string,
   salt: string | Buffer,
   iterations: number,
   bytes: number,
 ): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    derive(password, salt, iterations, bytes, hash, (error, key) => {
-      if (error) reject(error);
-      else resolve(key);
-    });
-  });
+  return compute('pbkdf2', Buffer.from(password), salt, iterations, bytes, hash);
 }

@@ -1,5 +1,6 @@
-import { randomBytes, scrypt as derive } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { option, readOptions } from '@portcullis/core';
+import { inPool, type Compute } from './computations.js';
 import { fromBase64, sameBytes, toBase64 } from './encodings.js';
 import type { PasswordHasher } from './hasher.js';
 
@@ -40,14 +41,14 @@ export function scrypt(options: ScryptOptions = {}): PasswordHasher {
       const read = parse(stored);
       return read !== undefined && isWithin(read, limit);
     },
-    async hash({ normal }) {
+    async hash({ normal }, compute = inPool) {
       const salt = randomBytes(16);
-      const digest = await scryptDigest({ logN, r: R, p: P }, normal, salt, 32);
-      return `${current}${toBase64(salt)}$${toBase64(digest)}`;
+      const start = `${current}${toBase64(salt)}$`;
+      return `${start}${toBase64(await scryptDigest(compute, { logN, r: R, p: P }, normal, salt, 32))}`;
     },
-    async verify({ normal }, stored) {
+    async verify({ normal }, stored, compute = inPool) {
       const { salt, digest, ...parameters } = parse(stored)!;
-      return sameBytes(await scryptDigest(parameters, normal, salt, digest.length), digest);
+      return sameBytes(await scryptDigest(compute, parameters, normal, salt, digest.length), digest);
     },
     isCurrent: (stored) => stored.startsWith(current),
   };
@@ -67,6 +68,7 @@ export function isWithin({ logN, r, p }: ScryptParameters, limitKib: number): bo
 }
 
 export function scryptDigest(
+  compute: Compute,
   { logN, r, p }: ScryptParameters,
   password: string,
   salt: string | Buffer,
@@ -75,10 +77,5 @@ export function scryptDigest(
   const N = 2 ** logN;
   // OpenSSL counts the whole of it: 128 N r for the table and 128 r p for the blocks.
   const maxmem = 128 * r * (N + p + 2) + 1_048_576;
-  return new Promise((resolve, reject) => {
-    derive(password, salt, bytes, { N, r, p, maxmem }, (error, key) => {
-      if (error) reject(error);
-      else resolve(key);
-    });
-  });
+  return compute('scrypt', Buffer.from(password), salt, bytes, { N, r, p, maxmem });
 }
