@@ -106,6 +106,7 @@ export {
 export { argon2id, type Argon2idOptions } from './passwords/argon2id.js';
 export { bcrypt, type BcryptOptions } from './passwords/bcrypt.js';
 export { scrypt, type ScryptOptions } from './passwords/scrypt.js';
+export { shaCrypt, type ShaCryptOptions } from './passwords/sha-crypt.js';
 export { pbkdf2, type Pbkdf2Options } from './passwords/pbkdf2.js';
 export { django, type DjangoOptions } from './passwords/django.js';
 export type { PepperKey } from './passwords/pepper.js';

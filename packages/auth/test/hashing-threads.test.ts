@@ -12,7 +12,6 @@ import { eventually } from '@portcullis/test-support';
 import {
   argon2id,
   bcrypt,
-  createPasswords,
   django,
   pbkdf2,
   scrypt,

@@ -1,7 +1,9 @@
-import { pbkdf2, scrypt, type ScryptOptions } from 'node:crypto';
+import { createHash, pbkdf2, scrypt, type ScryptOptions } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import argon2 from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
+import { shaCryptSteps } from './sha-crypt-steps.js';
 
 /** What costs a processor's time in hashing, by name, so that another thread can be asked for it. */
 export interface HashComputations {
@@ -11,6 +13,7 @@ export interface HashComputations {
   bcryptCompare(password: Buffer, stored: string): boolean;
   scrypt(password: Buffer, salt: string | Buffer, bytes: number, options: ScryptOptions): Buffer;
   pbkdf2(password: Buffer, salt: string | Buffer, iterations: number, bytes: number, hash: string): Buffer;
+  shaCrypt(password: Buffer, salt: string, rounds: number, hash: 'sha256' | 'sha512'): Buffer;
 }
 
 export interface Argon2Parameters {
@@ -27,8 +30,8 @@ export type Compute = <Name extends keyof HashComputations>(
 ) => Promise<ReturnType<HashComputations[Name]>>;
 
 type Computation<Name extends keyof HashComputations> = {
-  /** The synchronous function, for a thread of its own. */
-  readonly engine: string;
+  /** The synchronous function, for a thread of its own; without an engine one that the thread's program has. */
+  readonly engine?: string;
   readonly name: string;
   /** The asynchronous one, which takes a thread of libuv's pool. */
   readonly inPool: (
@@ -63,6 +66,7 @@ export const computations: { readonly [Name in keyof HashComputations]: Computat
     inPool: promisify<Buffer, string | Buffer, number, ScryptOptions, Buffer>(scrypt),
   },
   pbkdf2: { engine: 'node:crypto', name: 'pbkdf2Sync', inPool: promisify(pbkdf2) },
+  shaCrypt: { name: 'shaCrypt', inPool: shaCryptBetween },
 };
 
 /** Computes in libuv's pool, beside file access, DNS look-ups and TLS handshakes. */
@@ -73,6 +77,16 @@ export const inPool: Compute = async (name, ...args) => {
     wipe(args);
   }
 };
+
+/** No pool computes JavaScript: in the event loop, which goes round every few milliseconds. */
+async function shaCryptBetween(...args: Parameters<HashComputations['shaCrypt']>): Promise<Buffer> {
+  const steps = shaCryptSteps(createHash, ...args);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await setImmediate();
+  }
+}
 
 export function wipe(args: readonly unknown[]): void {
   for (const arg of args) if (Buffer.isBuffer(arg)) arg.fill(0);

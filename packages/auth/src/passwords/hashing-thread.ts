@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { isError, type Clock, type Events } from '@portcullis/core';
 import { computations, inPool, wipe, type Compute, type HashComputations } from './computations.js';
+import { shaCryptSteps } from './sha-crypt-steps.js';
 
 /** A thread that nobody needs ends after this time; starting one takes some 30 ms. */
 const IDLE_MS = 10_000;
@@ -11,19 +12,28 @@ const REST_MS = 60_000;
 const NICE = process.platform === 'linux' ? 10 : 0;
 
 // From text, because a file beside this one is not there in a bundle, nor in JavaScript when tests run from source. An
-// engine that cannot be loaded ends the thread.
+// engine that cannot be loaded ends the thread; so does code of ours that a tool has made to need what is not in the text.
 const SOURCE = `
+const { createHash } = require('node:crypto');
 const { createRequire } = require('node:module');
 const { setPriority } = require('node:os');
 const { parentPort, workerData } = require('node:worker_threads');
 if (workerData.nice) try { setPriority(0, workerData.nice); } catch {}
 const load = createRequire(workerData.from);
+const steps = (${shaCryptSteps.toString()});
+const own = {
+  shaCrypt(...args) {
+    const running = steps(createHash, ...args);
+    for (;;) { const { done, value } = running.next(); if (done) return value; }
+  },
+};
 parentPort.on('message', ({ engine, name, args }) => {
-  const compute = load(engine)[name];
-  const own = args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg.buffer) : arg));
+  const compute = (engine ? load(engine) : own)[name];
+  const bytes = args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg.buffer) : arg));
   let answer;
-  try { answer = { value: compute(...own) }; } catch (error) { answer = { error }; }
-  for (const arg of own) if (Buffer.isBuffer(arg)) arg.fill(0);
+  try { answer = { value: compute(...bytes) }; }
+  catch (error) { if (error instanceof ReferenceError) throw error; answer = { error }; }
+  for (const arg of bytes) if (Buffer.isBuffer(arg)) arg.fill(0);
   parentPort.postMessage(answer);
 });
 `;
@@ -110,11 +120,11 @@ export function createHashingThread({
       const { engine, name: synchronous } = computations[name];
       computing.postMessage(
         { engine, name: synchronous, args: copies },
-        copies.filter((copy) => ArrayBuffer.isView(copy)).map(({ buffer }) => buffer as ArrayBuffer),
+        copies.filter((copy) => ArrayBuffer.isView(copy)).map(({ buffer }) => buffer),
       );
       computing.ref();
       jobs.push({
-        resolve: resolve as (value: unknown) => void,
+        resolve,
         reject,
         computeInPool: () => resolve(inPool(name, ...args)),
       });
@@ -130,7 +140,7 @@ export function startThread(from = thisFile()): Worker {
 
 function thisFile(): string {
   // The built CommonJS file has no import.meta.url, the built module no __filename.
-  return (import.meta.url as string | undefined) ?? __filename;
+  return import.meta.url ?? __filename;
 }
 
 function bufferOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {

@@ -192,7 +192,7 @@ function formsOf(raw: string): PasswordForms {
 
 /** Scheme and parameters of a stored hash, without salt and digest: `argon2id m=19456,t=2,p=1`. */
 function costOf(stored: string): string {
-  const scheme = /^(?:argon2(?:id|i|d)?|2[aby]|scrypt|(?:bcrypt|pbkdf2)[a-z0-9_-]*)$/;
+  const scheme = /^(?:argon2(?:id|i|d)?|2[aby]|scrypt|rounds=\d{1,9}|(?:bcrypt|pbkdf2)[a-z0-9_-]*)$/;
   return stored
     .split('$')
     .filter((part) => /^\d{1,9}$/.test(part) || part.includes(',') || scheme.test(part))
