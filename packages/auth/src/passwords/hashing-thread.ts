@@ -45,6 +45,8 @@ export interface HashingThreadDeps {
   readonly idleMs?: number;
 }
 
+type Answer = { readonly value: unknown } | { readonly error: unknown };
+
 interface Job {
   resolve(value: unknown): void;
   reject(error: unknown): void;
@@ -72,7 +74,9 @@ export function createHashingThread({
     try {
       const started = start();
       thread = started;
-      started.on('message', settle);
+      started.on('message', (answer: Answer) => {
+        if (started === thread) settle(answer);
+      });
       started.on('error', (error) => fail(started, error));
       started.on('messageerror', (error) => fail(started, error));
       started.on('exit', () => fail(started, 'the thread has ended'));
@@ -82,7 +86,7 @@ export function createHashingThread({
     return thread;
   }
 
-  function settle(answer: { value: unknown } | { error: unknown }): void {
+  function settle(answer: Answer): void {
     const job = jobs.shift();
     if ('error' in answer) job?.reject(answer.error);
     else job?.resolve(ArrayBuffer.isView(answer.value) ? bufferOf(answer.value) : answer.value);

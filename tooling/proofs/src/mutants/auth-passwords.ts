@@ -11,9 +11,30 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'CVE-2025-22228: bytes after the 72nd are ignored',
     file: src('passwords/bcrypt'),
-    from: 'matches && bytes.length <= MAX_RAW_BYTES && ',
-    to: 'matches && ',
+    from: 'bytes.length <= MAX_RAW_BYTES && ',
+    to: '',
     killedBy: test('passwords', 'CVE-2025-22228'),
+  },
+  {
+    what: 'CVE-2016-20013: the work of SHA-crypt grows with the square of the length',
+    file: src('passwords/sha-crypt'),
+    from: 'bytes.subarray(0, MAX_BYTES)',
+    to: 'bytes',
+    killedBy: test('sha-crypt', 'CVE-2016-20013'),
+  },
+  {
+    what: 'a stored SHA-crypt hash may ask for any number of rounds',
+    file: src('passwords/sha-crypt'),
+    from: ' && read.rounds <= maxRounds',
+    to: '',
+    killedBy: test('sha-crypt', 'accepts no text with more rounds'),
+  },
+  {
+    what: 'passwords stay in the buffers of hashing',
+    file: src('passwords/computations'),
+    from: 'arg.fill(0)',
+    to: 'arg.fill(arg)',
+    killedBy: test('hashing-threads', 'leaves no password'),
   },
   {
     what: 'a hash of 2^31 blocks is computed',
