@@ -1,37 +1,16 @@
-import { PGlite } from '@electric-sql/pglite';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { context, createMemoryStore, parseAddress } from '@portcullis/core';
-import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
-import { redisStore } from '@portcullis/core/redis';
+import { describe, expect, test } from '@jest/globals';
+import { context, createMemoryStore, type ClientAddress } from '@portcullis/core';
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
-import {
-  describeWithPostgres,
-  describeWithRedis,
-  onBothExpress,
-  startPostgres,
-  startRedis,
-  type ExpressLike,
-  type PostgresServer,
-  type RedisServer,
-} from '@portcullis/test-support';
-import { Redis } from 'ioredis';
-import pg from 'pg';
+import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import request from 'supertest';
-import {
-  createAuth,
-  createGuessBudget,
-  generateKeys,
-  type AuthOptions,
-  type GuessStore,
-} from '../src/index.js';
-import { authMigrations, postgresGuesses } from '../src/postgres.js';
+import { createAuth, createGuessBudget, generateKeys, type AuthOptions } from '../src/index.js';
 import { memoryUsers, testHasher } from '../src/testing.js';
+import { at, guessStoreClaims } from './support/guesses.js';
 
 const keys = generateKeys();
 const password = 'kestrel bakes ochre bread';
 const ada = { login: 'ada@library.example', password };
 const deviceKeys = [{ id: 'a', key: 'd'.repeat(32) }];
-const at = (text: string) => ({ address: parseAddress(text) });
 
 function makeAuth(options: Partial<AuthOptions> = {}) {
   const clock = manualClock({ now: 1_800_000_000_000 });
@@ -56,7 +35,7 @@ type Kit = ReturnType<typeof makeAuth>;
 /** What became of a wrong guess: judged, or refused by a budget. */
 async function guess(
   { auth, events }: Kit,
-  meta: { address: ReturnType<typeof parseAddress>; devices?: string[] },
+  meta: { address: ClientAddress | undefined; devices?: string[] },
   login = ada.login,
 ) {
   events.clear();
@@ -327,99 +306,4 @@ onBothExpress((express: ExpressLike) => {
   });
 });
 
-/** What every store of guesses has to do. */
-function suite(make: () => GuessStore): void {
-  test('guesses of many callers at once: each step is taken once', async () => {
-    const budget = createGuessBudget({ store: make() });
-    const account = `at-once-${Math.floor(performance.now() * 1000)}`;
-    const takes = await Promise.all(
-      Array.from({ length: 40 }, (_, n) => budget.take({ account, ...at(`10.${n}.0.1`) })),
-    );
-    // Twenty are free and one begins the waits.
-    expect(takes.filter((one) => one.allowed)).toHaveLength(21);
-    expect(takes.filter((one) => one.allowed && one.locks)).toHaveLength(1);
-  });
-
-  test('right passwords of callers without a network use up nothing', async () => {
-    const budget = createGuessBudget({ store: make(), perAccount: 10 });
-    const account = `inside-${Math.floor(performance.now() * 1000)}`;
-    for (let n = 0; n < 30; n++) {
-      expect(await budget.take({ account })).toMatchObject({ allowed: true, locks: false });
-      await budget.succeeded({ account });
-    }
-  });
-
-  test('a right password gives back what its network has spent, and nothing of others', async () => {
-    const budget = createGuessBudget({ store: make(), perAccount: 10 });
-    const account = `back-${Math.floor(performance.now() * 1000)}`;
-    const home = { account, ...at('192.0.2.1') };
-    for (let n = 0; n < 6; n++) await budget.take({ account, ...at(`10.${n}.0.1`) });
-    for (let n = 0; n < 4; n++) expect(await budget.take(home)).toMatchObject({ allowed: true });
-    await budget.succeeded(home);
-    for (let n = 0; n < 4; n++)
-      expect(await budget.take(home)).toMatchObject({ allowed: true, locks: false });
-    expect(await budget.take({ account, ...at('10.9.0.1') })).toMatchObject({ allowed: true, locks: true });
-    expect(await budget.take(home)).toMatchObject({ allowed: false, by: 'account' });
-  });
-}
-
-describe('guesses in memory', () => suite(() => createMemoryStore()));
-
-describe('guesses in PGlite', () => {
-  let db: PGlite;
-  let store: ReturnType<typeof postgresGuesses>;
-  const clock = manualClock({ now: 1_800_000_000_000 });
-  beforeAll(async () => {
-    db = await PGlite.create();
-    const sql = fromPglite(db);
-    await migrate(sql, authMigrations);
-    store = postgresGuesses({ sql, clock });
-  }, 60_000);
-  afterAll(() => db.close());
-  suite(() => store);
-
-  test('waits end, counts expire, and the sweep takes what is over', async () => {
-    const budget = createGuessBudget({ store });
-    const home = { account: 'waits', ...at('192.0.2.1') };
-    for (let n = 0; n < 6; n++) expect(await budget.take(home)).toMatchObject({ allowed: true });
-    expect(await budget.take(home)).toMatchObject({ allowed: false, by: 'pair' });
-    clock.advance('30s');
-    expect(await budget.take(home)).toMatchObject({ allowed: true });
-    expect(await budget.take(home)).toMatchObject({ allowed: false });
-    clock.advance('2d');
-    for (let n = 0; n < 5; n++) expect(await budget.take(home)).toMatchObject({ allowed: true });
-    clock.advance('2d');
-    expect(await store.sweep()).toBeGreaterThan(0);
-    expect(await store.sweep()).toBe(0);
-  });
-});
-
-describeWithRedis('guesses in Redis', () => {
-  let server: RedisServer;
-  let client: Redis;
-  beforeAll(async () => {
-    server = await startRedis();
-    client = new Redis(server.url);
-    await client.ping();
-  });
-  afterAll(async () => {
-    client.disconnect();
-    await server.stop();
-  });
-  suite(() => redisStore(client, { timeoutMs: 10_000 }));
-});
-
-describeWithPostgres('guesses in PostgreSQL', () => {
-  let server: PostgresServer;
-  let pool: pg.Pool;
-  beforeAll(async () => {
-    server = await startPostgres();
-    pool = new pg.Pool({ connectionString: server.url, max: 10 });
-    await migrate(fromPg(pool), authMigrations);
-  }, 60_000);
-  afterAll(async () => {
-    await pool.end();
-    await server.stop();
-  });
-  suite(() => postgresGuesses({ sql: fromPg(pool, { timeoutMs: 20_000 }) }));
-});
+describe('guesses in memory', () => guessStoreClaims(() => createMemoryStore()));

@@ -46,8 +46,7 @@ export function createLadder(store: GuessStore, name: string, rules: LadderRules
       if (await resting(subject)) return RESTING;
       const { value } = await store.increment(countKey(subject), 1, { ttlMs: windowMs, extend: true });
       if (value <= free) return { judged: true, begins: false };
-      const pause =
-        value >= most ? windowMs : Math.min(maxRestMs, restMs * 2 ** Math.min(40, value - free - 1));
+      const pause = value >= most ? windowMs : Math.min(maxRestMs, restMs * 2 ** (value - free - 1));
       // Whoever begins the rest is the one guess before it; others at the same time come too late.
       const first = await store.set(restKey(subject), '1', { ttlMs: pause, ifAbsent: true });
       if (!first) return RESTING;

@@ -48,7 +48,7 @@ export function keyValueSessions(options: KeyValueSessionsOptions): SessionStore
     const found = await Promise.all(ids.map(read));
     // Members whose session has expired in the store are left over: they go now.
     await Promise.all(ids.filter((_id, i) => !found[i]).map((id) => store.index.remove(listKey(userId), id)));
-    return found.flatMap((one) => (one && one.record.userId === userId ? [one.record] : []));
+    return found.flatMap((one) => (one ? [one.record] : []));
   }
   const epoch = async (userId: string) => Number((await store.get(epochKey(userId))) ?? 0);
 

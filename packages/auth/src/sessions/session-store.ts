@@ -37,7 +37,7 @@ export interface SessionRecord {
   readonly createdAt: number;
   /** When the current refresh token was made. */
   readonly rotatedAt: number;
-  /** When the current refresh token ends: the session is idle from then on. */
+  /** When the current refresh token ends: the session is idle from then on. Never later than `expiresAt`. */
   readonly idleExpiresAt: number;
   /** When the session ends whatever happens. */
   readonly expiresAt: number;

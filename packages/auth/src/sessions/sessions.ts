@@ -228,7 +228,7 @@ class StoredSessions implements Sessions {
     };
     const { binding } = meta;
     const details = describe(
-      { methods, aal, authenticatedAt: now, ...(binding ? { binding } : {}), ...(actor ? { actor } : {}) },
+      { methods, aal, authenticatedAt: now, ...(binding && { binding }), ...(actor && { actor }) },
       meta,
     );
     const { pair, tokens } = this.#nextPair({ ...family, details }, 0, now);
@@ -318,7 +318,7 @@ class StoredSessions implements Sessions {
     const now = this.#settings.clock.now();
     const all = await this.#settings.store.list(userId);
     return all
-      .filter((session) => now < session.idleExpiresAt && now < session.expiresAt)
+      .filter((session) => now < session.idleExpiresAt)
       .toSorted((a, b) => b.rotatedAt - a.rotatedAt)
       .map(({ id, createdAt, rotatedAt, expiresAt, details }) => ({
         ...details,
@@ -394,7 +394,12 @@ class StoredSessions implements Sessions {
     if (!isOfFamily(token, session.tagKey))
       throw errors.E_TOKEN_INVALID({ details: { fault: 'not-of-this-session' } });
     // Told before the end is written: if that fails, the theft is known all the same.
-    events.emit({ type: 'auth.token-reused', userId, sessionId: id, ...ipOf(meta) });
+    events.emit({
+      type: 'auth.token-reused',
+      userId,
+      sessionId: id,
+      ...(meta.ip !== undefined && { ip: meta.ip }),
+    });
     const wasLive = await store.end(id, userId);
     this.#cache.forget(userId);
     if (wasLive)
@@ -435,7 +440,7 @@ class StoredSessions implements Sessions {
     const access = tokens.issue(
       { userId, sessionId: id },
       // RFC 8693 section 4.1.
-      { ...(binding ? { cnf: binding } : {}), ...(actor ? { act: { sub: actor.id } } : {}) },
+      { ...(binding && { cnf: binding }), ...(actor && { act: { sub: actor.id } }) },
       expiresAt,
     );
     const refreshToken = makeRefreshToken({ sessionId: id, generation, tagKey }, random);
@@ -459,10 +464,10 @@ class StoredSessions implements Sessions {
 function describe(base: SessionDetails, { ip, userAgent }: ClientMeta): SessionDetails {
   return {
     ...base,
-    ...(ip === undefined ? {} : { address: ip }),
-    ...(userAgent === undefined
-      ? {}
-      : { userAgent: userAgent.toWellFormed().replaceAll('\0', '').slice(0, 256) }),
+    ...(ip !== undefined && { address: ip }),
+    ...(userAgent !== undefined && {
+      userAgent: userAgent.toWellFormed().replaceAll('\0', '').slice(0, 256),
+    }),
   };
 }
 
@@ -481,7 +486,7 @@ function toLive(session: SessionRecord): Live {
     methods,
     aal,
     authenticatedAt,
-    ...(actor ? { actor: { id: actor.id } } : {}),
+    ...(actor && { actor: { id: actor.id } }),
   });
   return { principal, expiresAt: session.expiresAt, actor };
 }
@@ -493,5 +498,3 @@ function ended(): Error {
 export function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
-
-const ipOf = ({ ip }: ClientMeta) => (ip === undefined ? {} : { ip });

@@ -102,7 +102,7 @@ export function createStatelessSessions(options: StatelessSessionsOptions): Sess
         session_end: Math.floor((now + (lifetime === undefined ? absolute : toMs(lifetime)!)) / 1000),
         aal,
         methods,
-        ...(binding ? { cnf: binding } : {}),
+        ...(binding && { cnf: binding }),
       };
       return pairOf(userId, random.uuid(), facts);
     },
@@ -124,7 +124,7 @@ export function createStatelessSessions(options: StatelessSessionsOptions): Sess
       return freezePrincipal({
         id: sub,
         kind: 'user',
-        ...(sid === undefined ? {} : { sessionId: sid }),
+        ...(sid !== undefined && { sessionId: sid }),
         methods,
         aal,
         authenticatedAt: at * 1000,
@@ -154,5 +154,5 @@ function factsOf({ auth_time, session_end, aal, methods, cnf }: AccessClaims): F
   // A key set that also signs for something else must not make sessions of it.
   if (typeof auth_time !== 'number' || typeof session_end !== 'number' || !Array.isArray(methods))
     throw errors.E_TOKEN_INVALID({ details: { fault: 'payload' } });
-  return { ...facts, ...(cnf ? { cnf } : {}) };
+  return { ...facts, ...(cnf && { cnf }) };
 }

@@ -5,7 +5,7 @@ const UNUSED_BITS = [0, 0, 0b1111, 0b11];
 
 /** What a digit of base64url stands for, by its character code. */
 const VALUES = new Uint8Array(128);
-for (let i = 0; i < DIGITS.length; i++) VALUES[DIGITS.charCodeAt(i)] = i;
+for (const [value, digit] of Array.from(DIGITS).entries()) VALUES[digit.charCodeAt(0)] = value;
 
 /**
  * Canonical base64url (RFC 7515 section 2, RFC 4648 section 3.5): no padding, no other characters, no bits beyond the
@@ -18,6 +18,5 @@ export function decodeCanonical(text: string): Buffer | undefined {
 /** The rest of the rule, for a text that is known to hold nothing but digits of base64url. */
 export function endsCanonically(text: string): boolean {
   const beyond = text.length % 4;
-  if (beyond === 1) return false;
-  return beyond === 0 || (VALUES[text.charCodeAt(text.length - 1)]! & UNUSED_BITS[beyond]!) === 0;
+  return beyond !== 1 && (VALUES[text.charCodeAt(text.length - 1)]! & UNUSED_BITS[beyond]!) === 0;
 }

@@ -35,7 +35,7 @@ export function parseToken(token: unknown): TokenParts | TokenFault {
   if (token.length > MAX_TOKEN_LENGTH) return 'too-long';
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
-  if (second < 0 || token.includes('.', second + 1)) return 'segments';
+  if (second === -1 || token.includes('.', second + 1)) return 'segments';
   if (!TOKEN.test(token)) return 'encoding';
   const head = token.slice(0, first);
   const body = token.slice(first + 1, second);

@@ -105,9 +105,7 @@ function assertSigning(keys: readonly VerifiedKey[], now: number): void {
     );
   }
   const later = keys.flatMap(({ signsFrom, expiresAt }) => [signsFrom, expiresAt]);
-  const gap = [now, ...later.filter((time) => time > now && time < Infinity)].find(
-    (time) => !signerAt(keys, time),
-  );
+  const gap = [now, ...later].find((time) => time >= now && time < Infinity && !signerAt(keys, time));
   if (gap !== undefined) {
     refuse(
       `keys holds no private key that signs at ${new Date(gap).toISOString()} ("nbf", "exp"). rotateKeys() leaves no gap`,
