@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { markdownTable } from './markdown-table.js';
 import { mutants as auth } from './mutants/auth.js';
+import { mutants as authPasskeys } from './mutants/auth-passkeys.js';
 import { mutants as authPasswords } from './mutants/auth-passwords.js';
 import type { Mutant } from './mutants/mutant.js';
 import { mutants as rateLimit } from './mutants/rate-limit.js';
@@ -19,6 +20,7 @@ const PACKAGES: Readonly<Record<string, readonly Mutant[]>> = {
   'rate-limit': rateLimit,
   auth: [...auth, ...authPasswords],
   redact,
+  passkeys: authPasskeys,
 };
 /** Of the short form, all packages together. */
 const SAMPLE = 4;
