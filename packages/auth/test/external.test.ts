@@ -75,7 +75,7 @@ const refused = (fault: string) => ({ code: 'E_TOKEN_INVALID', status: 401, deta
 const unavailable = { code: 'E_ISSUER_UNAVAILABLE', status: 503, headers: { 'Retry-After': '30' } };
 
 describe('tokens of foreign providers', () => {
-  test('are taken with the keys that the provider publishes, under a principal that names it; keys are asked for once', async () => {
+  test('ASVS V10.3.2: are taken with the keys that the provider publishes, under a principal that names it and has its scopes; keys are asked for once', async () => {
     const { issuer, keys, asked } = await provider();
     const { verify, claims } = relying([{ issuer }]);
     const good = token(keys, { iss: issuer, scope: 'a b', client_id: 'c1' });

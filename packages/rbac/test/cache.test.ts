@@ -381,7 +381,7 @@ describe('T24: the store is down', () => {
 describe('credentials', () => {
   const ann: Principal = { id: 'ann', kind: 'user' };
 
-  test("scopes narrow what the user's live grants allow, and never widen it", async () => {
+  test("ASVS V10.3.2: scopes narrow what the user's live grants allow, and never widen it", async () => {
     const { rbac } = await library();
     await rbac.grantRole('root', 'ann', 'patron');
     const can = (scopes: readonly string[] | undefined, name: 'book:read' | 'book:create' | 'loan:read') =>

@@ -1,4 +1,4 @@
-// pnpm prove:mutation <package> [--file name] [--sample 150] [--seed 1] [--short] [--write]: the mutation score of a package's core. Small slips
+// pnpm prove:mutation <package> [--file name ...] [--sample 150] [--seed 1] [--short] [--write]: the mutation score of a package's core. Small slips
 // (a comparison, a condition, a step left out) are planted into its source one at a time while the tests compile it; the share
 // that the tests of that file notice has to be 90 % or more. What nobody can notice is listed with the reason.
 import { spawn } from 'node:child_process';
@@ -22,7 +22,7 @@ const LIMIT_MS = 120_000;
 
 const { values: flags, positionals } = parseArgs({
   options: {
-    file: { type: 'string' },
+    file: { type: 'string', multiple: true },
     sample: { type: 'string' },
     seed: { type: 'string' },
     short: { type: 'boolean' },
@@ -115,7 +115,9 @@ function drawn<T>(all: readonly T[], wanted: number): T[] {
 }
 
 const started = performance.now();
-const files = scored.filter(({ file }) => flags.file === undefined || basename(file, '.ts') === flags.file);
+const files = scored.filter(
+  ({ file }) => flags.file === undefined || flags.file.includes(basename(file, '.ts')),
+);
 const all = files.flatMap((one) =>
   slipsOf(one.file, readFileSync(join(root, one.file), 'utf8')).map((slip) => ({ one, slip })),
 );

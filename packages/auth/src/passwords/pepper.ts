@@ -55,8 +55,9 @@ export function createPepper(keys: readonly PepperKey[], owner: string, path: st
     mix,
     seal: (hash) => (first ? `$pepper$${first.id}${hash}` : hash),
     open(stored) {
-      const [, id, inner] = MARK.exec(stored) ?? [];
-      if (id === undefined || inner === undefined) return { inner: stored, mix: plain, current: !first };
+      const marked = MARK.exec(stored);
+      if (!marked) return { inner: stored, mix: plain, current: !first };
+      const [, id = '', inner = ''] = marked;
       const entry = ring.find((one) => one.id === id);
       return entry ? { inner, mix: mixerOf(entry), current: entry === first } : { missing: id };
     },

@@ -98,7 +98,7 @@ export function createPasswordPolicy(options: PasswordPolicyOptions = {}, path =
     },
     path,
   );
-  const common = refuseCommon ? commonPasswords() : new Set<string>();
+  const common = refuseCommon ? commonPasswords() : undefined;
 
   return {
     check(password, context = []) {
@@ -111,7 +111,7 @@ export function createPasswordPolicy(options: PasswordPolicyOptions = {}, path =
       if (length < minLength) {
         reasons.push({ reason: 'too-short', detail: `Please use at least ${minLength} characters.` });
       }
-      if (refuseCommon && (common.has(text.toLowerCase()) || isCommonPassword(text))) {
+      if (common && (common.has(text.toLowerCase()) || isCommonPassword(text))) {
         reasons.push({
           reason: 'common',
           detail: 'This is one of the first passwords that anybody would try.',

@@ -8,7 +8,7 @@ const SAME = 'the same by another way';
 
 const ofTokens = ['tokens', 'rfc-examples', 'museum'] as const;
 const ofSessions = ['session-rules', 'sessions', 'acting'] as const;
-const ofPasswords = tests('passwords', 'password-policy', 'pepper', 'foreign-hashes');
+const ofPasswords = ['password-rules', 'passwords'] as const;
 
 /** Tokens, sessions, passwords and lockout. */
 export const auth: readonly Scored[] = [
@@ -34,11 +34,18 @@ export const auth: readonly Scored[] = [
   { file: src('sessions/refresh-token'), tests: tests('refresh-token', ...ofSessions) },
   { file: src('sessions/sessions'), tests: tests(...ofSessions, 'dpop') },
   { file: src('sessions/stateless-sessions'), tests: tests('stateless-sessions', 'acting') },
-  { file: src('passwords/bcrypt'), tests: ofPasswords },
-  { file: src('passwords/gate'), tests: ofPasswords },
-  { file: src('passwords/passwords'), tests: ofPasswords },
-  { file: src('passwords/pepper'), tests: ofPasswords },
-  { file: src('passwords/policy'), tests: ofPasswords },
+  { file: src('passwords/argon2id'), tests: tests('passwords', 'foreign-hashes', 'wrong-configurations') },
+  { file: src('passwords/bcrypt'), tests: tests(...ofPasswords, 'foreign-hashes') },
+  { file: src('passwords/breached'), tests: tests('password-policy') },
+  { file: src('passwords/common'), tests: tests(...ofPasswords) },
+  { file: src('passwords/django'), tests: tests('foreign-hashes', 'wrong-configurations') },
+  { file: src('passwords/encodings'), tests: tests('foreign-hashes') },
+  { file: src('passwords/gate'), tests: tests('passwords') },
+  { file: src('passwords/passwords'), tests: tests(...ofPasswords, 'pepper', 'password-policy') },
+  { file: src('passwords/pbkdf2'), tests: tests('foreign-hashes', 'wrong-configurations') },
+  { file: src('passwords/pepper'), tests: tests('password-rules', 'pepper') },
+  { file: src('passwords/policy'), tests: tests(...ofPasswords, 'password-policy') },
+  { file: src('passwords/scrypt'), tests: tests('foreign-hashes', 'passwords', 'wrong-configurations') },
   { file: src('guesses/device-cookie'), tests: tests('device-tokens', 'guesses') },
   { file: src('guesses/devices'), tests: tests('device-tokens', 'guesses') },
   { file: src('guesses/guess-budget'), tests: tests('guess-ladder', 'guesses') },
