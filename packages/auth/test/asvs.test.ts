@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { context, createMemoryStore, isSecurityError, parseAddress, type Principal } from '@portcullis/core';
-import { manualClock, recordedEvents } from '@portcullis/core/testing';
+import { context, isSecurityError, parseAddress, type Principal } from '@portcullis/core';
+import { manualClock } from '@portcullis/core/testing';
 import { onBothExpress } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -9,45 +9,25 @@ import { hotp, stepOf } from '../src/factors/one-time-codes.js';
 import {
   argon2id,
   bcrypt,
-  createAuth,
   createPasswordPolicy,
   createTokens,
   createVerifier,
-  generateKeys,
   type AuthOptions,
 } from '../src/index.js';
 import * as exported from '../src/index.js';
-import { asUser, mailbox, memoryUsers, testHasher } from '../src/testing.js';
+import { asUser } from '../src/testing.js';
+import { ada, factorKeys, from, keys, mailKit, password } from './support/auth-kit.js';
 
-const keys = generateKeys();
-const password = 'kestrel bakes ochre bread';
 const other = 'plover sings at nine';
-const ada = { login: 'ada@library.example', password };
 const bob = { login: 'bob@library.example', password };
-const from = { address: parseAddress('192.0.2.1') };
 
-function makeAuth(options: Partial<AuthOptions> = {}) {
-  const clock = manualClock({ now: 1_800_000_000_000 });
-  const events = recordedEvents({ clock });
-  const users = memoryUsers();
-  const mail = mailbox();
-  const auth = createAuth({
-    issuer: 'https://library.example',
-    audience: 'https://library.example',
-    keys,
-    users,
-    store: createMemoryStore({ clock, maxEntries: 100_000 }),
-    passwords: { hash: testHasher(), accept: [] },
+const makeAuth = (options: Partial<AuthOptions> = {}) =>
+  mailKit({
     registration: 'open',
-    notify: mail.notify,
-    factors: { keys: [{ id: 'a', key: Buffer.alloc(32, 7).toString('base64url') }], issuer: 'Library' },
+    factors: { keys: factorKeys, issuer: 'Library' },
     apiKeys: { prefix: 'lib' },
-    clock,
-    events,
     ...options,
   });
-  return { auth, clock, events, users, mail };
-}
 type Kit = ReturnType<typeof makeAuth>;
 
 function fromBase32(text: string): Buffer {

@@ -1,49 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
-import { context, createMemoryStore, isSecurityError, stageOf, type Principal } from '@portcullis/core';
-import { manualClock, recordedEvents } from '@portcullis/core/testing';
+import { context, isSecurityError, stageOf, type Principal } from '@portcullis/core';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
 import request from 'supertest';
 import {
   argon2id,
   bcrypt,
-  createAuth,
   emailLogin,
-  generateKeys,
   type AccountAction,
   type AuthOptions,
   type AuthRouterOptions,
   type UserPort,
 } from '../src/index.js';
 import { asUser, memoryUsers, testHasher } from '../src/testing.js';
-
-const keys = generateKeys();
-const password = 'kestrel bakes ochre bread';
-const ada = { login: 'ada@library.example', password };
-
-function makeAuth(options: Partial<AuthOptions> = {}) {
-  const clock = manualClock({ now: Math.floor(Date.now() / 1000) * 1000 });
-  const events = recordedEvents({ clock });
-  const users = memoryUsers();
-  const auth = createAuth({
-    issuer: 'https://library.example',
-    audience: 'https://library.example',
-    keys,
-    users,
-    store: createMemoryStore({ clock }),
-    passwords: { hash: testHasher(), accept: [] },
-    clock,
-    events,
-    ...options,
-  });
-  return { auth, clock, events, users };
-}
+import { ada, authKit, password } from './support/auth-kit.js';
 
 const from = { address: undefined };
 
 describe('signing in', () => {
   test('register, sign in, refresh, sign out; each leaves its event', async () => {
-    const { auth, events } = makeAuth();
+    const { auth, events } = authKit();
     const { userId } = await auth.register({ ...ada, login: ' Ada@LIBRARY.example ', name: 'Ada' }, from);
     const pair = await auth.signIn(ada, { ...from, userAgent: 'test' });
     expect(pair.userId).toBe(userId);
@@ -70,7 +46,7 @@ describe('signing in', () => {
   });
 
   test('ASVS V11.4.2: with the real argon2id, and an old bcrypt hash that is replaced at the next sign-in', async () => {
-    const { auth, users, events } = makeAuth({
+    const { auth, users, events } = authKit({
       passwords: { hash: argon2id({ memoryKib: 7_168, passes: 1 }) },
     });
     await auth.register(ada, from);
@@ -91,7 +67,7 @@ describe('signing in', () => {
       hash: (text) => (hashes++, hasher.hash(text)),
       verify: (text, stored) => (hashes++, hasher.verify(text, stored)),
     };
-    const { auth, users, events } = makeAuth({
+    const { auth, users, events } = authKit({
       passwords: { hash: counting, accept: [] },
       guesses: { perAccount: 1 },
     });
@@ -160,7 +136,7 @@ describe('signing in', () => {
         return result;
       },
     };
-    const { auth, events } = makeAuth({ passwords: { hash: slow, accept: [] } });
+    const { auth, events } = authKit({ passwords: { hash: slow, accept: [] } });
     const { userId } = await auth.register(ada, from);
     hold = true;
     const late = auth.signIn(ada, from);
@@ -176,7 +152,7 @@ describe('signing in', () => {
   });
 
   test('ASVS V6.2.2 V6.2.3 V7.4.3: a changed password ends the other sessions; the wrong current one changes nothing', async () => {
-    const { auth } = makeAuth();
+    const { auth } = authKit();
     await auth.register(ada, from);
     const [mine, other] = [await auth.signIn(ada, from), await auth.signIn(ada, from)];
     const who = { id: mine.userId, sessionId: mine.sessionId };
@@ -204,7 +180,7 @@ describe('signing in', () => {
       ...users,
       saveCredential: async (...args) => (await between(), users.saveCredential(...args)),
     };
-    const { auth } = makeAuth({ users: hooked });
+    const { auth } = authKit({ users: hooked });
     const { userId } = await auth.register(ada, from);
     between = () => auth.signIn(ada, from);
     await auth.changePassword(
@@ -244,7 +220,7 @@ describe('signing in', () => {
       expect([bad, emailLogin(bad)]).toEqual([bad, undefined]);
     }
     expect(emailLogin('ada@b\u00FCcher.example')).toBe('ada@xn--bcher-kva.example');
-    const { auth } = makeAuth();
+    const { auth } = authKit();
     await auth.register(ada, from);
     await expect(auth.register({ ...ada, login: 'ADA@library.example' }, from)).rejects.toMatchObject({
       code: 'E_ACCOUNT_EXISTS',
@@ -268,7 +244,7 @@ describe('signing in', () => {
   });
 
   test('CVE-2025-61928: input that is not what it should be is a 400 that names it, and no other member counts', async () => {
-    const { auth, users } = makeAuth();
+    const { auth, users } = authKit();
     for (const input of [
       undefined,
       null,
@@ -301,7 +277,7 @@ describe('signing in', () => {
 
 onBothExpress((express: ExpressLike) => {
   function makeApp(options: Partial<AuthOptions> = {}, routerOptions: AuthRouterOptions = {}) {
-    const kit = makeAuth(options);
+    const kit = authKit(options);
     const app = express();
     app.use(
       context({ trustProxy: false }),
@@ -497,8 +473,8 @@ onBothExpress((express: ExpressLike) => {
       for (const options of [{ users: readOnly }, { registration: false }] as const) {
         expect((await request(makeApp(options).app).post('/auth/register').send(ada)).status).toBe(404);
       }
-      expect(() => makeAuth({ users: readOnly, registration: 'open' })).toThrow(/users.create/);
-      expect(() => makeAuth({ registration: 'by-mail' })).toThrow(/notify/);
+      expect(() => authKit({ users: readOnly, registration: 'open' })).toThrow(/users.create/);
+      expect(() => authKit({ registration: 'by-mail' })).toThrow(/notify/);
     });
 
     test('a network that guesses over many accounts is told to wait; others are not', async () => {
@@ -539,7 +515,7 @@ onBothExpress((express: ExpressLike) => {
         'use',
         'x',
       ]);
-      const { auth } = makeAuth();
+      const { auth } = authKit();
       const own = express();
       own.use((req: Request, _res: Response, next: NextFunction) => {
         req.security = { principal: { id: 'gateway', kind: 'user' } } as never;
@@ -764,16 +740,16 @@ onBothExpress((express: ExpressLike) => {
           body: { code: 'E_DEVELOPMENT_COOKIES' },
         });
       }
-      expect(() =>
-        makeAuth({ production: true, transport: { cookies: { profile: 'development' } } }),
-      ).toThrow(/refused in production/);
+      expect(() => authKit({ production: true, transport: { cookies: { profile: 'development' } } })).toThrow(
+        /refused in production/,
+      );
     });
   });
 });
 
 describe('the parts', () => {
   test('what is for tests refuses production', async () => {
-    const { auth } = makeAuth();
+    const { auth } = authKit();
     const before = process.env['NODE_ENV'];
     process.env['NODE_ENV'] = 'production';
     try {
@@ -785,7 +761,7 @@ describe('the parts', () => {
   });
 
   test('the middleware carry their stage for the floor plan', () => {
-    const { auth } = makeAuth();
+    const { auth } = authKit();
     expect(stageOf(auth.authenticate())).toEqual({
       kind: 'identify',
       name: 'authenticate',

@@ -1,42 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
-import { context, createMemoryStore, isSecurityError, parseAddress } from '@portcullis/core';
+import { context, isSecurityError } from '@portcullis/core';
 import { redisStore } from '@portcullis/core/redis';
-import { asPrincipal, manualClock, recordedEvents } from '@portcullis/core/testing';
+import { asPrincipal } from '@portcullis/core/testing';
 import { describeWithRedis, onBothExpress, startRedis, type ExpressLike } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
 import { Redis } from 'ioredis';
 import request from 'supertest';
 import { hotp, matchingStep, stepOf, toBase32 } from '../src/factors/one-time-codes.js';
-import { createAuth, generateKeys, type AuthOptions, type SecurityContext } from '../src/index.js';
-import { asUser, mailbox, memoryUsers, testHasher } from '../src/testing.js';
+import { type AuthOptions, type SecurityContext } from '../src/index.js';
+import { asUser, memoryUsers } from '../src/testing.js';
+import { ada, factorKeys, from, mailKit, password } from './support/auth-kit.js';
 
-const keys = generateKeys();
-const password = 'kestrel bakes ochre bread';
-const ada = { login: 'ada@library.example', password };
-const from = { address: parseAddress('192.0.2.1') };
-const factorKeys = [{ id: 'a', key: Buffer.alloc(32, 7).toString('base64url') }];
-
-function makeAuth(options: Partial<AuthOptions> = {}) {
-  const clock = manualClock({ now: 1_800_000_000_000 });
-  const events = recordedEvents({ clock });
-  const users = memoryUsers();
-  const mail = mailbox();
-  const auth = createAuth({
-    issuer: 'https://library.example',
-    audience: 'https://library.example',
-    keys,
-    users,
-    store: createMemoryStore({ clock }),
-    passwords: { hash: testHasher(), accept: [] },
+const makeAuth = (options: Partial<AuthOptions> = {}) =>
+  mailKit({
     registration: 'open',
-    notify: mail.notify,
     factors: { keys: factorKeys, issuer: 'Digital Library' },
-    clock,
-    events,
     ...options,
   });
-  return { auth, clock, events, users, mail };
-}
 type Kit = ReturnType<typeof makeAuth>;
 
 /** What an authenticator app shows. */

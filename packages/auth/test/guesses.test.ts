@@ -1,35 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import { context, createMemoryStore, type ClientAddress } from '@portcullis/core';
-import { manualClock, recordedEvents } from '@portcullis/core/testing';
+import { manualClock } from '@portcullis/core/testing';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import request from 'supertest';
-import { createAuth, createGuessBudget, generateKeys, type AuthOptions } from '../src/index.js';
-import { memoryUsers, testHasher } from '../src/testing.js';
+import { createGuessBudget, type AuthOptions } from '../src/index.js';
+import { ada, authKit, password } from './support/auth-kit.js';
 import { at, guessStoreClaims } from './support/guesses.js';
 
-const keys = generateKeys();
-const password = 'kestrel bakes ochre bread';
-const ada = { login: 'ada@library.example', password };
 const deviceKeys = [{ id: 'a', key: 'd'.repeat(32) }];
 
-function makeAuth(options: Partial<AuthOptions> = {}) {
-  const clock = manualClock({ now: 1_800_000_000_000 });
-  const events = recordedEvents({ clock });
-  const users = memoryUsers();
-  const auth = createAuth({
-    issuer: 'https://library.example',
-    audience: 'https://library.example',
-    keys,
-    users,
-    store: createMemoryStore({ clock }),
-    passwords: { hash: testHasher(), accept: [] },
-    devices: { keys: deviceKeys },
-    clock,
-    events,
-    ...options,
-  });
-  return { auth, clock, events, users };
-}
+const makeAuth = (options: Partial<AuthOptions> = {}) =>
+  authKit({ devices: { keys: deviceKeys }, ...options });
 type Kit = ReturnType<typeof makeAuth>;
 
 /** What became of a wrong guess: judged, or refused by a budget. */

@@ -6,37 +6,19 @@ import {
   parseAddress,
   type KeyValueStore,
 } from '@portcullis/core';
-import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
 import { randomUUID } from 'node:crypto';
 import request from 'supertest';
-import { createAuth, generateKeys, type AuthOptions, type UserPort } from '../src/index.js';
-import { mailbox, memoryUsers, testHasher } from '../src/testing.js';
+import { createAuth, type AuthOptions, type UserPort } from '../src/index.js';
+import { memoryUsers, testHasher } from '../src/testing.js';
+import { ada, from, keys, mailKit, password } from './support/auth-kit.js';
 
-const keys = generateKeys();
-const password = 'kestrel bakes ochre bread';
 const other = 'plover sings at nine';
-const ada = { login: 'ada@library.example', password };
-const from = { address: parseAddress('192.0.2.1') };
 
 function makeAuth(options: Partial<AuthOptions> = {}) {
-  const clock = manualClock({ now: 1_800_000_000_000 });
-  const events = recordedEvents({ clock });
-  const users = memoryUsers();
-  const mail = mailbox();
-  const auth = createAuth({
-    issuer: 'https://library.example',
-    audience: 'https://library.example',
-    keys,
-    users,
-    store: createMemoryStore({ clock }),
-    passwords: { hash: testHasher(), accept: [] },
-    notify: mail.notify,
-    clock,
-    events,
-    ...options,
-  });
+  const kit = mailKit(options);
+  const { auth, mail } = kit;
   const link = async (type: Parameters<typeof mail.token>[0], to: string) => {
     await auth.settled();
     return mail.token(type, to);
@@ -45,7 +27,7 @@ function makeAuth(options: Partial<AuthOptions> = {}) {
     await auth.settled();
     return mail.to(to).map(({ type }) => type);
   };
-  return { auth, clock, events, users, mail, link, typesTo };
+  return { ...kit, link, typesTo };
 }
 
 /** Timers of a second and more, the pauses between attempts, end at once; what is returned collects their lengths in ms. */

@@ -1,55 +1,29 @@
 import { describe, expect, test } from '@jest/globals';
 import { context, createMemoryStore, isSecurityError, parseAddress } from '@portcullis/core';
-import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
 import request from 'supertest';
 import { hotp, stepOf } from '../src/factors/one-time-codes.js';
-import {
-  createAuth,
-  generateKeys,
-  type AuthOptions,
-  type PasskeyCeremony,
-  type PasskeyPort,
-} from '../src/index.js';
+import { createAuth, type AuthOptions, type PasskeyCeremony, type PasskeyPort } from '../src/index.js';
 import { passkeys, type PasskeysOptions } from '../src/passkeys.js';
-import { mailbox, memoryUsers, testHasher } from '../src/testing.js';
+import { memoryUsers, testHasher } from '../src/testing.js';
+import { ada, factorKeys, from, keys, mailKit, password } from './support/auth-kit.js';
 import { authenticate, register, type Credential, type Spoilt } from './support/authenticator.js';
 
-const keys = generateKeys();
-const password = 'kestrel bakes ochre bread';
-const ada = { login: 'ada@library.example', password };
 const eve = { login: 'eve@library.example', password };
-const from = { address: parseAddress('192.0.2.1') };
-const factorKeys = [{ id: 'a', key: Buffer.alloc(32, 7).toString('base64url') }];
 const site: PasskeysOptions = {
   rpId: 'library.example',
   rpName: 'Library',
   origins: ['https://library.example', 'https://www.library.example'],
 };
 
-function makeAuth(more: Partial<PasskeysOptions> = {}, options: Partial<AuthOptions> = {}) {
-  const clock = manualClock({ now: 1_800_000_000_000 });
-  const events = recordedEvents({ clock });
-  const users = memoryUsers();
-  const mail = mailbox();
-  const auth = createAuth({
-    issuer: 'https://library.example',
-    audience: 'https://library.example',
-    keys,
-    users,
-    store: createMemoryStore({ clock }),
-    passwords: { hash: testHasher(), accept: [] },
+const makeAuth = (more: Partial<PasskeysOptions> = {}, options: Partial<AuthOptions> = {}) =>
+  mailKit({
     registration: 'open',
-    notify: mail.notify,
     factors: { keys: factorKeys, issuer: 'Library' },
     passkeys: passkeys({ ...site, ...more }),
-    clock,
-    events,
     ...options,
   });
-  return { auth, clock, events, users, mail };
-}
 type Kit = ReturnType<typeof makeAuth>;
 
 /** Signed in with a password, as the principal that routes see. */
