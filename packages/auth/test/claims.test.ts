@@ -18,7 +18,7 @@ describe('claims', () => {
 
   test('the audience is one of several, or the one: never a part of another', () => {
     expect(read({ aud: ['other', 'api'] })).toMatchObject({ aud: ['other', 'api'] });
-    for (const aud of ['api.evil.example', 'an api', ['apis'], [['api']], {}, null, 7, []])
+    for (const aud of ['api.evil.example', 'an api', ['apis'], ['api', 7], [['api']], {}, null, 7, []])
       expect(read({ aud })).toBe('claim-aud');
   });
 
