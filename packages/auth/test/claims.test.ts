@@ -36,12 +36,16 @@ describe('claims', () => {
     expect(read({}, { now: end + 5_000, tolerance: 5_000 })).toBe('expired');
   });
 
-  test.each(['iat', 'nbf'])('%s may be now, and a tolerance ahead where clocks may differ', (name) => {
+  test.each([
+    ['iat', 5, 'five seconds, because it says when and not from when'],
+    ['nbf', 0, 'none'],
+  ])('%s may be %d s ahead of this clock, and more where clocks may differ: %s', (name, least) => {
     const now = expected.now / 1000;
-    expect(read({ [name]: now })).toMatchObject({ [name]: now });
-    expect(read({ [name]: now + 1 })).toBe(`claim-${name}`);
-    expect(read({ [name]: now + 5 }, { tolerance: 5_000 })).toMatchObject({ [name]: now + 5 });
-    expect(read({ [name]: now + 5 }, { tolerance: 4_999 })).toBe(`claim-${name}`);
+    const at = (ahead: number, tolerance = 0) => read({ [name]: now + ahead }, { tolerance });
+    expect(at(least)).toMatchObject({ [name]: now + least });
+    expect(at(least + 0.001)).toBe(`claim-${name}`);
+    expect(at(10, 10_000)).toMatchObject({ [name]: now + 10 });
+    expect(at(10.001, 10_000)).toBe(`claim-${name}`);
     for (const wrong of [null, String(now), -1, [now]]) expect(read({ [name]: wrong })).toBe(`claim-${name}`);
   });
 

@@ -107,8 +107,11 @@ describe('one key', () => {
   test('a curve tells the algorithm where none is written, use and key_ops may be left out', () => {
     expect(read([without(es, 'alg', 'use', 'kid')]).all[0]).toMatchObject({ algorithm: { name: 'ES256' } });
     expect(read([without(ed, 'alg')]).all[0]).toMatchObject({ algorithm: { name: 'EdDSA' } });
-    for (const key_ops of [['sign'], ['verify'], ['sign', 'verify'], ['deriveBits', 'verify']])
-      expect(read([{ ...es, key_ops }]).all).toHaveLength(1);
+    for (const key_ops of [['sign'], ['verify'], ['sign', 'verify'], ['deriveBits', 'verify']]) {
+      const [key] = read([{ ...es, key_ops }]).all;
+      expect([key_ops, key!.signWith !== undefined]).toEqual([key_ops, key_ops.includes('sign')]);
+    }
+    expect(read([es]).all[0]!.signWith).toBeDefined();
   });
 
   test('a key without a name has the thumbprint as its name, private or public', () => {

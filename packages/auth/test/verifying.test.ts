@@ -156,6 +156,28 @@ describe('the key that signs', () => {
   });
 });
 
+test('a token is as long as a verifier takes it, and not a character longer', () => {
+  const most = 8_192;
+  // base64 has no text of 4n + 1 characters: with one of two names of the key the whole is exactly as long.
+  const exact = ['k', 'kk'].flatMap((kid) => {
+    const { tokens, verify } = kit({ keys: [{ ...keys.keys[0]!, kid }] });
+    const make = (length: number) => tokens.issue(session, { x: 'x'.repeat(length) }).token;
+    const start = 5_000 + Math.floor(((most - 20 - make(5_000).length) * 3) / 4);
+    const made = Array.from({ length: 20 }, (_, n) => start + n).flatMap((length) => {
+      try {
+        return [make(length)];
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        return [];
+      }
+    });
+    expect(made.length).toBeLessThan(20);
+    for (const token of made) expect(verify(token)).toMatchObject({ sub: 'u1' });
+    return made.filter(({ length }) => length === most);
+  });
+  expect(exact.length).toBeGreaterThan(0);
+});
+
 test('a token lives for its time, in whole seconds, and never longer than its session', () => {
   const { tokens, clock } = kit({ accessTtl: '10m' });
   const now = clock.now();
