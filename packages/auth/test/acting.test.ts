@@ -399,8 +399,13 @@ onBothExpress((express: ExpressLike) => {
 
   test('without sessions on the server there are no routes for them', async () => {
     const { api, bearer, signIn } = makeApp({ sessions: false, impersonation: undefined as never });
-    const mine = bearer((await signIn('ada')).accessToken);
+    const pair = await signIn('ada');
+    const mine = bearer(pair.accessToken);
     expect((await api.get('/me').set(mine)).status).toBe(200);
+    // The refresh token is a JWT, five times as long as one of a session.
+    const refreshed = await api.post('/auth/refresh').send({ refresh_token: pair.refreshToken });
+    expect(refreshed).toMatchObject({ status: 200, body: { token_type: 'Bearer' } });
+    expect((await api.post('/auth/refresh').send({ refresh_token: pair.accessToken })).status).toBe(401);
     expect((await api.get('/auth/sessions').set(mine)).status).toBe(404);
     expect((await api.delete('/auth/sessions').set(mine)).status).toBe(404);
     expect((await api.post('/auth/sign-out').set(mine)).status).toBe(204);

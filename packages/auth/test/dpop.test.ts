@@ -171,6 +171,20 @@ onBothExpress((express: ExpressLike) => {
       expect(anonymous.headers['www-authenticate']).toMatch(/^DPoP algs="ES256 /);
     });
 
+    test('RFC 9449 7.1: a refused bearer token is told of DPoP too, and of nothing else where proofs are required', async () => {
+      const challenge = async (options: Parameters<typeof makeApp>[0], scheme: string) => {
+        const refused = await makeApp(options).use('nonsense', undefined, scheme);
+        expect(refused.status).toBe(401);
+        return refused.headers['www-authenticate'];
+      };
+      expect(await challenge({}, 'Bearer')).toMatch(/^Bearer error="invalid_token", DPoP algs="[\w ]+"$/);
+      for (const [options, scheme] of [
+        [{}, 'DPoP'],
+        [{ required: true }, 'Bearer'],
+      ] as const)
+        expect(await challenge(options, scheme)).toMatch(/^DPoP algs="[\w ]+", error="invalid_token"$/);
+    });
+
     /** Each is what somebody sends who lacks something; the same with nothing wrong passes. */
     const attacks: readonly [
       title: string,
@@ -347,7 +361,7 @@ onBothExpress((express: ExpressLike) => {
       expect(app.events.of('auth.token-refused')).toMatchObject([{ reason: fault }]);
       expect(answer.headers['www-authenticate']).toMatch(
         fault === 'claim-cnf'
-          ? /^Bearer error="invalid_token"$/
+          ? /^Bearer error="invalid_token", DPoP algs="[^"]+"$/
           : /^DPoP algs="[^"]+", error="invalid_dpop_proof"$/,
       );
       // And nothing of it has used up the owner's right.

@@ -118,7 +118,7 @@ function textFault(
   if (value.length > maxLength)
     return { keyword: 'maxLength', message: `must NOT have more than ${maxLength} characters` };
   // Half a character has no UTF-8: all of them would be hashed as one and the same.
-  if (/\p{Surrogate}/u.test(value)) return { keyword: 'unicode', message: 'must be Unicode text' };
+  if (!value.isWellFormed()) return { keyword: 'unicode', message: 'must be Unicode text' };
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import type { SignedIn } from '../flows/flows.js';
 import { inputFault, inputSchema, text } from '../flows/input.js';
 import { inputs } from '../flows/inputs.js';
 import { personOf } from '../identify.js';
+import { MAX_TOKEN_LENGTH } from '../tokens/parse.js';
 import { sessionAnswer } from './answers.js';
 import {
   boundMeta,
@@ -15,7 +16,8 @@ import {
 } from './hand-over.js';
 import { answer, openRoute, personRoute, type Route, type RouteDeps } from './route.js';
 
-const refreshToken = { refresh_token: text(512) };
+/** Without sessions on the server it is a JWT. */
+const refreshToken = { refresh_token: text(MAX_TOKEN_LENGTH) };
 
 /** The life of the session that asks: begun, renewed, made stronger, ended. */
 export function signInRoutes(deps: RouteDeps): readonly Route[] {

@@ -47,18 +47,18 @@ export async function assertSender(
   }
 }
 
-/** The same refusal with a challenge of the scheme that the token came under (RFC 9449 section 7.1). */
+/** The same refusal with a challenge of the scheme that the token came under, and the offer of DPoP (RFC 9449 section 7.1). */
 export function rechallenge(
   error: unknown,
   credential: Authorization | undefined,
   { dpop }: SenderConstraints,
 ): unknown {
-  if (credential?.scheme !== 'DPoP' || !dpop || !isSecurityError(error)) return error;
+  if (!credential || !dpop || !isSecurityError(error)) return error;
   const { code, details } = error;
   if (code !== 'E_TOKEN_INVALID' && code !== 'E_TOKEN_EXPIRED' && code !== 'E_SESSION_ENDED') return error;
-  return errors[code]({
-    details,
-    cause: error,
-    headers: { 'WWW-Authenticate': `${dpop.challenge}, error="invalid_token"` },
-  });
+  const offer =
+    credential.scheme === 'DPoP' || dpop.required
+      ? `${dpop.challenge}, error="invalid_token"`
+      : `Bearer error="invalid_token", ${dpop.challenge}`;
+  return errors[code]({ details, cause: error, headers: { 'WWW-Authenticate': offer } });
 }
