@@ -11,6 +11,7 @@ import {
   type OptionReader,
   type Random,
 } from '@portcullis/core';
+import { storeOption } from './checked-store.js';
 import type { AuthOptions, SessionsSettings } from './auth-options.js';
 import { inProduction } from './environment.js';
 import type { External } from './external/external.js';
@@ -58,7 +59,7 @@ const readers = {
   audience: asGiven<string>(),
   keys: asGiven<KeysInput>(),
   users: option.port<UserPort>(['findByLogin', 'findById', 'saveCredential']),
-  store: option.port<KeyValueStore>(['get', 'set', 'swap', 'increment', 'delete']),
+  store: storeOption<KeyValueStore>(['get', 'set', 'take', 'swap', 'increment', 'delete']),
   sessions: option.orFalse(optionsOf<SessionsSettings>()),
   apiKeys: optionsOf<NonNullable<AuthOptions['apiKeys']>>(),
   impersonation: optionsOf<ImpersonationOptions>(),

@@ -13,6 +13,7 @@ import {
   type Principal,
   type Random,
 } from '@portcullis/core';
+import { storeOption } from '../checked-store.js';
 import { errors } from '../error-codes.js';
 import { inputFault, type Fault } from '../flows/input.js';
 import { createLeasedCache } from '../sessions/leased-cache.js';
@@ -88,7 +89,7 @@ export function createApiKeys(options: ApiKeysOptions): ApiKeys {
     options,
     {
       prefix: option.string({ min: 2, max: 12, pattern: /^[a-z][a-z0-9]*$/ }),
-      store: option.port<ApiKeyStore>(['add', 'find', 'list', 'end', 'endAll', 'touch']),
+      store: storeOption<ApiKeyStore>(['add', 'find', 'list', 'end', 'endAll', 'touch']),
       maxTtl: option.duration({ minMs: 3_600_000, maxMs: 400 * DAY, default: '365d' }),
       max: option.integer({ min: 1, max: 1_000, default: 20 }),
       scopes: option.optional(

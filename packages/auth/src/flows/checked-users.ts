@@ -1,22 +1,15 @@
-import { isSecurityError } from '@portcullis/core';
+import { answered } from '../checked-store.js';
 import { errors } from '../error-codes.js';
 import type { PasskeyPort } from '../passkeys/passkey-port.js';
 import type { AuthUser, UserPort } from '../users.js';
 
 /**
- * The app's port with its faults made ours: whatever it throws is a 503, and an answer that is no account is not taken
+ * The app's port with its faults made ours: whatever it throws is a 503, and so is no answer; one that is no account is not taken
  * for one. Keeps `create` absent where it is absent.
  */
 export function checkedUsers(port: UserPort): UserPort {
-  const call = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
-    try {
-      return await run();
-    } catch (error) {
-      throw isSecurityError(error)
-        ? error
-        : errors.E_USERS_UNAVAILABLE({ cause: error, details: { call: name } });
-    }
-  };
+  const call: Call = (name, run) =>
+    answered(run, (cause) => errors.E_USERS_UNAVAILABLE({ cause, details: { call: name } }));
   const account = async (name: string, run: () => Promise<AuthUser | null | undefined>) => {
     const user = await call(name, run);
     if (user === null || user === undefined) return undefined;

@@ -1,4 +1,5 @@
 import { option, optionConflict, readOptions, type ClientAddress, type Duration } from '@portcullis/core';
+import { storeOption } from '../checked-store.js';
 import { createLadder, networkCountKey, type GuessStore, type LadderRules } from './ladder.js';
 
 export interface GuessBudgetOptions {
@@ -66,7 +67,7 @@ export function createGuessBudget(options: GuessBudgetOptions, path = ''): Guess
     'createGuessBudget',
     options,
     {
-      store: option.port<GuessStore>(['get', 'set', 'increment', 'delete']),
+      store: storeOption<GuessStore>(['get', 'set', 'increment', 'delete']),
       free: option.integer({ min: 1, max: 100, default: 5 }),
       perAccount: option.integer({ min: 1, max: 100, default: 20 }),
       rest: option.duration({ minMs: 1_000, maxMs: 3_600_000, default: '30s' }),

@@ -15,6 +15,7 @@ import {
   type Principal,
   type Random,
 } from '@portcullis/core';
+import { storeOption } from '../checked-store.js';
 import { errors } from '../error-codes.js';
 import type { SessionEnd } from '../events.js';
 import type { AccessClaims } from '../tokens/claims.js';
@@ -150,7 +151,7 @@ const DAY = 86_400_000;
 /** @throws OptionError */
 export function createSessions(options: SessionsOptions): Sessions {
   const settings = readOptions('createSessions', options, {
-    store: option.port<SessionStore>(['epoch', 'create', 'find', 'rotate', 'end', 'endAll', 'list']),
+    store: storeOption<SessionStore>(['epoch', 'create', 'find', 'rotate', 'end', 'endAll', 'list']),
     tokens: option.port<Tokens>(['issue', 'verify']),
     freshness: option.optional(option.port<Freshness>(['current', 'ensure', 'changedAt', 'onChanges'])),
     isActive: option.fn<(userId: string) => Promise<boolean>>(async () => true),

@@ -11,6 +11,7 @@ import {
   type SecurityRequest,
   type SecurityResponse,
 } from '@portcullis/core';
+import { storeOption } from '../checked-store.js';
 import { errors } from '../error-codes.js';
 import type { Algorithm } from '../tokens/algorithms.js';
 import { createNonces } from './dpop-nonce.js';
@@ -69,7 +70,7 @@ export function createDpop(options: DpopOptions, deps: { readonly clock?: Clock 
   const given = readOptions(owner, options, {
     origin: originReader,
     required: option.boolean(false),
-    replays: option.port<ReplayStore>(['firstUse']),
+    replays: storeOption<ReplayStore>(['firstUse']),
     maxAge: option.duration({ minMs: 1_000, maxMs: 600_000, default: '60s' }),
     tolerance: option.duration({ maxMs: 60_000, default: '5s' }),
     algorithms: option.array(option.oneOf([...ALGORITHMS, 'RS256', 'RS384', 'RS512'] as const), {
