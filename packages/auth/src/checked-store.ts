@@ -1,7 +1,7 @@
 import { coreErrors, isSecurityError, option, within } from '@portcullis/core';
 
 /** Real time that a port of the app may take. The stores of Portcullis have shorter deadlines of their own. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 8_000;
 
 /** What somebody else's code answers: what it throws, now or later, is `unavailable`, and so is no answer at all. */
 export async function answered<T>(ask: () => Promise<T>, unavailable: (cause: unknown) => Error): Promise<T> {

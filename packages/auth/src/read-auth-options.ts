@@ -22,6 +22,7 @@ import type { DevicesOptions } from './guesses/devices.js';
 import type { ImpersonationOptions } from './impersonation.js';
 import type { Passkeys } from './passkeys/ceremonies.js';
 import type { PasskeyPort } from './passkeys/passkey-port.js';
+import { TEST_HASHER } from './passwords/hasher.js';
 import type { PasswordsOptions } from './passwords/passwords.js';
 import type { KeysInput } from './tokens/keys.js';
 import type { MutualTlsOptions } from './transport/mutual-tls.js';
@@ -117,6 +118,8 @@ export function readAuthOptions(options: AuthOptions) {
     sessions: sessionsOf(sessions, given.impersonation !== undefined),
     transport: transportOf(transport, production),
   };
+  if (production && given.passwords?.hash?.name === TEST_HASHER)
+    conflict('passwords.hash', 'passwords.hash is testHasher(), which protects nothing. Leave it out');
   if (given.factors && !given.users.saveFactors)
     conflict('factors', 'factors needs users.saveFactors(), which stores them');
   if (given.passkeys) passkeyPort(given.users);

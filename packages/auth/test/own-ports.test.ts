@@ -43,7 +43,7 @@ async function outcome(call: Promise<unknown>): Promise<unknown> {
     () => 'answered',
     (error: { code: string; status: number; message: string }) => [error.code, error.status, error.message],
   );
-  await jest.advanceTimersByTimeAsync(10_001);
+  await jest.advanceTimersByTimeAsync(8_001);
   return settled;
 }
 

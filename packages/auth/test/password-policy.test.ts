@@ -37,6 +37,17 @@ describe('the embedded list', () => {
     },
   );
 
+  test('blanks and signs between its words make no other password', () => {
+    for (const password of [
+      'password password',
+      'football-baseball',
+      'correct horse battery staple!',
+      'P@ssword P@ssword 1',
+    ])
+      expect([password, reasons({}, password)]).toEqual([password, ['common']]);
+    expect(reasons({}, 'kestrel bakes ochre bread')).toEqual([]);
+  });
+
   test('an unusual word is not on it, and it can be switched off', () => {
     expect(reasons({}, 'tr0mb0ne-x7')).toEqual([]);
     expect(reasons({}, 'mollydog')).toEqual(['common']);

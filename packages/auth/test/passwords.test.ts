@@ -170,6 +170,25 @@ describe('createPasswords', () => {
     }
   });
 
+  test('an argon2 hash that was cut off or damaged on its way matches nothing, for one hash of work, and throws nothing', async () => {
+    let made = 0;
+    const hash: PasswordHasher = {
+      ...cheapArgon,
+      hash: (forms) => (made++, cheapArgon.hash(forms)),
+    };
+    const passwords = createPasswords({ hash, accept: [] });
+    const whole = await passwords.hash('correct horse');
+    for (const stored of [whole.slice(0, -1), whole.slice(0, -2), `${whole.slice(0, -1)}B`, `${whole}xy`]) {
+      made = 0;
+      expect(await passwords.verify('correct horse', stored)).toEqual({ matches: false, outdated: false });
+      expect([stored.length - whole.length, made]).toEqual([
+        stored.length - whole.length,
+        hash.accepts(stored) ? 0 : 1,
+      ]);
+    }
+    expect(await passwords.verify('correct horse', whole)).toEqual({ matches: true, outdated: false });
+  });
+
   test('an old hash matches and is reported as outdated; a wrong password never is', async () => {
     const passwords = createPasswords({ hash: cheapArgon, accept: [cheapBcrypt] });
     const old = await engine.hash('correct horse', 4);

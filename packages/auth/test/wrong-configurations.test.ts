@@ -250,6 +250,13 @@ const wrong: readonly Wrong[] = [
     /must be an object/,
   ],
   [
+    'the hasher of tests in production',
+    auth({ production: true }),
+    'E_OPTION_CONFLICT',
+    'passwords.hash',
+    /protects nothing. Leave it out/,
+  ],
+  [
     'an account limit above the bound of NIST',
     () => createGuessBudget({ store, perAccount: 100, most: 50 }),
     'E_OPTION_CONFLICT',

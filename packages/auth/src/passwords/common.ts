@@ -6,7 +6,11 @@ export function isCommonPassword(password: string): boolean {
   const lower = password.toLowerCase();
   if (isRepetition(lower) || isWalk(lower)) return true;
   const candidates = [core(lower), core(plain(lower)), lower, plain(lower)];
-  return candidates.some((word) => WORDS.has(word) || isRepetition(word) || isWalk(word) || isTwoWords(word));
+  // Blanks and signs between words make no other password of them.
+  const joined = candidates.map((word) => word.replace(/[^\p{L}\p{N}]+/gu, ''));
+  return [...candidates, ...joined].some(
+    (word) => WORDS.has(word) || isRepetition(word) || isWalk(word) || isTwoWords(word),
+  );
 }
 
 /** The decoration goes: digits and signs at both ends, at most 6 of them after the word and 4 before. */

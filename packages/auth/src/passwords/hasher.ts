@@ -30,3 +30,6 @@ export interface PasswordHasher extends PasswordVerifier {
   /** True if a new hash would have the same format and parameters. */
   isCurrent(stored: string): boolean;
 }
+
+/** The name of `testHasher()`, by which `createAuth()` refuses it in production. */
+export const TEST_HASHER = 'test';

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { inProduction } from '../environment.js';
-import type { PasswordHasher } from '../passwords/hasher.js';
+import { TEST_HASHER, type PasswordHasher } from '../passwords/hasher.js';
 
 const FORMAT = /^\$test\$([A-Za-z0-9_-]{22})\$([A-Za-z0-9_-]{43})$/;
 
@@ -13,7 +13,7 @@ export function testHasher(): PasswordHasher {
   const digest = (password: string, salt: string) =>
     createHmac('sha256', salt).update(password).digest('base64url');
   return {
-    name: 'test',
+    name: TEST_HASHER,
     accepts: (stored) => FORMAT.test(stored),
     isCurrent: (stored) => FORMAT.test(stored),
     async hash({ normal }) {
