@@ -9,7 +9,7 @@ const test = (name: string, title: string): Mutant['killedBy'] => [
 /** The rows of published vulnerabilities that concern passwords, guesses, flows by mail and second factors: each guard removed. */
 export const mutants: readonly Mutant[] = [
   {
-    what: 'CVE-2025-22228: bytes after the 72nd are ignored',
+    what: 'CVE-2025-22228, CVE-2020-7689: bytes after the 72nd are ignored',
     file: src('passwords/bcrypt'),
     from: 'bytes.length <= MAX_RAW_BYTES && ',
     to: '',
@@ -147,5 +147,40 @@ export const mutants: readonly Mutant[] = [
     from: '(principal.aal ?? 1) < aal || ',
     to: '',
     killedBy: test('factors', 'a principal that somebody else has set'),
+  },
+  {
+    what: 'CVE-2025-61928: the body says whose account it is',
+    file: src('routes/router'),
+    from: 'const person = route.person ? personOf(req) : undefined;',
+    to: 'const person = route.person ? { ...personOf(req), ...(req.body as object) } : undefined;',
+    killedBy: test('museum-accounts', 'CVE-2025-61928'),
+  },
+  {
+    what: 'CVE-2026-45364, CVE-2026-27700: each address of an IPv6 network is counted apart',
+    file: src('guesses/guess-budget'),
+    from: 'address.version === 4 ? 24 : 64',
+    to: 'address.version === 4 ? 24 : 128',
+    killedBy: test('museum-accounts', 'CVE-2026-45364, CVE-2026-27700'),
+  },
+  {
+    what: 'CVE-2019-19844, CVE-2022-35924, CVE-2026-73420: what only looks like an address becomes it',
+    file: src('flows/login'),
+    from: 'return /^[\\x21-\\x7e]+$/.test(text.slice(0, at)) ? `${local}@${domain}` : undefined;',
+    to: 'return `${local}@${domain}`;',
+    killedBy: test('auth', 'CVE-2019-19844, CVE-2022-35924'),
+  },
+  {
+    what: 'CVE-2025-22234, CVE-2016-2513, CVE-2025-13473, CVE-2024-39329: what is too long is refused before the work',
+    file: src('passwords/bcrypt'),
+    from: 'const bytes = Buffer.from(raw);',
+    to: 'const bytes = Buffer.from(raw);\n      if (bytes.length > MAX_RAW_BYTES) return false;',
+    killedBy: test('passwords', 'CVE-2025-22234'),
+  },
+  {
+    what: 'CVE-2024-45231: the answer waits for the mailer, and tells what it says',
+    file: src('flows/mail-flows'),
+    from: 'notifier.later(kind, async () => {\n      if (judged) await job();\n    });',
+    to: 'if (judged) await job();',
+    killedBy: test('mail-flows', 'CVE-2024-45231'),
   },
 ];
