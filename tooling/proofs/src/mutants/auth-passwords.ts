@@ -183,4 +183,18 @@ export const mutants: readonly Mutant[] = [
     to: 'if (judged) await job();',
     killedBy: test('mail-flows', 'CVE-2024-45231'),
   },
+  {
+    what: 'CVE-2022-31127, GHSA-9x4v-xfq5-m8x5: a refusal repeats what was typed',
+    file: src('flows/mail-flows'),
+    from: "message: 'must be a valid email'",
+    to: 'message: typed',
+    killedBy: test('museum-accounts', 'CVE-2022-31127'),
+  },
+  {
+    what: 'GHSA-vp58-j275-797x, CVE-2022-24858, CVE-2022-29214, CVE-2022-31093, CVE-2026-40255, CVE-2016-2512: a route goes where the body says',
+    file: src('routes/router'),
+    from: 'await route.run({ req, res, id: found.id, body, person });',
+    to: "const { returnTo } = (req.body ?? {}) as { returnTo?: string };\n    if (returnTo?.startsWith('/')) res.setHeader('Location', returnTo);\n    await route.run({ req, res, id: found.id, body, person });",
+    killedBy: test('museum-accounts', 'GHSA-vp58-j275-797x'),
+  },
 ];
