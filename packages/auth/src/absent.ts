@@ -1,4 +1,5 @@
 import type { MailFlows } from './flows/mail-flows.js';
+import type { PasskeyAccountFlows } from './passkeys/passkey-accounts.js';
 import type { PasskeyFlows } from './passkeys/passkey-flows.js';
 import type { AuthCookies } from './transport/cookies.js';
 
@@ -34,6 +35,16 @@ export function withoutPasskeys(): PasskeyFlows {
   const refuse = () =>
     Promise.reject(new TypeError('Passkeys are off. Give createAuth({ passkeys: passkeys({ ... }) }).'));
   return Object.fromEntries(NO_PASSKEYS.map((name) => [name, refuse])) as unknown as PasskeyFlows;
+}
+
+export function withoutPasskeyAccounts(): PasskeyAccountFlows {
+  const refuse = () =>
+    Promise.reject(
+      new TypeError(
+        'Accounts cannot begin with a passkey. Give createAuth() passkeys, notify, users.create() and users.markVerified(), and registration "by-mail".',
+      ),
+    );
+  return { startPasskeyAccount: refuse, completePasskeyAccount: refuse };
 }
 
 export const noCookies: AuthCookies = Object.freeze({ write: off, clear: off, remember: off, read: off });

@@ -1,5 +1,11 @@
 import { ensureContext, type KeyValueStore, type Middleware, type SecurityRequest } from '@portcullis/core';
-import { noCookies, noImpersonation, withoutNotify, withoutPasskeys } from './absent.js';
+import {
+  noCookies,
+  noImpersonation,
+  withoutNotify,
+  withoutPasskeyAccounts,
+  withoutPasskeys,
+} from './absent.js';
 import { createApiKeys, type ApiKeys } from './api-keys/api-keys.js';
 import { keyValueApiKeys } from './api-keys/key-value-api-keys.js';
 import type { AuthOptions } from './auth-options.js';
@@ -25,6 +31,8 @@ import {
   type RequiredOptions,
 } from './identify.js';
 import { createImpersonation, type Impersonate } from './impersonation.js';
+import { createCeremonyBook } from './passkeys/ceremony-book.js';
+import { createPasskeyAccounts, type PasskeyAccountFlows } from './passkeys/passkey-accounts.js';
 import { createPasskeyFlows, type PasskeyFlows } from './passkeys/passkey-flows.js';
 import { createPasswords, type Passwords } from './passwords/passwords.js';
 import { readAuthOptions, type AuthSettings } from './read-auth-options.js';
@@ -44,7 +52,7 @@ import { challengeOf, type SenderConstraints } from './transport/sender.js';
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 
-export interface Auth extends Flows, MailFlows, FactorFlows, PasskeyFlows {
+export interface Auth extends Flows, MailFlows, FactorFlows, PasskeyFlows, PasskeyAccountFlows {
   /**
    * Stage 6: a good credential sets the frozen `req.security.principal`, none leaves it anonymous.
    * Refuses a bad one with 401 (E_TOKEN_INVALID, E_TOKEN_EXPIRED, E_TOKEN_REUSED, E_SESSION_ENDED) and with 503 when the
@@ -72,7 +80,7 @@ export interface Auth extends Flows, MailFlows, FactorFlows, PasskeyFlows {
   /**
    * All flows as JSON routes: `POST /register`, with `notify` `/register/complete`, `/reset`, `/reset/complete`, `/login`,
    * `/login/complete`; `/sign-in`, `/refresh`, `/sign-out`, `/password`, `GET /sessions`,
-   * `DELETE /sessions` (the others), `DELETE /sessions/:id`, with `passkeys` `/passkeys` and below, `GET /jwks.json`, and `GET /openapi.json`, which describes them (OpenAPI 3.1). Mount it behind `context()`,
+   * `DELETE /sessions` (the others), `DELETE /sessions/:id`, with `passkeys` `/passkeys` and below (by mail also `/register/passkey`), `GET /jwks.json`, and `GET /openapi.json`, which describes them (OpenAPI 3.1). Mount it behind `context()`,
    * `express.json()` and `authenticate()`.
    * @throws OptionError
    */
@@ -144,19 +152,26 @@ export function createAuth(options: AuthOptions): Auth {
     passkeys,
   });
   const constraints = constraintsOf(given);
-  const { assertStrong, ...passkeyFlows } = passkeys
+  const ceremonies = passkeys && {
+    ...shared,
+    passkeys,
+    port: users.passkeys!,
+    book: createCeremonyBook({ passkeys, tokens: oneTimeTokens, clock, random }),
+  };
+  const { assertStrong, ...passkeyFlows } = ceremonies
     ? createPasskeyFlows({
-        ...shared,
-        passkeys,
-        port: users.passkeys!,
+        ...ceremonies,
         factors,
         guess,
         askSecond,
         begin,
         scheme: schemeOf(challengeOf(constraints)),
-        random,
       })
     : { ...withoutPasskeys(), assertStrong: undefined };
+  const passkeyAccounts =
+    ceremonies && given.registration === 'by-mail' && users.markVerified
+      ? createPasskeyAccounts(ceremonies)
+      : undefined;
   const factorFlows = createFactorFlows({ ...shared, factors, confirm, begin, assertStrong });
   const mailFlows = createMailFlows({
     ...shared,
@@ -193,6 +208,7 @@ export function createAuth(options: AuthOptions): Auth {
     factors: factors !== undefined,
     secondSteps: factors !== undefined || passkeys?.secondFactor === true,
     passkeyFlows: passkeys && passkeyFlows,
+    passkeyAccounts,
     ceremonies: cookieOptions && createCeremonyCookie(cookieOptions.profile),
     mailFlows: notify ? mailFlows : undefined,
     changesLogin: users.changeLogin !== undefined,
@@ -214,6 +230,7 @@ export function createAuth(options: AuthOptions): Auth {
     ...flows,
     ...factorFlows,
     ...passkeyFlows,
+    ...(passkeyAccounts ?? withoutPasskeyAccounts()),
     ...(notify ? mailFlows : withoutNotify(mailFlows)),
     settled: () => outbox.settled(),
     authenticate: () => authenticate,

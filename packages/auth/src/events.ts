@@ -92,7 +92,7 @@ declare module '@portcullis/core' {
 }
 
 /** What a challenge for a passkey is for: one of another purpose is none. */
-export type PasskeyPurpose = 'sign-in' | 'second-factor' | 'step-up' | 'registration';
+export type PasskeyPurpose = 'sign-in' | 'second-factor' | 'step-up' | 'registration' | 'account';
 
 export type SignInFault =
   'unknown-account' | 'wrong-password' | 'inactive' | 'unverified' | 'limited' | 'revoked-meanwhile';

@@ -13,14 +13,10 @@ export type {
 export type { FactorFlows } from './flows/factor-flows.js';
 export type { FactorMethod, TotpStart } from './factors/factors.js';
 export type { FactorKey } from './factors/factor-record.js';
-export type {
-  PasskeyAnswer,
-  PasskeyCeremony,
-  PasskeyFlows,
-  PasskeyInfo,
-  PasskeyOwner,
-} from './passkeys/passkey-flows.js';
+export type { PasskeyAnswer, PasskeyFlows, PasskeyInfo, PasskeyOwner } from './passkeys/passkey-flows.js';
 export type { PasskeyBrowserOptions, PasskeyResponse, Passkeys } from './passkeys/ceremonies.js';
+export type { PasskeyCeremony } from './passkeys/ceremony-book.js';
+export type { PasskeyAccountFlows } from './passkeys/passkey-accounts.js';
 export type { PasskeyPort, PasskeyRecord, PasskeyUse } from './passkeys/passkey-port.js';
 export type { RequiredOptions } from './identify.js';
 export type { MailFlows } from './flows/mail-flows.js';

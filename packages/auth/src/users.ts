@@ -18,14 +18,16 @@ export interface AuthUser {
 }
 
 export interface NewCredential {
-  readonly passwordHash: string;
+  /** Null where an account is to have none any more: it signs in with passkeys. */
+  readonly passwordHash: string | null;
   /** The hash that is being replaced; null where there was none. */
   readonly replaces: string | null;
 }
 
 export interface NewAccount {
   readonly login: string;
-  readonly passwordHash: string;
+  /** Null for an account that is to sign in with passkeys. */
+  readonly passwordHash: string | null;
   readonly name?: string;
   /** True where the mailbox has been shown to be theirs. */
   readonly emailVerified?: boolean;
@@ -62,7 +64,7 @@ export interface UserPort {
   /** Needed for registration: adds an account, or returns undefined if the login is taken. */
   create?(account: NewAccount): Promise<AuthUser | null | undefined>;
   /**
-   * Needed where accounts may be unverified: notes that the mailbox is theirs, if the login is still this one. Returns whether
+   * Needed where accounts may be unverified, as those that begin with a passkey are at first: notes that the mailbox is theirs, if the login is still this one. Returns whether
    * it did.
    */
   markVerified?(id: string, login: string): Promise<boolean>;

@@ -120,7 +120,7 @@ onBothExpress((express: ExpressLike) => {
         methods.map((method) => `${method} ${path!.replace('/api/auth', '').replaceAll(/:(\w+)/g, '{$1}')}`),
       );
       expect(endpointsOf(document)).toEqual(mounted.toSorted());
-      expect(mounted).toHaveLength(33);
+      expect(mounted).toHaveLength(35);
       for (const endpoint of mounted) {
         const [method = '', path = ''] = endpoint.split(' ');
         const asked = request(app)[method.toLowerCase() as 'get'](`/api/auth${path.replace('{id}', 'x')}`);
@@ -285,6 +285,16 @@ onBothExpress((express: ExpressLike) => {
       await call('PATCH /passkeys/{id}', { name: '' }, token, credential.id);
       await call('DELETE /passkeys/{id}', undefined, token, credential.id);
       await call('DELETE /passkeys/{id}', undefined, token, credential.id);
+
+      await call('POST /register', { login: 'grace@library.example' });
+      await auth.settled();
+      const grace = mail.token('complete-registration', 'grace@library.example');
+      const account = await call('POST /register/passkey/options', { token: grace });
+      const graceMade = register(account['options'] as never).response;
+      const finish = { token: grace, ceremony: account['ceremony'], response: graceMade };
+      await call('POST /register/passkey', { ...finish, token: 'none' });
+      await call('POST /register/passkey', finish);
+      await call('POST /register/passkey/options', { token: grace });
 
       await call('GET /jwks.json');
       await call('GET /openapi.json');

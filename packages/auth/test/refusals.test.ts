@@ -27,7 +27,7 @@ onBothExpress((express: ExpressLike) => {
 
     test('every route refuses with each of its codes, and with no other', async () => {
       const { promised, seen, world } = plain;
-      expect(promised.endpoints).toHaveLength(33);
+      expect(promised.endpoints).toHaveLength(35);
       for (const endpoint of promised.endpoints) await whatEveryRouteRefuses(endpoint, world);
       for (const [endpoint, byCode] of Object.entries(drives))
         for (const [code, drive] of Object.entries(byCode)) {

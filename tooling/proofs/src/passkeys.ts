@@ -7,7 +7,7 @@ import { launchBrowser } from './browser.js';
 import { markdownTable } from './markdown-table.js';
 import { openAuthenticator } from './passkeys/authenticator.js';
 import { walkLibrary } from './passkeys/library.js';
-import { password, serveSite, type Site } from './passkeys/site.js';
+import { serveSite, type Site } from './passkeys/site.js';
 
 const { values: flags } = parseArgs({ options: { short: { type: 'boolean' }, write: { type: 'boolean' } } });
 const rows: string[][] = [];
@@ -46,7 +46,6 @@ async function walk(chromium: Browser, site: Site, name: string): Promise<void> 
   const run = (call: string): Promise<unknown> => page.evaluate(call);
 
   await open();
-  await run(`post('/auth/register', ${JSON.stringify({ login: 'ada@library.example', password })})`);
   claim(said('a password signs in at level'), 1, await run(`signIn()`));
   claim(said('a passkey is added'), 201, await run(`add('This laptop')`));
   claim(said('a route for level 2, after the password'), 401, await run(`status('/strong')`));
@@ -89,6 +88,17 @@ async function walk(chromium: Browser, site: Site, name: string): Promise<void> 
   claim(said('the passkey is removed'), 204, await run(`removeAll()`));
   await run(`post('/auth/sign-out', {})`);
   claim(said('a removed passkey'), 401, await run(`use('/auth/passkeys/sign-in')`));
+  await authenticator.forget();
+  const grace = 'grace@library.example';
+  claim(
+    said('an account that begins with a passkey, by the link of its message'),
+    201,
+    await run(`begin('${await site.link(grace)}')`),
+  );
+  claim(said('it signs in, without a name or password'), 200, await run(`use('/auth/passkeys/sign-in')`));
+  claim(said('at level'), 2, await run(`level()`));
+  claim(said('its only passkey'), 409, await run(`removeAll()`));
+  await run(`post('/auth/sign-out', {})`);
   await context.close();
 }
 

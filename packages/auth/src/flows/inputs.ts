@@ -32,5 +32,7 @@ export const inputs = {
   passkeySignIn: inputSchema({ ceremony: token, response }, { challenge: token }),
   passkeyStepUp: inputSchema({ ceremony: token, response }),
   addPasskey: inputSchema({ ceremony: token, response }, { name: passkeyName }),
+  startPasskeyAccount: inputSchema({ token }, { name }),
+  completePasskeyAccount: inputSchema({ token, ceremony: token, response }, { name: passkeyName }),
   renamePasskey: inputSchema({ name: passkeyName }),
 } as const;

@@ -4,6 +4,7 @@ import { errors } from '../error-codes.js';
 import { accountKey } from '../guesses/account-key.js';
 import type { Devices } from '../guesses/devices.js';
 import type { Ladder } from '../guesses/ladder.js';
+import { forgetPasskeys } from '../passkeys/passkey-accounts.js';
 import type { Passwords } from '../passwords/passwords.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
@@ -205,10 +206,11 @@ export function createMailFlows(deps: MailFlowDeps): MailFlows {
     },
   };
 
-  /** Whoever added the account unverified chose a password that the owner of the mailbox never saw: it goes. */
+  /** Whoever added the account unverified chose a password that the owner of the mailbox never saw: it goes, and so does a passkey. */
   async function verify(user: AuthUser, passwordHash: string): Promise<string | undefined> {
     if (user.emailVerified !== false || !user.active || !users.markVerified) return undefined;
     await replacePassword(user, passwordHash, 'verified');
+    if (users.passkeys) await forgetPasskeys(users.passkeys, user.id);
     if (!(await users.markVerified(user.id, user.login))) throw errors.E_LINK_INVALID();
     return user.id;
   }

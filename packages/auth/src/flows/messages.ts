@@ -13,7 +13,7 @@ interface WithToken extends Base {
 
 /** What the package asks the app to tell somebody, in the app's words. */
 export type AuthMessage =
-  /** Choose a password to finish the registration. */
+  /** Choose a password, or make a passkey, to finish the registration. */
   | ({ readonly type: 'complete-registration' } & WithToken)
   /** Somebody, perhaps you, wanted to register: there is an account already. */
   | ({ readonly type: 'account-exists' } & Base)

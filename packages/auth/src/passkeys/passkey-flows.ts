@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import type { AuthenticationMethod, Clock, Events, Principal, Random } from '@portcullis/core';
+import type { AuthenticationMethod, Clock, Events, Principal } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import type { PasskeyPurpose } from '../events.js';
 import type { Factors } from '../factors/factors.js';
@@ -11,26 +10,13 @@ import type { OneTimeTokens, TokenFacts } from '../flows/one-time-tokens.js';
 import { stepUpRequired } from '../identify.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
-import {
-  isPasskeyFault,
-  type PasskeyBrowserOptions,
-  type PasskeyResponse,
-  type Passkeys,
-} from './ceremonies.js';
+import { isPasskeyFault, type PasskeyResponse, type Passkeys } from './ceremonies.js';
+import { notTaken, type CeremonyBook, type PasskeyCeremony } from './ceremony-book.js';
 import type { PasskeyPort, PasskeyRecord } from './passkey-port.js';
-import { readResponse, TRANSPORTS } from './read-response.js';
+import { readResponse } from './read-response.js';
 
 /** Who asks: the principal. Its level and age decide what may be changed. */
 export type PasskeyOwner = Pick<Principal, 'id' | 'sessionId' | 'actor' | 'aal' | 'authenticatedAt'>;
-
-/** What a browser needs for one use of a passkey. */
-export interface PasskeyCeremony {
-  /** To be brought back with the response, and kept from others meanwhile: it binds the response to whoever began. Counts once. */
-  readonly ceremony: string;
-  readonly options: PasskeyBrowserOptions;
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
-}
 
 export interface PasskeyAnswer {
   readonly ceremony: string;
@@ -85,6 +71,7 @@ export interface PasskeyFlows {
 export interface PasskeyFlowDeps {
   readonly passkeys: Passkeys;
   readonly port: PasskeyPort;
+  readonly book: CeremonyBook;
   readonly users: UserPort;
   readonly sessions: Sessions;
   readonly factors: Factors | undefined;
@@ -96,7 +83,6 @@ export interface PasskeyFlowDeps {
   /** Scheme of the challenge of RFC 9470. */
   readonly scheme: string;
   readonly clock: Clock;
-  readonly random: Random;
   readonly events: Events;
 }
 
@@ -107,35 +93,7 @@ export interface InnerPasskeyFlows extends PasskeyFlows {
 }
 
 export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
-  const { passkeys, port, users, sessions, factors, tokens, notifier, begin, clock, random, events } = deps;
-
-  /** The same for one account in all its passkeys, and without a way back to who it is (section 14.6.1). */
-  const handleOf = (userId: string) =>
-    createHash('sha256').update(`portcullis passkey\0${passkeys.rpId}\0${userId}`).digest('base64url');
-
-  /** A challenge of its own purpose, kept with whom it is for under the hash of a secret that comes back with the response. */
-  async function begins(
-    purpose: PasskeyPurpose,
-    bound: TokenFacts,
-    options: (challenge: string) => Promise<PasskeyBrowserOptions>,
-  ): Promise<PasskeyCeremony> {
-    const challenge = random.bytes(32).toString('base64url');
-    const { token, expiresAt } = await tokens.issue(
-      `passkey-${purpose}`,
-      undefined,
-      { ...bound, challenge },
-      passkeys.timeoutMs,
-    );
-    return { ceremony: token, options: await options(challenge), expiresAt };
-  }
-
-  /** Uses the challenge up, whatever comes of it. @throws E_CHALLENGE_INVALID */
-  async function challengeOf(purpose: PasskeyPurpose, ceremony: string, bound: TokenFacts): Promise<string> {
-    const facts = await tokens.take(`passkey-${purpose}`, ceremony);
-    if (!facts || Object.entries(bound).some(([name, value]) => facts[name] !== value))
-      throw errors.E_CHALLENGE_INVALID();
-    return String(facts['challenge']);
-  }
+  const { passkeys, port, book, users, sessions, factors, tokens, notifier, begin, clock, events } = deps;
 
   const boundTo = ({ id, sessionId }: Pick<Principal, 'id' | 'sessionId'>): TokenFacts => ({
     userId: id,
@@ -174,7 +132,7 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
     if (!user || (ownerId !== undefined && user.id !== ownerId)) throw refuse('of-another', passkey.userId);
     const handle = response.response.userHandle;
     // Without a name it is the handle that says whose it is (section 7.2 step 6).
-    if (handle === undefined ? ownerId === undefined : handle !== handleOf(user.id))
+    if (handle === undefined ? ownerId === undefined : handle !== book.handleOf(user.id))
       throw refuse('user-handle', user.id);
     // Before the signature is looked at: if all sessions are ended meanwhile, this one does not begin.
     const epoch = await sessions.epoch(user.id);
@@ -253,10 +211,12 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
     async startPasskeySignIn(input) {
       const { challenge } = readInput(input, inputs.startPasskeySignIn);
       if (challenge === undefined)
-        return begins('sign-in', {}, (fresh) => passkeys.requestOptions({ challenge: fresh, allowed: [] }));
+        return book.begin('sign-in', {}, (fresh) =>
+          passkeys.requestOptions({ challenge: fresh, allowed: [] }),
+        );
       const { userId } = await waiting(challenge);
       const allowed = await port.list(String(userId));
-      return begins('second-factor', { userId: String(userId) }, (fresh) =>
+      return book.begin('second-factor', { userId: String(userId) }, (fresh) =>
         passkeys.requestOptions({ challenge: fresh, allowed }),
       );
     },
@@ -267,13 +227,13 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
       if (given.challenge !== undefined) {
         const first = await waiting(given.challenge);
         const userId = String(first['userId']);
-        const challenge = await challengeOf('second-factor', given.ceremony, { userId });
+        const challenge = await book.challengeOf('second-factor', given.ceremony, { userId });
         const { user } = await shown('second-factor', response, challenge, meta, userId);
         if (!(await tokens.take('second-factor', given.challenge))) throw errors.E_CHALLENGE_INVALID();
         const methods = [{ method: 'pwd', at: Number(first['at']) }, pass(clock.now())];
         return begin({ user, epoch: Number(first['epoch']), methods, aal: 2 }, meta);
       }
-      const challenge = await challengeOf('sign-in', given.ceremony, {});
+      const challenge = await book.challengeOf('sign-in', given.ceremony, {});
       const { user, epoch, userVerified } = await shown('sign-in', response, challenge, meta);
       const at = clock.now();
       if (!userVerified && factors?.required(user))
@@ -285,14 +245,16 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
       const user = await account(who);
       const allowed = await port.list(user.id);
       if (allowed.length === 0) throw errors.E_PASSKEY_NOT_FOUND();
-      return begins('step-up', boundTo(who), (challenge) => passkeys.requestOptions({ challenge, allowed }));
+      return book.begin('step-up', boundTo(who), (challenge) =>
+        passkeys.requestOptions({ challenge, allowed }),
+      );
     },
 
     async stepUpWithPasskey(who, input, meta) {
       const { ceremony } = readInput(input, inputs.passkeyStepUp);
       const response = readResponse(input.response, 'authentication');
       await account(who);
-      const challenge = await challengeOf('step-up', ceremony, boundTo(who));
+      const challenge = await book.challengeOf('step-up', ceremony, boundTo(who));
       const { user, epoch, userVerified } = await shown('step-up', response, challenge, meta, who.id);
       const methods = [pass(clock.now())];
       const pair = await begin({ user, epoch, methods, aal: userVerified ? 2 : 1 }, meta);
@@ -309,10 +271,10 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
       const [user, existing] = await ownAccount(who);
       if (existing.length >= passkeys.max) throw errors.E_PASSKEY_LIMIT();
       const { login, name } = user;
-      return begins('registration', boundTo(who), (challenge) =>
+      return book.begin('registration', boundTo(who), (challenge) =>
         passkeys.creationOptions({
           challenge,
-          handle: handleOf(user.id),
+          handle: book.handleOf(user.id),
           login,
           name: name ?? login,
           existing,
@@ -325,26 +287,12 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
       const response = readResponse(input.response, 'registration');
       // That it is their own was shown at the start, in this session and not long ago.
       const user = await account(who);
-      const challenge = await challengeOf('registration', given.ceremony, boundTo(who));
-      const invalid = (reason: string) => errors.E_PASSKEY_INVALID({ details: { reason } });
-      let verified;
-      try {
-        verified = await passkeys.verifyRegistration(response, challenge);
-      } catch (error) {
-        throw isPasskeyFault(error) ? invalid(error.message) : error;
-      }
-      const passkey: PasskeyRecord = {
-        ...verified,
-        userId: user.id,
-        transports: TRANSPORTS.filter((way) => response.response.transports?.includes(way)),
-        name: given.name?.trim() || 'Passkey',
-        createdAt: clock.now(),
-        lastUsedAt: null,
-      };
+      const challenge = await book.challengeOf('registration', given.ceremony, boundTo(who));
+      const passkey = await book.made(response, challenge, { userId: user.id, name: given.name });
       const answer = await port.add(passkey, passkeys.max);
       if (answer === 'full') throw errors.E_PASSKEY_LIMIT();
       // Section 7.1 step 26: one credential has one owner, and is not given to a second one.
-      if (answer !== 'added') throw invalid('taken');
+      if (answer !== 'added') throw notTaken('taken');
       await changed('passkey-added', who, user, passkey);
       return infoOf(passkey);
     },

@@ -2,7 +2,8 @@ import { isSecurityError } from '@portcullis/core';
 import { inputSchema, text } from '../flows/input.js';
 import type { SignedIn } from '../flows/flows.js';
 import { inputs } from '../flows/inputs.js';
-import type { PasskeyCeremony } from '../passkeys/passkey-flows.js';
+import type { PasskeyCeremony } from '../passkeys/ceremony-book.js';
+import type { PasskeyAccountFlows } from '../passkeys/passkey-accounts.js';
 import * as answers from './answers.js';
 import { hand, sessionMeta, signInMeta, wantsCookies, withDevice, withTransport } from './hand-over.js';
 import { answer, openRoute, personRoute, type Exchange, type Route, type RouteDeps } from './route.js';
@@ -19,17 +20,20 @@ const bodies = {
   signIn: withDevice(inputSchema({ response }, { ceremony: token, challenge: token })),
   stepUp: withTransport(inputSchema({ response }, { ceremony: token })),
   add: withTransport(inputSchema({ response }, { ceremony: token, name })),
+  startAccount: withTransport(inputs.startPasskeyAccount),
+  account: withTransport(inputSchema({ token, response }, { ceremony: token, name })),
 } as const;
 const refused = ['E_PASSKEY_REFUSED', 'E_CHALLENGE_INVALID', 'E_SIGN_IN_LIMITED'] as const;
 
 /** Passkeys, where they are on: signing in, stepping up, and what the account has of them. */
 export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
-  const { passkeyFlows: flows, factors, record } = deps;
+  const { passkeyFlows: flows, passkeyAccounts, factors, record } = deps;
   if (!flows) return [];
   const unreadable = factors ? (['E_FACTORS_UNREADABLE'] as const) : [];
   /** What changes passkeys is done by who has just shown that the account is theirs. */
   const own = ['E_STEP_UP_REQUIRED', ...unreadable] as const;
   return [
+    ...(passkeyAccounts ? accountRoutes(passkeyAccounts, deps) : []),
     openRoute({
       method: 'POST',
       path: '/passkeys/sign-in/options',
@@ -145,6 +149,37 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
         await flows.removePasskey(person, id);
         await record({ type: 'factors-changed', userId: person.id }, req);
         answer(res, 204);
+      },
+    }),
+  ];
+}
+
+/** A registration by mail that ends with a passkey instead of a password. */
+function accountRoutes(flows: PasskeyAccountFlows, deps: RouteDeps): readonly Route[] {
+  return [
+    openRoute({
+      method: 'POST',
+      path: '/register/passkey/options',
+      summary: 'Options for the browser, to make the passkey of a new account, by the link of the message',
+      body: bodies.startAccount,
+      answers: { status: 200, schema: answers.ceremony },
+      refusals: ['E_LINK_INVALID', 'E_ACCOUNT_EXISTS'],
+      async run({ req, res, body }) {
+        offer({ req, res }, await flows.startPasskeyAccount(body), deps);
+      },
+    }),
+    openRoute({
+      method: 'POST',
+      path: '/register/passkey',
+      summary: 'Finish a registration with a passkey',
+      body: bodies.account,
+      answers: { status: 201, schema: answers.account },
+      refusals: ['E_LINK_INVALID', 'E_ACCOUNT_EXISTS', 'E_CHALLENGE_INVALID', 'E_PASSKEY_INVALID'],
+      async run({ req, res, body }) {
+        const brought = broughtBack({ req, res }, body, deps) as never;
+        const { userId } = await flows.completePasskeyAccount(brought, deps.metaOf(req));
+        await deps.record({ type: 'registered', userId }, req);
+        answer(res, 201, { userId });
       },
     }),
   ];

@@ -5,6 +5,7 @@ import type { FactorFlows } from '../flows/factor-flows.js';
 import type { Flows, RequestMeta } from '../flows/flows.js';
 import type { Input, InputSchema } from '../flows/input.js';
 import type { MailFlows } from '../flows/mail-flows.js';
+import type { PasskeyAccountFlows } from '../passkeys/passkey-accounts.js';
 import type { PasskeyFlows } from '../passkeys/passkey-flows.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { Tokens } from '../tokens/tokens.js';
@@ -75,6 +76,8 @@ export interface RouteDeps {
   readonly secondSteps: boolean;
   /** Undefined: there are none. */
   readonly passkeyFlows: PasskeyFlows | undefined;
+  /** Undefined: no account begins with a passkey. */
+  readonly passkeyAccounts: PasskeyAccountFlows | undefined;
   /** Undefined: cookies are off. */
   readonly ceremonies: CeremonyCookie | undefined;
   readonly sessions: Sessions;

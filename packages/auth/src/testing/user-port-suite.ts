@@ -73,6 +73,17 @@ export function userPortSuite(
       assert.equal(await port.markVerified(randomUUID(), login), false);
     });
 
+    test('an account that signs in with passkeys has no password, from the start or from then on', async () => {
+      const port = await makePort();
+      if (!port.passkeys) return;
+      const none = await port.create({ login: newLogin(), passwordHash: null });
+      assert.equal((await port.findById(none!.id))?.passwordHash ?? null, null);
+      const user = await port.create({ login: newLogin(), passwordHash: 'h1' });
+      assert.equal(await port.saveCredential(user!.id, { passwordHash: null, replaces: 'h1' }), true);
+      assert.equal((await port.findById(user!.id))?.passwordHash ?? null, null);
+      assert.equal(await port.saveCredential(user!.id, { passwordHash: 'h2', replaces: null }), true);
+    });
+
     test('a login is replaced by those who know the one before, if nobody has the new one', async () => {
       const port = await makePort();
       if (!port.changeLogin) return;

@@ -11,19 +11,12 @@ export const drives: Readonly<Record<string, Readonly<Record<string, Drive>>>> =
   'POST /register': {
     E_NOTIFICATIONS_BUSY: async (w) => (await w.mailFull(), w.call('POST /register', { login: elsewhere })),
   },
-  'POST /register/complete': byLink(
-    'POST /register/complete',
-    async (w) => {
-      await w.auth.startRegistration({ login: elsewhere });
-      return w.link('complete-registration', elsewhere);
+  'POST /register/complete': byLink('POST /register/complete', registrationLink, {
+    E_ACCOUNT_EXISTS: async (w, token) => {
+      await w.auth.register({ login: elsewhere, password }, here);
+      await w.call('POST /register/complete', { token, password });
     },
-    {
-      E_ACCOUNT_EXISTS: async (w, token) => {
-        await w.auth.register({ login: elsewhere, password }, here);
-        await w.call('POST /register/complete', { token, password });
-      },
-    },
-  ),
+  }),
   'POST /reset': {
     E_NOTIFICATIONS_BUSY: async (w) => (await w.mailFull(), w.call('POST /reset', { login: elsewhere })),
   },
@@ -116,6 +109,25 @@ export const drives: Readonly<Record<string, Readonly<Record<string, Drive>>>> =
   },
   'POST /totp/remove': changesOfFactors('POST /totp/remove'),
   'POST /recovery-codes': changesOfFactors('POST /recovery-codes'),
+  'POST /register/passkey/options': {
+    E_LINK_INVALID: (w) => w.call('POST /register/passkey/options', { token: 'none' }),
+    E_ACCOUNT_EXISTS: async (w) => {
+      const token = await registrationLink(w);
+      await w.auth.register({ login: elsewhere, password }, here);
+      await w.call('POST /register/passkey/options', { token });
+    },
+  },
+  'POST /register/passkey': {
+    E_LINK_INVALID: (w) => endRegistration(w, { token: 'none' }),
+    E_CHALLENGE_INVALID: (w) => endRegistration(w, { ceremony: 'none' }),
+    E_PASSKEY_INVALID: (w) => endRegistration(w, {}, 'https://evil.example'),
+    E_ACCOUNT_EXISTS: async (w) => {
+      const end = await endOfRegistration(w);
+      const { id } = (await w.users.findByLogin(elsewhere))!;
+      await w.users.markVerified(id, elsewhere);
+      await w.call('POST /register/passkey', end);
+    },
+  },
   'POST /passkeys/sign-in/options': {
     E_CHALLENGE_INVALID: (w) => w.call('POST /passkeys/sign-in/options', { challenge: 'none' }),
   },
@@ -301,6 +313,23 @@ function ownPasskeys(endpoint: string, body?: object): Record<string, Drive> {
       await w.call(endpoint, body, { token });
     },
   };
+}
+
+async function registrationLink(w: World): Promise<string> {
+  await w.auth.startRegistration({ login: elsewhere });
+  return w.link('complete-registration', elsewhere);
+}
+
+/** The body that finishes a registration with a passkey. */
+async function endOfRegistration(w: World, from?: string): Promise<object> {
+  const token = await registrationLink(w);
+  const { ceremony, options } = await w.call('POST /register/passkey/options', { token });
+  const { response } = register(options!, from === undefined ? {} : { origin: from });
+  return { token, ceremony, response };
+}
+
+async function endRegistration(w: World, wrong: object, from?: string): Promise<void> {
+  await w.call('POST /register/passkey', { ...(await endOfRegistration(w, from)), ...wrong });
 }
 
 async function begin(w: World, token: string, from?: string): Promise<Record<string, unknown>> {

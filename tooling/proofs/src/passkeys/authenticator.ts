@@ -3,6 +3,8 @@ import type { CDPSession, Page } from 'playwright-core';
 export interface Authenticator {
   /** Whether somebody shows finger or PIN when asked. */
   verifyUser(does: boolean): Promise<void>;
+  /** It is new again, without any passkey. */
+  forget(): Promise<void>;
   /** What a thief has who read it out now. */
   copy(): Promise<{ use(): Promise<void>; putBack(): Promise<void> }>;
 }
@@ -24,6 +26,9 @@ export async function openAuthenticator(page: Page): Promise<Authenticator> {
   return {
     async verifyUser(isUserVerified) {
       await cdp.send('WebAuthn.setUserVerified', { authenticatorId: id, isUserVerified });
+    },
+    async forget() {
+      await cdp.send('WebAuthn.clearCredentials', { authenticatorId: id });
     },
     async copy() {
       const stolen = await read();

@@ -15,6 +15,8 @@ export interface Site {
   readonly besides: string;
   /** The words that tell apart why responses from elsewhere were refused. */
   refused(): readonly string[];
+  /** The link that finishes a registration. */
+  link(login: string): Promise<string>;
   /** The type of the last message to the owner. */
   told(): Promise<string | undefined>;
   stop(): Promise<void>;
@@ -37,7 +39,6 @@ export async function serveSite(version: 4 | 5): Promise<Site> {
     users: memoryUsers(),
     store: createMemoryStore(),
     passwords: { hash: testHasher() },
-    registration: 'open',
     notify: async (message) => void messages.push(message),
     transport: { cookies: { profile: 'development' } },
     passkeys: passkeys({
@@ -48,6 +49,8 @@ export async function serveSite(version: 4 | 5): Promise<Site> {
     }),
     events,
   });
+  // Her address has been shown to be hers.
+  await auth.register({ login: 'ada@library.example', password }, { address: undefined });
   app.use(context({ trustProxy: false }), express5.json(), auth.authenticate());
   app.get(
     '/',
@@ -81,6 +84,12 @@ export async function serveSite(version: 4 | 5): Promise<Site> {
     url,
     besides: `http://localhost:${other}/`,
     refused: () => reasons.splice(0).map((reason) => /cross-origin frame|origin/.exec(reason)?.[0] ?? reason),
+    async link(login) {
+      await auth.startRegistration({ login });
+      await auth.settled();
+      const message = messages.findLast(({ to }) => to === login);
+      return message?.type === 'complete-registration' ? message.token.reveal() : 'none';
+    },
     async told() {
       await auth.settled();
       return messages.at(-1)?.type;
@@ -126,6 +135,12 @@ const add = (name) => named(async () => {
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(body.options);
   const credential = await navigator.credentials.create({ publicKey });
   return (await post('/auth/passkeys', { name, response: credential.toJSON() })).status;
+});
+const begin = (token) => named(async () => {
+  const { body } = await post('/auth/register/passkey/options', { token });
+  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(body.options);
+  const credential = await navigator.credentials.create({ publicKey });
+  return (await post('/auth/register/passkey', { token, response: credential.toJSON() })).status;
 });
 const removeAll = async () => {
   const { passkeys } = await (await fetch('/auth/passkeys')).json();
