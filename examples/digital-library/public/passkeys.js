@@ -1,5 +1,5 @@
 // Passkeys: what only a script can ask the browser for. All of it is judged by the account endpoints of the API.
-const API = '/api/auth/passkeys';
+const API = '/api/auth';
 const part = (name) => document.querySelector(`[data-passkey="${name}"]`);
 
 async function send(method, path, body) {
@@ -22,11 +22,11 @@ async function use(path) {
   return send('POST', path, { response: credential.toJSON() });
 }
 
-async function add(name) {
-  const { options } = await send('POST', '/options', {});
+async function make(path, facts, more = {}) {
+  const { options } = await send('POST', `${path}/options`, facts);
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
   const credential = await navigator.credentials.create({ publicKey });
-  await send('POST', '', { name, response: credential.toJSON() });
+  await send('POST', path, { ...facts, ...more, response: credential.toJSON() });
 }
 
 // What changes passkeys asks for a fresh sign-in: with a passkey where there is one, else on the page of signing in, with a code too.
@@ -36,7 +36,7 @@ async function steppedUp(action) {
   } catch (error) {
     if (error.code !== 'E_STEP_UP_REQUIRED') throw error;
     if (error.aal < 2 || !part('remove')) return location.assign('/sign-in?next=/account/passkeys');
-    await use('/step-up');
+    await use('/passkeys/step-up');
     await action();
   }
   location.reload();
@@ -68,17 +68,21 @@ function onSubmit(name, action) {
 }
 
 if (globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON) {
-  onSubmit('add', (form) => steppedUp(() => add(form.elements.name.value)));
+  onSubmit('add', (form) => steppedUp(() => make('/passkeys', {}, { name: form.elements.name.value })));
   onSubmit('sign-in', async (form) => {
-    await use('/sign-in');
+    await use('/passkeys/sign-in');
     // A path of our own or nothing; the server judges it as well.
     location.assign(/^\/[a-z0-9/]*$/.test(form.dataset.next) ? form.dataset.next : '/books');
+  });
+  onSubmit('account', async (form) => {
+    await make('/register/passkey', { token: form.dataset.token });
+    location.assign('/sign-in?done=registered');
   });
   for (const button of document.querySelectorAll('[data-passkey="remove"]'))
     button.addEventListener(
       'click',
-      () => void attempt(() => steppedUp(() => send('DELETE', `/${button.dataset.id}`))),
+      () => void attempt(() => steppedUp(() => send('DELETE', `/passkeys/${button.dataset.id}`))),
     );
-} else if (part('add')) {
+} else if (part('add') ?? part('account')) {
   part('trouble').textContent = 'This browser knows no passkeys.';
 }

@@ -1,4 +1,4 @@
-import { isAuthenticated, type SecurityRequest, type SqlTransaction } from '@portcullis/core';
+import { isAuthenticated, type Principal, type SecurityRequest, type SqlTransaction } from '@portcullis/core';
 import type { House } from './house.js';
 import { APP_ROLE } from './migrations.js';
 
@@ -24,9 +24,13 @@ export async function acting<T>(
   });
 }
 
-/** The id of a principal that a guard has already asked for. */
-export function idOf(req: SecurityRequest): string {
+/** A principal that a guard has already asked for. */
+export function personOf(req: SecurityRequest): Principal {
   const { principal } = req.security!;
   if (!isAuthenticated(principal)) throw new TypeError('This route has no guard.');
-  return principal.id;
+  return principal;
+}
+
+export function idOf(req: SecurityRequest): string {
+  return personOf(req).id;
 }

@@ -28,6 +28,7 @@ import { coverPages } from './routes/cover-pages.js';
 import { historyPages } from './routes/history-pages.js';
 import { keyPages } from './routes/key-pages.js';
 import { loanPages } from './routes/loan-pages.js';
+import { emailPages } from './routes/email-pages.js';
 import { mailPages } from './routes/mail-pages.js';
 import { passkeyPages } from './routes/passkey-pages.js';
 import { reviewPages } from './routes/review-pages.js';
@@ -115,11 +116,13 @@ export function createApp(house: House): Express {
       '/register',
       '/reset',
       '/account/second-factor',
+      '/account/email',
       '/api/auth/sign-in',
       '/api/auth/passkeys/sign-in',
       '/api/auth/register',
       '/api/auth/reset',
       '/api/auth/password',
+      '/api/auth/login',
       '/api/auth/totp',
       '/api/auth/recovery-codes',
     ],
@@ -150,6 +153,7 @@ export function createApp(house: House): Express {
     historyPages(house),
     loanPages(house),
     sessionPages(house),
+    emailPages(house),
     passkeyPages(house),
     secondFactorPages(house),
     keyPages(house),

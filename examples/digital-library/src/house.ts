@@ -51,7 +51,7 @@ export interface House {
   readonly hasPasskeys: boolean;
   /** False where no message can be sent: no registration by mail, no reset of passwords. */
   readonly hasMail: boolean;
-  readonly registration: 'open' | 'by-mail';
+  readonly registration: 'open' | 'by-mail' | 'off';
   readonly windows: ReturnType<typeof memoryLimits>;
   readonly origin: URL | undefined;
   readonly trustProxy: false | readonly string[];
@@ -136,6 +136,8 @@ export async function openHouse(
     const origin = PUBLIC_ORIGIN === undefined ? undefined : new URL(PUBLIC_ORIGIN);
     const issuer = origin?.origin ?? 'http://localhost';
     const notify = options.notify ?? notifyOf(settings, linksTo(origin, settings.PORT));
+    // Whoever borrows has shown an address that is theirs, unless somebody decides otherwise.
+    const registration = REGISTRATION ?? (notify ? 'by-mail' : 'off');
     const signingKeys = loadOrGenerateKeys(SIGNING_KEYS, DATA_DIRECTORY);
     const factorKey = loadOrGenerateFactorKey(FACTOR_KEY, DATA_DIRECTORY);
     const cookieProfile = origin?.protocol === 'https:' ? 'host' : 'development';
@@ -157,7 +159,7 @@ export async function openHouse(
         keys: [{ id: 'library', key: factorKey }],
         issuer: 'Digital Library',
       },
-      registration: REGISTRATION,
+      registration: registration === 'off' ? false : registration,
       ...(notify ? { notify } : {}),
       ...(site ? { passkeys: passkeys({ ...site, rpName: 'Digital Library' }) } : {}),
       production: options.production,
@@ -212,7 +214,7 @@ export async function openHouse(
         events,
       }),
       hasMail: notify !== undefined,
-      registration: REGISTRATION,
+      registration,
       hasPasskeys: site !== undefined,
       covers: createCovers(DATA_DIRECTORY, events),
       windows: client ? redisLimits(client) : memoryLimits(),

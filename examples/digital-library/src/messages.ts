@@ -40,7 +40,7 @@ function wordsOf(message: AuthMessage, origin: string): readonly [subject: strin
     case 'complete-registration':
       return [
         'Finish your registration',
-        `Choose a password at ${origin}/register/complete?token=${message.token.reveal()} - the link counts for a day. If you did not ask for it, do nothing.`,
+        `Choose a password or make a passkey at ${origin}/register/complete?token=${message.token.reveal()} - the link counts for a day. If you did not ask for it, do nothing.`,
       ];
     case 'account-exists':
       return [
@@ -66,6 +66,23 @@ function wordsOf(message: AuthMessage, origin: string): readonly [subject: strin
       return [
         'A passkey was refused',
         `Somebody may have copied "${message.name}". Remove it and add another one at ${origin}/account/passkeys.`,
+      ];
+    case 'reset-without-password':
+      return [
+        'Your account has no password',
+        `Somebody, perhaps you, asked for a new one. You sign in with a passkey at ${origin}/sign-in. Ask the library if you have lost it.`,
+      ];
+    case 'confirm-login':
+      return [
+        'Confirm your new address',
+        `Confirm it at ${origin}/account/email/complete?token=${message.token.reveal()} - the link counts for half an hour. If you did not ask for it, do nothing.`,
+      ];
+    case 'login-change-asked':
+      return ['Your e-mail address is to be changed', `A link went to the new address. ${not}`];
+    case 'login-changed':
+      return [
+        'Your e-mail address was changed',
+        'You are signed out everywhere, and sign in with the new address from now on. If it was not you, tell the library now.',
       ];
     case 'locked-out':
       return [

@@ -158,4 +158,9 @@ export const libraryMigrations: readonly Migration[] = [
       create policy staff_deletes on library.book for delete to ${APP_ROLE} using (library.is_staff());
     `,
   },
+  {
+    concern: 'library',
+    id: '007-verified',
+    up: 'alter table library.person add column email_verified boolean not null default true;',
+  },
 ];

@@ -16,6 +16,7 @@ const NOTICES: Readonly<Record<string, string>> = {
   saved: 'Saved.',
   'mail-sent': 'A message is on its way to this address. Open the link in it.',
   'password-reset': 'Your password is changed, and you are signed out everywhere. Sign in with the new one.',
+  'email-changed': 'Your address is changed, and you are signed out everywhere. Sign in with the new one.',
   'key-ended': 'The key has ended. No program gets in with it any more.',
   'factor-off': 'The second factor is off. Your password alone signs you in.',
   deleted: 'The book is deleted.',
@@ -27,14 +28,15 @@ const NOTICES: Readonly<Record<string, string>> = {
   'round-ended': 'The round is ended. It stands in the audit log.',
 };
 
-export async function viewerOf({ people, rbac }: House, req: Request): Promise<Viewer> {
+export async function viewerOf({ people, rbac, registration }: House, req: Request): Promise<Viewer> {
   const { principal } = req.security;
-  if (!isAuthenticated(principal)) return { name: undefined, isStaff: false };
+  const mayRegister = registration !== 'off';
+  if (!isAuthenticated(principal)) return { name: undefined, isStaff: false, mayRegister };
   const [person, isStaff] = await Promise.all([
     people.find(principal.id),
     rbac.can(principal, 'person:read'),
   ]);
-  return { name: person?.email ?? principal.id, isStaff };
+  return { name: person?.email ?? principal.id, isStaff, mayRegister };
 }
 
 export interface PageParts {

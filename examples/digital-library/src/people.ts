@@ -1,6 +1,6 @@
 import { isSqlError, sql, type Sql } from '@portcullis/core';
 import type { AuthUser, NewAccount, UserPort } from '@portcullis/auth';
-import { passkeyTable } from './passkey-table.js';
+import { postgresPasskeys } from '@portcullis/auth/postgres';
 
 export interface Person {
   readonly id: string;
@@ -22,13 +22,15 @@ interface AccountRow {
   readonly passwordHash: string | null;
   readonly active: boolean;
   readonly enrolled: boolean;
+  readonly emailVerified: boolean;
   readonly factors: string | null;
 }
 
-const columns = sql`id::text as id, email as login, password_hash as "passwordHash", active, enrolled, factors`;
+const columns = sql`id::text as id, email as login, password_hash as "passwordHash", active, enrolled, factors,
+  email_verified as "emailVerified"`;
 
 /**
- * The library's people, in its own table: what `@portcullis/auth` needs of them are six functions, and a table for passkeys.
+ * The library's people, in its own table: what `@portcullis/auth` needs of them are eight functions, and a table for passkeys.
  * `enrol` makes a new person a patron. It runs after the account is stored; if that is interrupted, it runs again at
  * the next sign-in, so that nobody is left without a role.
  */
@@ -46,7 +48,13 @@ export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): Peo
   };
 
   return {
-    passkeys: passkeyTable(db),
+    passkeys: postgresPasskeys({
+      sql: db,
+      schema: 'library',
+      table: 'passkey',
+      owner: 'person_id',
+      accounts: 'person',
+    }),
     async findByLogin(login) {
       const row = await one(sql`email = ${login}`);
       return row && enrolled(row);
@@ -68,13 +76,30 @@ export function createPeople(db: Sql, enrol: (id: string) => Promise<void>): Peo
       const { rowCount } = await db.query(sql`update library.person set active = false where id = ${id}`);
       return rowCount === 1;
     },
-    async create({ login, passwordHash }: NewAccount) {
+    async markVerified(id, login) {
+      const { rowCount } = await db.query(
+        sql`update library.person set email_verified = true where id = ${id} and email = ${login}`,
+      );
+      return rowCount === 1;
+    },
+    async changeLogin(id, { login, replaces }) {
+      try {
+        const { rowCount } = await db.query(sql`
+          update library.person set email = ${login}, email_verified = true where id = ${id} and email = ${replaces}`);
+        return rowCount === 1;
+      } catch (error) {
+        if (isSqlError(error, 'unique')) return false;
+        throw error;
+      }
+    },
+    async create({ login, passwordHash, emailVerified = true }: NewAccount) {
       try {
         const added = await db.query<AccountRow>(sql`
-          insert into library.person (email, password_hash) values (${login}, ${passwordHash}) returning ${columns}`);
+          insert into library.person (email, password_hash, email_verified)
+          values (${login}, ${passwordHash}, ${emailVerified}) returning ${columns}`);
         return await enrolled(added.rows[0]!);
       } catch (error) {
-        if (isSqlError(error) && error.kind === 'unique') return undefined;
+        if (isSqlError(error, 'unique')) return undefined;
         throw error;
       }
     },

@@ -36,6 +36,7 @@ export const searchSchema = {
         'factor-off',
         'mail-sent',
         'password-reset',
+        'email-changed',
         'key-ended',
         'reviewed',
         'round-ended',
@@ -109,6 +110,13 @@ export const passwordSchema = {
   type: 'object',
   properties: { password },
   required: ['password'],
+} as const;
+
+/** Another e-mail address, asked for by somebody who is signed in. */
+export const emailChangeSchema = {
+  type: 'object',
+  properties: { email: accountSchema.properties.email, password },
+  required: ['email', 'password'],
 } as const;
 
 export const mailboxSchema = {

@@ -50,9 +50,9 @@ const declaration = {
     optional: true,
     note: 'service that sends mail: gets POST of { to, subject, text } as JSON; without it messages are printed, and with a DATABASE_URL there are none and no password is reset by mail',
   }),
-  REGISTRATION: setting.oneOf(['open', 'by-mail'], {
-    default: 'open',
-    note: 'by-mail: people show that the address is theirs, and the answer does not tell who has an account; open: at once',
+  REGISTRATION: setting.oneOf(['by-mail', 'open', 'off'], {
+    optional: true,
+    note: 'by-mail: people show that the address is theirs, and no answer tells who has an account; open: at once; off: nobody; without it by-mail where messages can be sent, else off',
   }),
   TRUSTED_PROXIES: setting.list(setting.string(), {
     optional: true,

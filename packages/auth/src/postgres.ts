@@ -13,6 +13,7 @@ export {
   type PostgresReplays,
   type PostgresReplaysOptions,
 } from './postgres/postgres-replays.js';
+export { postgresPasskeys, type PostgresPasskeysOptions } from './postgres/postgres-passkeys.js';
 export { postgresUsers, type PostgresUsers, type PostgresUsersOptions } from './postgres/postgres-users.js';
 export {
   postgresGuesses,

@@ -16,7 +16,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { createAuth, createMemoryStore, generateKeys, type Auth, type UserPort } from '../src/index.js';
 import { passkeys } from '../src/passkeys.js';
-import { accountMigrations, postgresUsers } from '../src/postgres.js';
+import { accountMigrations, postgresPasskeys, postgresUsers } from '../src/postgres.js';
 import { memoryUsers, passkeyPortSuite, testHasher } from '../src/testing.js';
 import { authenticate, register, type Credential } from './support/authenticator.js';
 
@@ -81,6 +81,20 @@ describe('PGlite', () => {
   passkeyPortSuite('postgresUsers on PGlite', async () => {
     const users = postgresUsers({ sql });
     return { port: users.passkeys, users: await newUsers(users) };
+  });
+
+  passkeyPortSuite('a table beside accounts of the app', async () => {
+    await db.exec(`
+      create schema if not exists library;
+      create table if not exists library.person (id uuid primary key);
+      create table if not exists library.passkey (
+        id text primary key, person_id uuid not null references library.person (id), public_key text not null,
+        counter bigint not null, transports jsonb not null, backup_eligible boolean not null, backed_up boolean not null,
+        name text not null, created_at timestamptz not null, last_used_at timestamptz)`);
+    const users = [crypto.randomUUID(), crypto.randomUUID()] as const;
+    for (const id of users) await db.query('insert into library.person values ($1)', [id]);
+    const names = { schema: 'library', table: 'passkey', owner: 'person_id', accounts: 'person' };
+    return { port: postgresPasskeys({ sql, ...names }), users };
   });
 });
 

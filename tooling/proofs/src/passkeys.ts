@@ -28,8 +28,16 @@ try {
     await site.stop();
   }
   claim(
-    'the digital library: signed in, added, signed in with it, removed',
-    ['Sign out', 'This laptop', 'Sign out', 'You have none yet.'],
+    'the digital library: signed in, added, signed in with it, removed; and an account by mail with a passkey and no password',
+    [
+      'Sign out',
+      'This laptop',
+      'Sign out',
+      'You have none yet.',
+      'A message is on its way',
+      'Your account is ready.',
+      'grace@readers.example',
+    ],
     await walkLibrary(browser),
   );
 } finally {

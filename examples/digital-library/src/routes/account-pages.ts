@@ -3,6 +3,7 @@ import { clearSiteData } from '@portcullis/headers';
 import { createRedirects, createValidator, validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
 import { enter } from '../entering.js';
+import { showForm, takeForm, type Form } from '../forms.js';
 import type { House } from '../house.js';
 import { fieldErrors, passwordProblem, sendPage, typed } from '../pages.js';
 import { accountSchema, signInSchema } from '../schemas.js';
@@ -11,6 +12,7 @@ import type { FieldErrors } from '../views/forms.js';
 import { challengePage } from '../views/second-factor-pages.js';
 
 const account = createValidator(accountSchema, { fromText: true });
+type Account = Extract<ReturnType<typeof account.check>, { readonly valid: true }>['value'];
 const HINTS = { email: 'Type an e-mail address.', password: 'Type a password.' };
 const SCRIPT = '/assets/passkeys.js';
 const signIn = { query: signInSchema } as const;
@@ -23,36 +25,31 @@ export function accountPages(house: House): Router {
   const router = Router();
   const open = rbac.public('everybody may register and sign in');
 
-  router.get('/register', open, async (req, res) =>
-    sendPage(house, req, res, { title: 'Register', body: (token) => registerPage(token) }),
-  );
-
-  router.post('/register', open, async (req, res) => {
-    const values = typed(req.body);
-    const refuse = (status: number, errors: FieldErrors) =>
-      sendPage(house, req, res, {
-        title: 'Register',
-        status,
-        body: (token) => registerPage(token, values, errors),
-      });
-    const given = account.check(req.body);
-    if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
-    try {
-      const { email, password } = given.value;
-      const { userId } = await auth.register({ login: email, password }, auth.metaOf(req));
-      await audit.record({
-        action: 'person.registered',
-        outcome: 'success',
-        target: { type: 'person', id: userId },
-        request: req,
-      });
-    } catch (error) {
-      const problem = registrationProblem(error);
-      if (!problem) throw error;
-      return refuse(problem.status, problem.errors);
-    }
-    res.redirect(303, '/sign-in?done=registered');
-  });
+  if (house.registration === 'open') {
+    const form: Form<Account> = {
+      title: 'Register',
+      validator: account,
+      hints: HINTS,
+      page: (_req, values, errors) => (token) => registerPage(token, values, errors),
+      async submit({ email, password }, req, res) {
+        const { userId } = await auth.register({ login: email, password }, auth.metaOf(req));
+        const target = { type: 'person', id: userId };
+        await audit.record({ action: 'person.registered', outcome: 'success', target, request: req });
+        res.redirect(303, '/sign-in?done=registered');
+        return undefined;
+      },
+      refusals: {
+        E_PASSWORD_POLICY: (error) => ({ status: 400, errors: passwordProblem(error) ?? {} }),
+        E_ACCOUNT_EXISTS: {
+          status: 409,
+          errors: { email: 'There is an account with this address already.' },
+        },
+        E_VALIDATION: { status: 400, errors: { email: 'This is no e-mail address.' } },
+      },
+    };
+    router.get('/register', open, showForm(house, form));
+    router.post('/register', open, takeForm(house, form));
+  }
 
   router.get('/sign-in', open, validate(signIn), async (req, res) => {
     const { done, next } = validOf(signIn, req).query;
@@ -117,8 +114,8 @@ export function accountPages(house: House): Router {
 }
 
 /** What the page of signing in offers besides the form. */
-export function offersOf({ hasPasskeys, hasMail }: House): SignInOffers {
-  return { passkeys: hasPasskeys, reset: hasMail };
+export function offersOf({ hasPasskeys, hasMail, registration }: House): SignInOffers {
+  return { passkeys: hasPasskeys, reset: hasMail, register: registration !== 'off' };
 }
 
 /** Of a right password that is not enough. */
@@ -126,19 +123,4 @@ function challengeOf(error: unknown): string | undefined {
   return isSecurityError(error) && error.code === 'E_SECOND_FACTOR_REQUIRED'
     ? String(error.problem['challenge'])
     : undefined;
-}
-
-/** What the form can say about a refused registration; undefined for what is no fault of the form. */
-function registrationProblem(error: unknown): { status: number; errors: FieldErrors } | undefined {
-  if (!isSecurityError(error)) return undefined;
-  const errors = passwordProblem(error);
-  if (errors) return { status: 400, errors };
-  switch (error.code) {
-    case 'E_ACCOUNT_EXISTS':
-      return { status: 409, errors: { email: 'There is an account with this address already.' } };
-    case 'E_VALIDATION':
-      return { status: 400, errors: { email: 'This is no e-mail address.' } };
-    default:
-      return undefined;
-  }
 }

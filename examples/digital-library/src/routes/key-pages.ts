@@ -1,13 +1,12 @@
-import { hasCode } from '@portcullis/core';
 import { createValidator, validate, validOf } from '@portcullis/validation';
 import { Router, type Request } from 'express';
 import { idOf } from '../acting.js';
 import { recorded } from '../critical.js';
+import { showForm, takeForm, type Form } from '../forms.js';
 import type { House } from '../house.js';
 import { allKeyScopes, staffKeyScopes } from '../key-scopes.js';
-import { fieldErrors, sendPage, typed } from '../pages.js';
+import { sendPage } from '../pages.js';
 import { newKeySchema, noticeSchema, uuidSchema } from '../schemas.js';
-import type { FieldErrors } from '../views/forms.js';
 import { keyList, newKeyPage, type KeyList } from '../views/key-pages.js';
 
 const TITLE = 'Keys for programs';
@@ -15,7 +14,9 @@ const AT = '/account/keys';
 const notice = { query: noticeSchema } as const;
 const oneKey = { params: uuidSchema } as const;
 const newKey = createValidator(newKeySchema, { fromText: true });
-const HINTS = { name: 'Give it a name of up to 100 characters.' };
+const NAME = 'Give it a name of up to 100 characters.';
+
+type NewKey = Extract<ReturnType<typeof newKey.check>, { readonly valid: true }>['value'];
 
 /** API keys: made and shown once, listed with their last use, ended. */
 export function keyPages(house: House): Router {
@@ -33,32 +34,19 @@ export function keyPages(house: House): Router {
     };
   };
 
-  router.get(AT, inPerson, own, validate(notice), async (req, res) => {
-    const list = await listOf(req);
-    await sendPage(house, req, res, {
-      title: TITLE,
-      done: validOf(notice, req).query.done,
-      body: (token) => keyList(token, list),
-    });
-  });
-
-  router.post(AT, inPerson, own, async (req, res) => {
-    const values = typed(req.body);
-    const refuse = async (status: number, errors: FieldErrors) => {
+  const form: Form<NewKey> = {
+    title: TITLE,
+    validator: newKey,
+    hints: { name: NAME },
+    async page(req, values, errors) {
       const list = await listOf(req);
-      await sendPage(house, req, res, {
-        title: TITLE,
-        status,
-        body: (token) => keyList(token, list, values, errors),
-      });
-    };
-    const given = newKey.check(req.body);
-    if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
-    const scopes = allKeyScopes.filter((scope) => values[scope] === 'yes');
-    if (scopes.length === 0) return refuse(400, { '': 'Tick at least one thing that the program may do.' });
-    const { name, expires } = given.value;
-    if (name.trim() === '') return refuse(400, { name: HINTS.name });
-    try {
+      return (token) => keyList(token, list, values, errors);
+    },
+    async submit({ name, expires, ...ticks }, req, res) {
+      const scopes = allKeyScopes.filter((scope) => ticks[scope] === 'yes');
+      if (scopes.length === 0)
+        return { status: 400, errors: { '': 'Tick at least one thing that the program may do.' } };
+      if (name.trim() === '') return { status: 400, errors: { name: NAME } };
       const { key, info } = await recorded(
         audit,
         req,
@@ -71,28 +59,28 @@ export function keyPages(house: House): Router {
         () => keys.create(idOf(req), { name, scopes, expiresIn: expires }),
       );
       await sendPage(house, req, res, { title: TITLE, body: newKeyPage(key, info) });
-    } catch (error) {
-      if (!hasCode(error, 'E_API_KEY_LIMIT')) throw error;
-      await refuse(409, {
-        '': 'You have as many keys as one account may have. End one that is not used any more.',
-      });
-    }
-  });
+      return undefined;
+    },
+    refusals: {
+      E_API_KEY_LIMIT: {
+        status: 409,
+        errors: { '': 'You have as many keys as one account may have. End one that is not used any more.' },
+      },
+    },
+  };
+  router.get(AT, inPerson, own, validate(notice), showForm(house, form));
+  router.post(AT, inPerson, own, takeForm(house, form));
 
   // Whose key it is, the store asks for too; one that is not there, or not yours, has ended as far as you can see.
   router.post(`${AT}/:id/end`, inPerson, own, validate(oneKey), async (req, res) => {
     const { id } = validOf(oneKey, req).params;
-    await recorded(
-      audit,
-      req,
-      {
-        requested: 'person.key-revocation-requested',
-        done: 'person.key-revoked',
+    if (await keys.revoke(idOf(req), id))
+      await audit.record({
+        action: 'person.key-revoked',
+        outcome: 'success',
         target: { type: 'key', id },
-        of: (ended) => (ended ? {} : undefined),
-      },
-      () => keys.revoke(idOf(req), id),
-    );
+        request: req,
+      });
     res.redirect(303, `${AT}?done=key-ended`);
   });
   return router;

@@ -1,9 +1,10 @@
-import { hasCode, isSecurityError } from '@portcullis/core';
+import { hasCode } from '@portcullis/core';
 import { createRedirects, createValidator, validate, validOf } from '@portcullis/validation';
-import { Router, type Request, type Response } from 'express';
-import { idOf } from '../acting.js';
+import { Router, type Request, type RequestHandler } from 'express';
+import { idOf, personOf } from '../acting.js';
 import { recorded } from '../critical.js';
 import { enter } from '../entering.js';
+import { takeForm, type Form } from '../forms.js';
 import type { House } from '../house.js';
 import { fieldErrors, sendPage, typed } from '../pages.js';
 import { challengeSchema, confirmationSchema, noticeSchema, passwordSchema, totpSchema } from '../schemas.js';
@@ -41,8 +42,6 @@ export function secondFactorPages(house: House): Router {
     const person = await people.findById(idOf(req));
     return typeof person?.factors === 'string';
   };
-  const show = (req: Request, res: Response, body: Parameters<typeof sendPage>[3]['body'], status = 200) =>
-    sendPage(house, req, res, { title: TITLE, status, body });
   const changing = <T>(req: Request, change: () => Promise<T>) =>
     recorded(
       audit,
@@ -91,93 +90,82 @@ export function secondFactorPages(house: House): Router {
     });
   });
 
-  router.post(`${AT}/start`, inPerson, own, async (req, res) => {
-    // Whoever has one turns it off first, with a code of it.
-    if (await isOn(req)) return res.redirect(303, AT);
-    const refuse = (status: number, errors: FieldErrors) =>
-      show(req, res, (token) => factorOffPage(token, errors), status);
-    const given = password.check(req.body);
-    if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
-    try {
-      const start = await auth.startTotp(personOf(req), given.value, auth.metaOf(req));
-      await show(req, res, (token) => enrolPage(token, start));
-    } catch (error) {
-      const { status, errors } = refusalOf(error);
-      await refuse(status, errors);
-    }
-  });
+  /** Whoever has one turns it off first, with a code of it; whoever has none has nothing to renew. */
+  const only =
+    (on: boolean): RequestHandler =>
+    async (req, res, next) =>
+      (await isOn(req)) === on ? next() : res.redirect(303, AT);
 
-  router.post(`${AT}/confirm`, inPerson, own, async (req, res) => {
-    const given = totp.check(req.body);
-    const refuse = (status: number, errors: FieldErrors) =>
-      show(req, res, (token) => enrolPage(token, { token: typed(req.body)['token'] ?? '' }, errors), status);
-    if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
-    try {
-      const { recoveryCodes } = await changing(req, () => auth.confirmTotp(personOf(req), given.value));
-      await show(req, res, recoveryCodesPage(recoveryCodes));
-    } catch (error) {
-      const { status, errors } = refusalOf(error);
-      await refuse(status, errors);
-    }
-  });
+  const starting: Form<{ readonly password: string }> = {
+    title: TITLE,
+    validator: password,
+    hints: HINTS,
+    page: (_req, _values, errors) => (token) => factorOffPage(token, errors),
+    async submit(given, req, res) {
+      const start = await auth.startTotp(personOf(req), given, auth.metaOf(req));
+      await sendPage(house, req, res, { title: TITLE, body: (token) => enrolPage(token, start) });
+      return undefined;
+    },
+    refusals: REFUSALS,
+  };
+  router.post(`${AT}/start`, inPerson, own, only(false), takeForm(house, starting));
 
-  router.post(`${AT}/recovery-codes`, inPerson, own, async (req, res) => {
-    await confirmed('recovery-codes', req, res, async (given) => {
-      const { recoveryCodes } = await changing(req, () =>
-        auth.renewRecoveryCodes(personOf(req), given, auth.metaOf(req)),
-      );
-      await show(req, res, recoveryCodesPage(recoveryCodes));
-    });
-  });
+  const confirming: Form<{ readonly token: string; readonly code: string }> = {
+    title: TITLE,
+    validator: totp,
+    hints: HINTS,
+    page: (_req, values, errors) => (token) => enrolPage(token, { token: values['token'] ?? '' }, errors),
+    async submit(given, req, res) {
+      const { recoveryCodes } = await changing(req, () => auth.confirmTotp(personOf(req), given));
+      await sendPage(house, req, res, { title: TITLE, body: recoveryCodesPage(recoveryCodes) });
+      return undefined;
+    },
+    refusals: REFUSALS,
+  };
+  router.post(`${AT}/confirm`, inPerson, own, takeForm(house, confirming));
 
-  router.post(`${AT}/remove`, inPerson, own, async (req, res) => {
-    await confirmed('remove', req, res, async (given) => {
-      await changing(req, () => auth.removeTotp(personOf(req), given, auth.metaOf(req)));
-      res.redirect(303, `${AT}?done=factor-off`);
-    });
+  confirmed('recovery-codes', async (given, req, res) => {
+    const { recoveryCodes } = await changing(req, () =>
+      auth.renewRecoveryCodes(personOf(req), given, auth.metaOf(req)),
+    );
+    await sendPage(house, req, res, { title: TITLE, body: recoveryCodesPage(recoveryCodes) });
+    return undefined;
+  });
+  confirmed('remove', async (given, req, res) => {
+    await changing(req, () => auth.removeTotp(personOf(req), given, auth.metaOf(req)));
+    res.redirect(303, `${AT}?done=factor-off`);
+    return undefined;
   });
   return router;
 
-  /** What needs the password and a code; refused, the page comes again and says why. */
-  async function confirmed(
-    form: 'recovery-codes' | 'remove',
-    req: Request,
-    res: Response,
-    run: (given: { readonly password: string; readonly code: string }) => Promise<void>,
-  ): Promise<void> {
-    if (!(await isOn(req))) return res.redirect(303, AT);
-    const refuse = (status: number, errors: FieldErrors) =>
-      show(req, res, (token) => factorOnPage(token, { form, errors }), status);
-    const given = confirmation.check(req.body);
-    if (!given.valid) return refuse(400, fieldErrors(given.errors, HINTS));
-    try {
-      await run(given.value);
-    } catch (error) {
-      const { status, errors } = refusalOf(error);
-      await refuse(status, errors);
-    }
+  /** What needs the password and a code. */
+  function confirmed(form: 'recovery-codes' | 'remove', submit: Form<Confirmation>['submit']): void {
+    const both: Form<Confirmation> = {
+      title: TITLE,
+      validator: confirmation,
+      hints: HINTS,
+      page: (_req, _values, errors) => (token) => factorOnPage(token, { form, errors }),
+      submit,
+      refusals: REFUSALS,
+    };
+    router.post(`${AT}/${form}`, inPerson, own, only(true), takeForm(house, both));
   }
 }
 
-function personOf(req: Request) {
-  const { principal } = req.security;
-  if (principal.kind === 'anonymous') throw new TypeError('This route has no guard.');
-  return principal;
+interface Confirmation {
+  readonly password: string;
+  readonly code: string;
 }
 
-/** A refusal in the words of the form. @throws what is no fault of the form */
-function refusalOf(error: unknown): { readonly status: number; readonly errors: FieldErrors } {
-  if (!isSecurityError(error)) throw error;
-  switch (error.code) {
-    case 'E_PASSWORD_WRONG':
-      return { status: 400, errors: { password: 'The password is wrong, or there were too many attempts.' } };
-    case 'E_FACTOR_WRONG':
-      return { status: 400, errors: { code: WRONG_CODE } };
-    case 'E_LINK_INVALID':
-      return { status: 400, errors: { '': 'That took too long, or was done already. Begin again.' } };
-    case 'E_STEP_UP_REQUIRED':
-      return { status: 403, errors: { '': STEP_UP } };
-    default:
-      throw error;
-  }
-}
+const REFUSALS: Form<unknown>['refusals'] = {
+  E_PASSWORD_WRONG: {
+    status: 400,
+    errors: { password: 'The password is wrong, or there were too many attempts.' },
+  },
+  E_FACTOR_WRONG: { status: 400, errors: { code: WRONG_CODE } },
+  E_LINK_INVALID: {
+    status: 400,
+    errors: { '': 'That took too long, or was done already. Begin again.' },
+  },
+  E_STEP_UP_REQUIRED: { status: 403, errors: { '': STEP_UP } },
+};

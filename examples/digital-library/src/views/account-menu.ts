@@ -2,6 +2,7 @@ import { html, type Html } from './html.js';
 
 const ACCOUNT_PAGES = [
   ['/account/sessions', 'Where you are signed in'],
+  ['/account/email', 'E-mail address'],
   ['/account/passkeys', 'Passkeys'],
   ['/account/second-factor', 'Second factor'],
   ['/account/keys', 'Keys for programs'],

@@ -12,6 +12,7 @@ export interface SignInOffers {
   readonly passkeys: boolean;
   /** A new password by mail. */
   readonly reset: boolean;
+  readonly register: boolean;
 }
 
 export function registerPage(formToken: Html, values: AccountForm = {}, errors: FieldErrors = {}): Html {
@@ -37,7 +38,7 @@ export function registerPage(formToken: Html, values: AccountForm = {}, errors: 
 
 export function signInPage(
   formToken: Html,
-  { passkeys, reset }: SignInOffers,
+  { passkeys, reset, register }: SignInOffers,
   values: AccountForm = {},
   errors: FieldErrors = {},
 ): Html {
@@ -51,5 +52,5 @@ export function signInPage(
     </form>
     ${passkeys && passkeySignIn(values.next)}
     ${reset && html`<p><a href="/reset">I forgot my password</a></p>`}
-    <p>New here? <a href="/register">Register</a></p>`;
+    ${register && html`<p>New here? <a href="/register">Register</a></p>`}`;
 }

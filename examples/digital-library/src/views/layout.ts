@@ -5,6 +5,7 @@ export interface Viewer {
   /** Undefined for somebody who has not signed in. */
   readonly name: string | undefined;
   readonly isStaff: boolean;
+  readonly mayRegister: boolean;
 }
 
 /** A script of ours, which the policy lets run by the nonce of this answer. */
@@ -56,7 +57,8 @@ export function layout({ title, viewer, notice, formToken, script, body }: Page)
 function menu(viewer: Viewer | undefined, formToken: Html | undefined): Html {
   if (viewer === undefined) return html`<a href="/books">Books</a>`;
   if (viewer.name === undefined) {
-    return html`<a href="/books">Books</a> <a href="/sign-in">Sign in</a> <a href="/register">Register</a>`;
+    return html`<a href="/books">Books</a> <a href="/sign-in">Sign in</a>
+      ${viewer.mayRegister && html`<a href="/register">Register</a>`}`;
   }
   return html`<a href="/books">Books</a>
     <a href="/loans">My loans</a>

@@ -1,8 +1,9 @@
 import { field, formError, type FieldErrors } from './forms.js';
 import { html, type Html } from './html.js';
+import { passkeyAccount } from './passkey-pages.js';
 
 const TEXTS = {
-  '/register': ['Register', 'We send you a link, by which you choose a password.', 'Send the link'],
+  '/register': ['Register', 'We send you a link, by which you finish the registration.', 'Send the link'],
   '/reset': [
     'Forgotten password',
     'We send you a link, by which you choose a new password.',
@@ -30,11 +31,11 @@ export function mailboxPage(
 /** Where the link of a message leads. */
 export function newPasswordPage(
   formToken: Html,
-  path: keyof typeof TEXTS,
-  link: string,
+  values: { readonly path: keyof typeof TEXTS; readonly link: string; readonly passkeys: boolean },
   errors: FieldErrors = {},
 ): Html {
-  return html`<h1>Choose a password</h1>
+  const { path, link, passkeys } = values;
+  return html`<h1>${passkeys ? 'Password or passkey' : 'Choose a password'}</h1>
     <form method="post" action="${path}/complete" class="stacked" novalidate>
       ${formToken} ${formError(errors)}
       ${field(
@@ -51,5 +52,6 @@ export function newPasswordPage(
       <input type="hidden" name="token" value="${link}" />
       <button type="submit">Keep this password</button>
     </form>
+    ${passkeys && passkeyAccount(link)}
     <p><a href="${path}">Ask for another link</a></p>`;
 }

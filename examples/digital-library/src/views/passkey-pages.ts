@@ -34,6 +34,18 @@ export function passkeySignIn(next: string | undefined): Html {
     ${passkeyTrouble()}`;
 }
 
+/** Beside the password that finishes a registration. */
+export function passkeyAccount(link: string): Html {
+  return html`<form class="stacked" data-passkey="account" data-token="${link}" hidden>
+      <p>or</p>
+      <p class="hint">
+        A passkey signs you in with your finger, your face or the PIN of your device. You need no password then.
+      </p>
+      <button type="submit" class="other">Make a passkey instead</button>
+    </form>
+    ${passkeyTrouble()}`;
+}
+
 function passkeyTrouble(): Html {
   return html`<p class="error" role="alert" data-passkey="trouble"></p>
     <noscript><p class="hint">Passkeys need scripts in the browser. Everything else here does not.</p></noscript>`;

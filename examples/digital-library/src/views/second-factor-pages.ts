@@ -2,6 +2,7 @@ import type { TotpStart } from '@portcullis/auth';
 import { accountMenu } from './account-menu.js';
 import { field, formError, type FieldErrors } from './forms.js';
 import { html, type Html } from './html.js';
+import { qrCode } from './qr-code.js';
 
 const AT = '/account/second-factor';
 const CODE = { name: 'code', label: 'Code', autocomplete: 'one-time-code', maxLength: 64 } as const;
@@ -57,7 +58,9 @@ export function enrolPage(
     ${
       secret !== undefined &&
       html`<h2>1. Tell the app</h2>
-        <p>Add an account in your authenticator app, by typing this key:</p>
+        <p>Add an account in your authenticator app, and point its camera here:</p>
+        ${uri !== undefined && qrCode(uri, 'QR code with the key below')}
+        <p>Or type this key:</p>
         <p><code class="secret">${groups(secret)}</code></p>
         <p>On the telephone that has the app, open this address instead:</p>
         <p><a href="${uri}" class="long">${uri}</a></p>`

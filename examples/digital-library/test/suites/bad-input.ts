@@ -89,6 +89,13 @@ const ENDPOINTS: readonly Endpoint[] = [
     body: 'form',
     fields: { token: { good: 'none', bad: ['x'.repeat(129), ...SQL] }, password },
   },
+  { who: 'ann', path: '/account/email', body: 'form', fields: { email, password } },
+  {
+    who: 'anonymous',
+    path: '/account/email/complete',
+    body: 'form',
+    fields: { token: { good: 'none', bad: ['x'.repeat(129), ...SQL] } },
+  },
   {
     who: 'ann',
     path: '/account/keys',

@@ -8,7 +8,8 @@ const ANOTHER = 'nine loud herons return a candle';
 
 /** What goes through a mailbox: a new password, and registration where it is by mail. */
 export function mail(library: () => OpenLibrary): void {
-  const linkTo = async (type: 'reset-password' | 'complete-registration', email: string): Promise<string> => {
+  type LinkType = 'reset-password' | 'complete-registration' | 'confirm-login';
+  const linkTo = async (type: LinkType, email: string): Promise<string> => {
     await library().house.auth.settled();
     const message = library()
       .mail.to(email)
@@ -83,11 +84,87 @@ export function mail(library: () => OpenLibrary): void {
       }
     });
 
+    test('another address: asked for with the password, confirmed by a link that goes to it, and told to the one before', async () => {
+      const [before, after] = ['moves@readers.example', 'has.moved@readers.example'];
+      const desk = library().anonymous();
+      await desk.submit('/register', { email: before, password: PASSWORD });
+      await desk.submit('/sign-in', { email: before, password: PASSWORD });
+      expect((await desk.get('/account/email')).text).toContain(before);
+      const ask = (email: string, password: string) => desk.submit('/account/email', { email, password });
+      const wrong = await ask(after, ANOTHER);
+      expect([wrong.status, wrong.text]).toEqual([400, expect.stringContaining('The password is wrong')]);
+      const none = await ask('no address', PASSWORD);
+      expect([none.status, none.text]).toEqual([400, expect.stringContaining('This is no e-mail address.')]);
+      // Of an address that somebody has, the page says the same; the mailbox says the rest.
+      const taken = await ask(library().ann.email, PASSWORD);
+      const free = await ask(after, PASSWORD);
+      expect(seen(free)).toEqual({ ...seen(taken), status: 303, location: '/account/email?done=mail-sent' });
+      const link = await linkTo('confirm-login', after);
+      expect(
+        library()
+          .mail.to(before)
+          .map(({ type }) => type),
+      ).toContain('login-change-asked');
+
+      const telephone = library().anonymous();
+      expect((await telephone.get(link)).status).toBe(200);
+      expect((await desk.get('/loans')).status).toBe(200);
+      const done = await telephone.submit('/account/email/complete', { token: tokenOf(link) });
+      expect([done.status, done.headers['location']]).toEqual([303, '/sign-in?done=email-changed']);
+      expect((await desk.get('/loans')).status).toBe(401);
+      const again = await telephone.submit('/account/email/complete', { token: tokenOf(link) });
+      expect([again.status, again.text]).toEqual([400, expect.stringContaining('used or is too old')]);
+      const signIn = (email: string) =>
+        library().anonymous().submit('/sign-in', { email, password: PASSWORD });
+      expect([(await signIn(before)).status, (await signIn(after)).status]).toEqual([401, 303]);
+      await library().house.auth.settled();
+      expect(library().mail.to(before).at(-1)).toMatchObject({ type: 'login-changed' });
+    });
+
+    test('an account may begin with a passkey: the link of the message offers it where passkeys are, and its owner is stored without a password', async () => {
+      const { house } = library();
+      const byMail = await library().served({ ...house, registration: 'by-mail' });
+      try {
+        const at = () => library().anonymous().at(byMail.url);
+        const email = 'no.password@readers.example';
+        await at().submit('/register', { email });
+        const page = await at().get(await linkTo('complete-registration', email));
+        expect(page.text).toContain('data-passkey="account"');
+        expect(page.text).toContain('/assets/passkeys.js');
+        expect(page.headers['content-security-policy']).not.toContain('unsafe');
+        const user = await house.people.create({
+          login: email,
+          passwordHash: null,
+          emailVerified: false,
+        });
+        expect(user).toMatchObject({ passwordHash: null, emailVerified: false });
+        expect(await house.people.markVerified!(user!.id, 'other@readers.example')).toBe(false);
+        expect(await house.people.markVerified!(user!.id, email)).toBe(true);
+        expect(await house.people.findById(user!.id)).toMatchObject({ emailVerified: true });
+      } finally {
+        byMail.close();
+      }
+    });
+
+    test('where nobody may register, no page offers it', async () => {
+      const closed = await library().served({ ...library().house, registration: 'off' });
+      try {
+        const client = library().anonymous().at(closed.url);
+        expect((await client.get('/register')).status).toBe(404);
+        for (const path of ['/books', '/sign-in'])
+          expect((await client.get(path)).text).not.toContain('/register');
+      } finally {
+        closed.close();
+      }
+    });
+
     test('where no message can be sent, no page promises one', async () => {
       const mute = await library().served({ ...library().house, hasMail: false });
       try {
         const client = library().anonymous().at(mute.url);
         expect((await client.get('/reset')).status).toBe(404);
+        const own = await library().bob.browser.at(mute.url).get('/account/email');
+        expect([own.status, own.text]).toEqual([200, expect.stringContaining('sends no messages')]);
         expect((await client.get('/sign-in')).text).not.toContain('/reset');
         expect((await library().anonymous().get('/sign-in')).text).toContain('href="/reset"');
       } finally {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import decodeQr from 'qr/decode.js';
 import { appCode } from '../support/authenticator-app.js';
 import type { Client } from '../support/client.js';
 import type { OpenLibrary } from '../support/open-library.js';
@@ -60,6 +61,9 @@ export function secondFactor(library: () => OpenLibrary): void {
       expect(page).toContain(
         `href="otpauth://totp/Digital%20Library:app-setup%40readers.example?secret=${secret}&amp;`,
       );
+      // A camera reads the same address from the picture, which is part of the page.
+      expect(page).not.toMatch(/<img|data:|style=/);
+      expect(readQr(page)).toContain(`?secret=${secret}&`);
       const token = hidden(page, 'token');
       const refused = await ann.browser.submit(`${AT}/confirm`, { token, code: '000 000' });
       expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('This code is wrong')]);
@@ -170,4 +174,17 @@ export function secondFactor(library: () => OpenLibrary): void {
       expect([signedIn.status, signedIn.headers['location']]).toEqual([303, '/books']);
     });
   });
+}
+
+/** What a camera sees in the QR code of a page, drawn 4 pixels a module. */
+function readQr(page: string): string {
+  const [, side, path] = /viewBox="0 0 (\d+) \1">\s*<path d="([^"]+)"/.exec(page)!;
+  const width = Number(side) * 4;
+  const data = new Uint8Array(width * width * 4).fill(255);
+  for (const [, x, y] of path!.matchAll(/M(\d+) (\d+)h1v1h-1z/g))
+    for (let i = 0; i < 16; i++) {
+      const at = (Number(y) * 4 + (i >> 2)) * width + Number(x) * 4 + (i & 3);
+      data.fill(0, at * 4, at * 4 + 3);
+    }
+  return decodeQr({ width, height: width, data });
 }

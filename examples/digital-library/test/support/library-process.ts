@@ -36,7 +36,13 @@ export async function startLibrary({ dataDirectory, env = {} }: LibraryOptions):
     ['--conditions=@portcullis/source', '--import', 'tsx', 'examples/digital-library/src/main.ts'],
     {
       cwd: root,
-      env: { ...withoutServices(process.env), PORT: '0', DATA_DIRECTORY: dataDirectory, ...env },
+      env: {
+        ...withoutServices(process.env),
+        PORT: '0',
+        DATA_DIRECTORY: dataDirectory,
+        REGISTRATION: 'open',
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

@@ -47,6 +47,7 @@ export async function openLibrary(env: Readonly<Record<string, string>> = {}): P
     DATA_DIRECTORY: folder.path,
     PUBLIC_ORIGIN: 'https://library.example',
     TRUSTED_PROXIES: '127.0.0.1',
+    REGISTRATION: 'open', // For tests whose people are many; by mail it is in suites/mail.ts.
     ...env,
   };
   const mail = mailbox();

@@ -1,4 +1,4 @@
-import { sql as tag, type Sql } from '@portcullis/core';
+import { option, readOptions, sql as tag, type Sql } from '@portcullis/core';
 import type { PasskeyPort, PasskeyRecord } from '../passkeys/passkey-port.js';
 import { isUuid } from '../sessions/sessions.js';
 
@@ -16,10 +16,37 @@ interface Row {
   readonly last_used_at: Date | null;
 }
 
-/** The passkeys of `postgresUsers()`, in the table `auth_passkey` beside `auth_account`. */
-export function postgresPasskeys(sql: Sql, schema: string): PasskeyPort {
-  const passkeys = tag.identifier(schema, 'auth_passkey');
-  const accounts = tag.identifier(schema, 'auth_account');
+export interface PostgresPasskeysOptions {
+  /** `fromPg(pool)` or `fromPglite(db)`. */
+  readonly sql: Sql;
+  /** Where both tables are. @default 'portcullis' */
+  readonly schema?: string;
+  /** The table of passkeys: columns and constraints as in `accountMigrations`. @default 'auth_passkey' */
+  readonly table?: string;
+  /** Its column with the id of the account, a UUID. @default 'user_id' */
+  readonly owner?: string;
+  /** The table of accounts with their `id`: a row is locked while passkeys of its account are added or removed. @default 'auth_account' */
+  readonly accounts?: string;
+}
+
+/**
+ * Passkeys in a table of their own, beside the accounts of `postgresUsers()` or beside yours.
+ * @throws OptionError here; SqlError from its methods
+ */
+export function postgresPasskeys(options: PostgresPasskeysOptions): PasskeyPort {
+  const name = (fallback: string) => option.string({ max: 63, default: fallback });
+  const { sql, schema, ...names } = readOptions('postgresPasskeys', options, {
+    sql: option.port<Sql>(['query', 'transaction']),
+    schema: name('portcullis'),
+    table: name('auth_passkey'),
+    owner: name('user_id'),
+    accounts: name('auth_account'),
+  });
+  const passkeys = tag.identifier(schema, names.table);
+  const accounts = tag.identifier(schema, names.accounts);
+  const owner = tag.identifier(names.owner);
+  const columns = tag`id, ${owner}::text as user_id, public_key, counter, transports, backup_eligible, backed_up, name,
+    created_at, last_used_at`;
 
   /** Additions and removals of one account take turns. */
   const inTurn = <T>(userId: string, run: (tx: Pick<Sql, 'query'>) => Promise<T>): Promise<T> =>
@@ -30,13 +57,15 @@ export function postgresPasskeys(sql: Sql, schema: string): PasskeyPort {
 
   return {
     async find(id) {
-      const { rows } = await sql.query<Row>(tag`select * from ${passkeys} where id = ${id}`);
+      const { rows } = await sql.query<Row>(tag`select ${columns} from ${passkeys} where id = ${id}`);
       return rows[0] && toRecord(rows[0]);
     },
 
     async list(userId) {
       if (!isUuid(userId)) return [];
-      const { rows } = await sql.query<Row>(tag`select * from ${passkeys} where user_id = ${userId}`);
+      const { rows } = await sql.query<Row>(
+        tag`select ${columns} from ${passkeys} where ${owner} = ${userId}`,
+      );
       return rows.map(toRecord);
     },
 
@@ -44,12 +73,12 @@ export function postgresPasskeys(sql: Sql, schema: string): PasskeyPort {
       inTurn(passkey.userId, async (tx) => {
         const { rows } = await tx.query<{ taken: boolean; owned: number }>(tag`
           select exists (select 1 from ${passkeys} where id = ${passkey.id}) as taken,
-            (select count(*)::int from ${passkeys} where user_id = ${passkey.userId}) as owned`);
+            (select count(*)::int from ${passkeys} where ${owner} = ${passkey.userId}) as owned`);
         if (rows[0]!.taken) return 'taken';
         if (rows[0]!.owned >= max) return 'full';
         // Another account may have added it since.
         const { rowCount } = await tx.query(tag`
-          insert into ${passkeys} (id, user_id, public_key, counter, transports, backup_eligible, backed_up, name, created_at)
+          insert into ${passkeys} (id, ${owner}, public_key, counter, transports, backup_eligible, backed_up, name, created_at)
           values (${passkey.id}, ${passkey.userId}, ${passkey.publicKey}, ${passkey.counter},
             ${JSON.stringify(passkey.transports)}::jsonb, ${passkey.backupEligible}, ${passkey.backedUp}, ${passkey.name},
             ${new Date(passkey.createdAt)})
@@ -67,7 +96,7 @@ export function postgresPasskeys(sql: Sql, schema: string): PasskeyPort {
     async rename(userId, id, name) {
       if (!isUuid(userId)) return false;
       const { rowCount } = await sql.query(
-        tag`update ${passkeys} set name = ${name} where id = ${id} and user_id = ${userId}`,
+        tag`update ${passkeys} set name = ${name} where id = ${id} and ${owner} = ${userId}`,
       );
       return rowCount === 1;
     },
@@ -76,8 +105,8 @@ export function postgresPasskeys(sql: Sql, schema: string): PasskeyPort {
       if (!isUuid(userId)) return false;
       return inTurn(userId, async (tx) => {
         const { rowCount } = await tx.query(tag`
-          delete from ${passkeys} where id = ${id} and user_id = ${userId}
-          and (not ${keepOne}::boolean or exists (select 1 from ${passkeys} where user_id = ${userId} and id <> ${id}))`);
+          delete from ${passkeys} where id = ${id} and ${owner} = ${userId}
+          and (not ${keepOne}::boolean or exists (select 1 from ${passkeys} where ${owner} = ${userId} and id <> ${id}))`);
         return rowCount === 1;
       });
     },

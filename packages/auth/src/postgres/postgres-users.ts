@@ -37,7 +37,7 @@ export function postgresUsers(options: PostgresUsersOptions): PostgresUsers {
 
   return {
     setActive,
-    passkeys: postgresPasskeys(sql, schema),
+    passkeys: postgresPasskeys({ sql, schema }),
     deactivate: (id) => setActive(id, false),
     async findByLogin(login) {
       const { rows } = await sql.query<AuthUser>(

@@ -7,7 +7,10 @@ import { openAuthenticator } from './authenticator.js';
 export async function walkLibrary(browser: Browser): Promise<readonly string[]> {
   const folder = temporaryFolder();
   const port = await freePort();
-  const library = await startLibrary({ dataDirectory: folder.path, env: { PORT: String(port) } });
+  const library = await startLibrary({
+    dataDirectory: folder.path,
+    env: { PORT: String(port), REGISTRATION: 'by-mail' },
+  });
   const page = await browser.newPage();
   const problems: string[] = [];
   page.on('pageerror', ({ message }) => problems.push(message));
@@ -37,12 +40,32 @@ export async function walkLibrary(browser: Browser): Promise<readonly string[]> 
     await page.goto(`${at}/account/passkeys`);
     await page.getByRole('button', { name: 'Remove This laptop' }).click();
     await see('You have none yet.');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.goto(`${at}/register`);
+    await page.getByLabel('E-mail').fill('grace@readers.example');
+    await page.getByRole('button', { name: 'Send the link' }).click();
+    await see('A message is on its way');
+    await page.goto(await linkIn(library.output));
+    await page.getByRole('button', { name: 'Make a passkey instead' }).click();
+    await see('Your account is ready.');
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+    await see('grace@readers.example');
     return [...seen, ...problems];
   } finally {
     await page.close();
     await library.kill('SIGTERM');
     folder.remove();
   }
+}
+
+/** The library prints its messages where it was started. */
+async function linkIn(output: readonly string[]): Promise<string> {
+  for (let tries = 0; tries < 100; tries++) {
+    const found = output.flatMap((line) => /http:\S+\/register\/complete\?token=\S+/.exec(line) ?? []).at(-1);
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('No message was printed.');
 }
 
 async function freePort(): Promise<number> {
