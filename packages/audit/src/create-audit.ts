@@ -1,4 +1,5 @@
 import {
+  isSqlError,
   noEvents,
   option,
   optionConflict,
@@ -186,7 +187,7 @@ export interface Audit {
   record(record: AuditRecord): Promise<Receipt>;
   /**
    * Records within the caller's transaction: action and record become durable together, or neither does.
-   * @throws SqlError, which fails the transaction
+   * @throws SqlError, E_AUDIT_UNAVAILABLE where the database does not let the log be written; either fails the transaction
    */
   tx(tx: SqlTransaction): { record(record: AuditRecord): Promise<{ readonly id: string }> };
   /**
@@ -498,7 +499,7 @@ export function createAudit(options: AuditOptions): Audit {
       return {
         async record(record) {
           const entry = appRecord(record);
-          await outbox.put(tx, [entry]);
+          await outbox.put(tx, [entry]).catch(refusedByLog);
           tx.onCommit(() => {
             relay.committed(entry);
             show(entry, true);
@@ -650,6 +651,12 @@ const personalOption: OptionReader<{
   readonly key: Secret<string>;
   readonly fields: readonly PersonalField[];
 }> = option.group({ key: option.secret({ minBytes: 32 }), fields: readFields });
+
+/** What the database refuses of the log's own is no mistake of the caller's; what it would take when asked again stays what it is. */
+function refusedByLog(error: unknown): never {
+  if (!isSqlError(error) || error.status !== 500) throw error;
+  throw errors.E_AUDIT_UNAVAILABLE({ cause: error });
+}
 
 /** Origin of a log that nobody speaks for. */
 const UNNAMED = 'unsigned';

@@ -289,7 +289,7 @@ function storeClaims(connect: () => Sql): void {
         // Some role of the app that must not write to the log.
         { role: 'pg_read_all_data' },
       ),
-    ).rejects.toMatchObject({ name: 'SqlError' });
+    ).rejects.toMatchObject({ code: 'E_AUDIT_UNAVAILABLE', status: 503, cause: { kind: 'permission' } });
     expect((await sql.query('select id from public.loan')).rows).toEqual([]);
     await sql.query('drop table public.loan');
   });

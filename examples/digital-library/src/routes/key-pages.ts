@@ -74,13 +74,17 @@ export function keyPages(house: House): Router {
   // Whose key it is, the store asks for too; one that is not there, or not yours, has ended as far as you can see.
   router.post(`${AT}/:id/end`, inPerson, own, validate(oneKey), async (req, res) => {
     const { id } = validOf(oneKey, req).params;
-    if (await keys.revoke(idOf(req), id))
-      await audit.record({
-        action: 'person.key-revoked',
-        outcome: 'success',
+    await recorded(
+      audit,
+      req,
+      {
+        requested: 'person.key-revocation-requested',
+        done: 'person.key-revoked',
         target: { type: 'key', id },
-        request: req,
-      });
+        of: (ended) => (ended ? {} : undefined),
+      },
+      () => keys.revoke(idOf(req), id),
+    );
     res.redirect(303, `${AT}?done=key-ended`);
   });
   return router;
