@@ -12,6 +12,7 @@ import {
   securityHeaders,
 } from '@portcullis/headers';
 import { context, policies, rateLimit, rateLimits } from '@portcullis/rate-limit';
+import type { RouteRule } from '@portcullis/rbac';
 import { createRedactor } from '@portcullis/redact';
 import { strictForm, strictJson } from '@portcullis/validation';
 import type { OpenApiDocument } from '@portcullis/validation/openapi';
@@ -21,6 +22,7 @@ import type { House } from './house.js';
 import { limits } from './limits.js';
 import { openApiDocument } from './openapi.js';
 import { recordAdministration } from './role-log.js';
+import { accessPages } from './routes/access-pages.js';
 import { accountPages } from './routes/account-pages.js';
 import { api } from './routes/api.js';
 import { bookPages } from './routes/book-pages.js';
@@ -158,7 +160,13 @@ export function createApp(house: House): Express {
     secondFactorPages(house),
     keyPages(house),
   );
-  app.use('/staff', staffPages(house), reviewPages(house));
+  let routes: readonly RouteRule[] = [];
+  app.use(
+    '/staff',
+    staffPages(house),
+    reviewPages(house),
+    accessPages(house, () => routes),
+  );
 
   app.use(notFound());
   app.use(((error, req, res, next) => {
@@ -167,7 +175,7 @@ export function createApp(house: House): Express {
     else headers(req, res, () => next(error));
   }) satisfies ErrorRequestHandler);
   app.use(errorHandler({ html: errorPage, map: toProblem, redact: createRedactor().redact, events }));
-  rbac.seal(app);
+  routes = rbac.seal(app);
   return app;
 }
 

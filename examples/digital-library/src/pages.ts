@@ -26,6 +26,9 @@ const NOTICES: Readonly<Record<string, string>> = {
   revoked: 'The role is taken away.',
   reviewed: 'Signed off. It stands in the audit log.',
   'round-ended': 'The round is ended. It stands in the audit log.',
+  'review-opened': 'The review is open.',
+  decided: 'Decided.',
+  'review-closed': 'The review is closed. Its evidence is ready.',
 };
 
 export async function viewerOf({ people, rbac, registration }: House, req: Request): Promise<Viewer> {

@@ -40,6 +40,9 @@ export const searchSchema = {
         'key-ended',
         'reviewed',
         'round-ended',
+        'review-opened',
+        'decided',
+        'review-closed',
       ],
     },
   },
@@ -198,6 +201,17 @@ export const signOffSchema = {
     finding: { type: 'string', enum: ['no', 'yes'] },
   },
   required: ['policy', 'entries', 'reason', 'finding'],
+} as const;
+
+/** What a reviewer says about one grant. */
+export const accessDecisionSchema = {
+  type: 'object',
+  properties: {
+    item: { type: 'integer', minimum: 1, maximum: 1_000_000 },
+    disposition: { type: 'string', enum: ['keep', 'revoke'] },
+    reason: text(1000),
+  },
+  required: ['item', 'disposition', 'reason'],
 } as const;
 
 export const completionSchema = {

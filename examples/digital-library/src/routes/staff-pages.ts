@@ -1,7 +1,7 @@
 import { isSqlError } from '@portcullis/core';
 import { createValidator, validate, validOf } from '@portcullis/validation';
 import { Router, type Request, type Response } from 'express';
-import { acting, idOf } from '../acting.js';
+import { acting, idOf, personOf } from '../acting.js';
 import { addBook, changeBook, deleteBook, findBook, type Book, type NewBook } from '../books.js';
 import { coverOf } from '../covers.js';
 import { recorded } from '../critical.js';
@@ -228,8 +228,10 @@ export function staffPages(house: House): Router {
     role: 'staff' | 'patron',
   ): Promise<void> {
     if (!(await people.find(id))) throw new PersonUnknown();
-    const actor = idOf(req);
-    if (action === 'revoke' && id === actor && role === 'staff') throw new OwnRole();
+    if (action === 'revoke' && id === idOf(req) && role === 'staff') throw new OwnRole();
+    // On behalf of who asks: nobody gives what they do not hold, and the last one who may give stays.
+    const actor = personOf(req);
+    const administration = rbac.onBehalfOf(actor);
     await recorded<unknown>(
       audit,
       req,
@@ -241,8 +243,8 @@ export function staffPages(house: House): Router {
       },
       () =>
         action === 'grant'
-          ? rbac.grantRole(actor, id, role)
-          : rbac.revokeRole(actor, id, role, { strict: true }),
+          ? administration.grantRole(actor, id, role)
+          : administration.revokeRole(actor, id, role, { strict: true }),
     );
   }
 

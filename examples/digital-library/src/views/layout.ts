@@ -65,7 +65,8 @@ function menu(viewer: Viewer | undefined, formToken: Html | undefined): Html {
     ${
       viewer.isStaff &&
       html`<a href="/staff/books/new">Add a book</a> <a href="/staff/people">People</a>
-        <a href="/staff/audit">Audit log</a> <a href="/staff/reviews">Reviews</a>`
+        <a href="/staff/access">Access</a> <a href="/staff/audit">Audit log</a>
+        <a href="/staff/reviews">Reviews</a>`
     }
     <form method="post" action="/sign-out" class="inline">
       ${formToken}

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { guardOf, walkRoutes } from '@portcullis/core';
+import { verifyEvidence } from '@portcullis/rbac';
 import { createApp } from '../../src/app.js';
 import type { Loan } from '../../src/loans.js';
 import { APP_ROLE } from '../../src/migrations.js';
@@ -64,6 +65,10 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'GET /openapi.json': 'public: describes the API',
   'GET /register': 'public: everybody may register and sign in',
   'GET /sign-in': 'public: everybody may register and sign in',
+  'GET /staff/access': 'authorize: all of rbac:read, rbac:review',
+  'GET /staff/access/reviews/:id': 'authorize: rbac:review',
+  'GET /staff/access/reviews/:id/evidence': 'authorize: rbac:review',
+  'GET /staff/access/routes': 'authorize: rbac:read',
   'GET /staff/audit': 'authorize: audit:read:any',
   'GET /staff/books/:id/edit': 'authorize: book:update',
   'GET /staff/books/new': 'authorize: book:create',
@@ -92,6 +97,9 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'POST /sign-in': 'public: everybody may register and sign in',
   'POST /sign-in/complete': 'public: everybody may register and sign in',
   'POST /sign-out': 'public: ends the session that the request brings, if any',
+  'POST /staff/access/reviews': 'authorize: rbac:review',
+  'POST /staff/access/reviews/:id': 'authorize: rbac:review',
+  'POST /staff/access/reviews/:id/close': 'authorize: rbac:review',
   'POST /staff/books': 'authorize: book:create',
   'POST /staff/books/:id': 'authorize: book:update',
   'POST /staff/books/:id/delete': 'authorize: book:delete',
@@ -307,6 +315,49 @@ export function decisions(library: () => OpenLibrary): void {
       expect((await decide(ann.id)).status).toBe(200);
       expect((await decide(staff.id)).status).toBe(409);
       await expect(house.rbac.closeReview(staff.id, id)).rejects.toMatchObject({ code: 'E_REVIEW_CONFLICT' });
+    });
+
+    test('pages of access: who administers, what routes ask for, and a review from its opening to its evidence', async () => {
+      const { staff, ann, house } = library();
+      const page = async (path: string) => (await staff.browser.get(path)).text;
+      expect(await page('/staff/access')).toContain(`${staff.email}, by role staff`);
+      expect(await page('/staff/access/routes')).toMatch(
+        /<code>\/staff\/access\/reviews\/:id<\/code><\/td>\s*<td>rbac:review/,
+      );
+      expect((await ann.browser.get('/staff/access')).status).toBe(403);
+
+      const opened = await staff.browser.submit('/staff/access/reviews');
+      const location = /^(\/staff\/access\/reviews\/([0-9a-f-]{36}))\?done=review-opened$/.exec(
+        opened.headers['location']!,
+      );
+      const [, path = '', id = ''] = location!;
+      const { items } = await house.rbac.review(id);
+      const itemOf = (user: string) => String(items.find(({ userId }) => userId === user)!.number);
+      const own = await house.rbac.openReview(staff.id, {
+        reviewers: [staff.id],
+        scope: { users: [staff.id] },
+      });
+      expect(await page(`/staff/access/reviews/${own.id}`)).toMatch(/No reviewer may decide about/);
+      const keep = { disposition: 'keep', reason: 'still a <reader>' };
+      const decide = async (item: string) => (await staff.browser.submit(path, { ...keep, item })).status;
+      expect(await decide(itemOf(ann.id))).toBe(303);
+      expect(await page(path)).toContain(`<strong>keep</strong> by ${staff.email}: still a &lt;reader&gt;`);
+      expect(await decide(itemOf(staff.id))).toBe(409);
+      expect(await decide('999999')).toBe(404);
+      expect((await staff.browser.submit(`${path}/close`)).status).toBe(409);
+      expect((await staff.browser.get(`${path}/evidence`)).status).toBe(409);
+
+      const scope = { users: [ann.id] };
+      const small = await house.rbac.openReview(staff.id, { reviewers: [staff.id], scope });
+      const at = `/staff/access/reviews/${small.id}`;
+      for (const { number } of small.items) {
+        await staff.browser.submit(at, { ...keep, item: String(number) });
+      }
+      expect(await page(at)).toContain('Close the review');
+      expect((await staff.browser.submit(`${at}/close`)).status).toBe(303);
+      const evidence = await page(`${at}/evidence`);
+      expect([verifyEvidence(evidence), await page(`${at}/evidence`)]).toEqual([true, evidence]);
+      expect(await page('/staff/audit?action=rbac.*')).toContain('rbac.change-requested');
     });
 
     test('the last staff account cannot lock itself out', async () => {
