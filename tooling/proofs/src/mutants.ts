@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { markdownTable } from './markdown-table.js';
+import { mutants as audit } from './mutants/audit.js';
 import { mutants as auth } from './mutants/auth.js';
 import { mutants as authPasskeys } from './mutants/auth-passkeys.js';
 import { mutants as authPasswords } from './mutants/auth-passwords.js';
@@ -18,6 +19,7 @@ import { mutants as redact } from './mutants/redact.js';
 /** Adding a package is adding a row. */
 const PACKAGES: Readonly<Record<string, readonly Mutant[]>> = {
   'rate-limit': rateLimit,
+  audit,
   auth: [...auth, ...authPasswords],
   redact,
   passkeys: authPasskeys,
