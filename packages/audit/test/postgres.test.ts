@@ -280,6 +280,7 @@ function storeClaims(connect: () => Sql): void {
   test('an action whose record fails does not happen: the transaction is rolled back', async () => {
     const { sql, audit } = make();
     await sql.query('create table if not exists public.loan (id int primary key)');
+    await sql.query('grant insert on public.loan to pg_read_all_data');
     await expect(
       sql.transaction(
         async (tx) => {

@@ -79,7 +79,10 @@ function claims(database: () => Sql, name: string): void {
     const before = await collect(security.audit.export());
 
     const gone = await access.audit.prune({ olderThan: '90d', reason: 'policy: access lines 90 days' });
-    expect(gone).toMatchObject({ entries: 5, held: [] }); // With the opening of the chain.
+    expect(gone).toMatchObject({ held: [] });
+    const reads = async ({ audit }: (typeof both)[number]) =>
+      (await audit.query({ viewer: 'system', action: 'page.read' })).entries.length;
+    expect([await reads(access), await reads(security)]).toEqual([0, 4]);
     expect(await security.audit.prune({ olderThan: '730d', reason: 'policy: two years' })).toMatchObject({
       entries: 0,
     });
@@ -90,7 +93,7 @@ function claims(database: () => Sql, name: string): void {
       action: 'retention.pruned',
     });
     expect(entries).toMatchObject([
-      { reason: 'policy: access lines 90 days', data: { from: 0, entries: 5 } },
+      { reason: 'policy: access lines 90 days', data: { from: 0, entries: gone.entries } },
     ]);
     for (const { audit, signer, anchor } of both) {
       await audit.checkpoint();
