@@ -12,6 +12,7 @@ export default {
     .filter((folder) => existsSync(join(folder, 'jest.config.mjs'))),
   // Generous on purpose: no claim may fail because the machine is busy.
   testTimeout: 60_000,
+  testSequencer: join(root, 'scripts', 'longest-first.mjs'),
   // More than there are cores: many tests wait for servers that were stopped or paused.
   maxWorkers: Math.ceil(1.5 * availableParallelism()),
 };
