@@ -4,6 +4,7 @@ import Sequencer from '@jest/test-sequencer';
 const LONG = /\/(?:digital-library\/test\/|audit\/test\/(?:second-verifier|faults)|[a-z]+-stores\.test)/;
 
 /** Long files first, so that no worker begins one when the others have nothing left to do. */
+// oxlint-disable-next-line import/no-default-export -- Jest takes nothing else.
 export default class LongestFirst extends Sequencer {
   sort(tests) {
     const sorted = super.sort(tests);

@@ -9,15 +9,7 @@ import { describe, expect, jest, test } from '@jest/globals';
 import { createEvents } from '@portcullis/core';
 import { manualClock } from '@portcullis/core/testing';
 import { eventually } from '@portcullis/test-support';
-import {
-  argon2id,
-  bcrypt,
-  django,
-  pbkdf2,
-  scrypt,
-  type Compute,
-  type PasswordHasher,
-} from '../src/index.js';
+import { argon2id, bcrypt, django, pbkdf2, scrypt, type Compute, type PasswordHasher } from '../src/index.js';
 import { createHashingThread, startThread } from '../src/passwords/hashing-thread.js';
 
 jest.setTimeout(60_000); // Real hashes on a busy machine.
