@@ -155,7 +155,7 @@ onBothExpress((express) => {
         });
       const good = await post(value);
       expect([good.status, good.text]).toEqual([200, 'title']);
-      expect((await post(`${value.slice(0, -1)}x`)).status).toBe(403);
+      expect((await post(`${value.startsWith('A') ? 'B' : 'A'}${value.slice(1)}`)).status).toBe(403);
     });
   });
 

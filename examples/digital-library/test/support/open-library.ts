@@ -118,16 +118,18 @@ async function listen(server: Server): Promise<{ readonly url: string; close(): 
   };
 }
 
-/** What is stored, but for what the audit log says of requests and refusals. */
+/** What is stored, but for what the audit log says of requests, intents and refusals. */
 async function digest({ sql, audit }: House): Promise<string> {
   // What triggers wrote about earlier changes is on its way into the log.
   await audit.relay(0);
   const tables = await sql.query<{ name: string }>(
     `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
-     where table_schema in ('library', 'portcullis') and table_type = 'BASE TABLE' and table_name not in ('audit_batch', 'audit_unplaced', 'audit_placed', 'audit_tile', 'audit_checkpoint', 'rbac_use') order by 1`,
+     where table_schema in ('library', 'portcullis') and table_type = 'BASE TABLE' and table_name not in ('audit_batch', 'audit_sealed', 'audit_subject_key', 'audit_unplaced', 'audit_placed', 'audit_tile', 'audit_checkpoint', 'rbac_use') order by 1`,
   );
   const parts = tables.rows.map(({ name }) => {
-    const where = name.endsWith('audit_entry') ? `where t.kind = 'action' and t.outcome = 'success'` : '';
+    const where = name.endsWith('audit_entry')
+      ? `where t.kind = 'action' and t.outcome = 'success' and t.action not like '%-requested'`
+      : '';
     return `select '${name}' as name, count(*)::text as rows, md5(coalesce(string_agg(t::text, '|' order by t::text), '')) as digest from ${name} t ${where}`;
   });
   const found = await sql.query<{ name: string; rows: string; digest: string }>(parts.join(' union all '));
