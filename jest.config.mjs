@@ -13,6 +13,8 @@ export default {
   // Generous on purpose: no claim may fail because the machine is busy.
   testTimeout: 60_000,
   testSequencer: join(root, 'scripts', 'longest-first.mjs'),
+  // A worker keeps something of every file it has run; one that has grown is replaced by a new one.
+  workerIdleMemoryLimit: '800MB',
   // More than there are cores: many tests wait for servers that were stopped or paused.
   maxWorkers: Math.ceil(1.5 * availableParallelism()),
 };
