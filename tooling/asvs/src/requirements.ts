@@ -16,6 +16,7 @@ export interface Requirement {
  */
 export const COMPLETE: readonly string[] = [
   'audit',
+  'auth',
   'config',
   'core',
   'csrf',
