@@ -2,7 +2,7 @@
 // compile it, are each noticed by the test that is named for it. The control is the source as it is: every named test passes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,7 +77,9 @@ async function run(file: string, titles: readonly string[], mutant?: Mutant): Pr
   let said = '';
   jest.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   await once(jest, 'close');
-  const { testResults } = JSON.parse(readFileSync(output, 'utf8')) as {
+  // A defect may take the whole of Jest down with it.
+  const report = existsSync(output) ? readFileSync(output, 'utf8') : '{"testResults":[]}';
+  const { testResults } = JSON.parse(report) as {
     testResults: { message: string; assertionResults: { fullName: string; status: string }[] }[];
   };
   const of = (status: string): string[] =>

@@ -7,7 +7,7 @@ const test = (title: string): Mutant['killedBy'] => ['packages/auth/test/passkey
 export const mutants: readonly Mutant[] = [
   {
     what: 'a challenge counts twice',
-    file: src('passkeys/passkey-flows'),
+    file: src('passkeys/ceremony-book'),
     from: 'const facts = await tokens.take(`passkey-${purpose}`, ceremony);',
     to: 'const facts = await tokens.peek(`passkey-${purpose}`, ceremony);',
     killedBy: test('a response that was used already signs in nobody again'),
