@@ -86,7 +86,7 @@ export async function runRounds(of: Case, tally: Tally, family: string): Promise
       } catch (error) {
         if (isSecurityError(error) && error.status === 401) return 'signed-out';
         // What a service answers with 503: the client tries again.
-        if (!(error instanceof Error) || isSecurityError(error)) throw error;
+        if (!isSecurityError(error) || error.status !== 503) throw error;
       }
     }
   }
