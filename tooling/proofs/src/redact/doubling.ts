@@ -104,7 +104,7 @@ export function proveDoubling(short: boolean): Part {
   rows.push(['control: `/\\s+$/`', '1', control.toFixed(2), code(' ')]);
   if (!(control > AT_MOST)) problems.push(`the control grows by x${control.toFixed(2)} only`);
   return {
-    text: `Twice the text: for each rule, hostile fragments repeated to ${SIZES[0].toLocaleString('en')} and ${SIZES[1].toLocaleString('en')} characters; the best of ${rounds} in turns, and the worst ratio of all fragments, which must be at most ${AT_MOST}.\n\n${markdownTable(['rule', 'fragments', 'worst ratio', 'fragment'], rows)}`,
+    text: `Twice the text: for each rule, hostile fragments repeated to ${SIZES[0].toLocaleString('en')} and ${SIZES[1].toLocaleString('en')} characters; the best of ${rounds} in turns, and the worst ratio of all fragments, which must be at most ${AT_MOST}. The young generation of the process has 64 MB, so that no collection begins between the two.\n\n${markdownTable(['rule', 'fragments', 'worst ratio', 'fragment'], rows)}`,
     problems,
   };
 }
