@@ -10,14 +10,23 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
 
 /** One level of percent-encoding, HTML entities, and `\x22` and `\u0022` as nginx and JSON write them. */
 export function decodeEscapes(text: string): string {
-  return text.replace(ESCAPED, (escape) => {
-    if (escape[0] === '%') return decodePercent(escape);
-    if (escape[0] === '\\') return String.fromCharCode(Number.parseInt(escape.slice(2), 16));
-    if (escape[1] !== '#') return ENTITIES.get(escape)!;
-    const hex = escape[2] === 'x' || escape[2] === 'X';
-    const code = Number.parseInt(escape.slice(hex ? 3 : 2), hex ? 16 : 10);
-    return code <= 0x10_ffff ? String.fromCodePoint(code) : escape;
-  });
+  // Not replace(): V8 keeps every match of it until the end, and beyond some 8,000 of them the time for each doubles.
+  let decoded = '';
+  let from = 0;
+  for (const { 0: escape, index } of text.matchAll(ESCAPED)) {
+    decoded += text.slice(from, index) + decodeEscape(escape);
+    from = index + escape.length;
+  }
+  return from === 0 ? text : decoded + text.slice(from);
+}
+
+function decodeEscape(escape: string): string {
+  if (escape[0] === '%') return decodePercent(escape);
+  if (escape[0] === '\\') return String.fromCharCode(Number.parseInt(escape.slice(2), 16));
+  if (escape[1] !== '#') return ENTITIES.get(escape)!;
+  const hex = escape[2] === 'x' || escape[2] === 'X';
+  const code = Number.parseInt(escape.slice(hex ? 3 : 2), hex ? 16 : 10);
+  return code <= 0x10_ffff ? String.fromCodePoint(code) : escape;
 }
 
 /** Percent-decoding that takes what it can (RFC 3986 section 2.1): malformed escapes stay as they are. */
