@@ -55,12 +55,27 @@ describe('ASVS V16.4.2: what was edited, deleted, reordered or cut off is found:
   });
 });
 
+/** Well-formed, of as many bytes, and of nobody. */
+function withAnotherSignature(line: string): string {
+  const forged = line.replace(/[A-Za-z0-9+/]{86}==/, (text) =>
+    Buffer.from(text, 'base64').fill(1).toString('base64'),
+  );
+  expect(forged).not.toBe(line);
+  return forged;
+}
+
 test('more is seen: no signature at the end, entries gone with their signature, a writer without certificate, an inserted checkpoint', async () => {
   const { lines } = await someLog();
   const at = positionOf(lines, 2);
   const checkpoint = lines.findIndex((line) => line.startsWith('{"checkpoint"'));
+  const end = lines.length - 1;
   const forged = {
     'no signature': lines.slice(0, -1),
+    'a signature of somebody else': lines.with(
+      end,
+      (await someLog(memoryAudit(), newSigner())).lines.at(-1)!,
+    ),
+    'another signature': lines.with(end, withAnotherSignature(lines.at(-1)!)),
     'entries and signature': lines.toSpliced(at, 2),
     'no certificate': await withoutCertificate(),
     'a checkpoint in another place': [...lines, lines[checkpoint]!],

@@ -10,6 +10,13 @@ const seen = test('verify', '16 are seen with an anchor');
 /** What a verifier, retention, the log in files and personal values must not let pass: each guard removed. */
 export const mutants: readonly Mutant[] = [
   {
+    what: 'the signature of a batch is not looked at',
+    file: src('verify/judge'),
+    from: "if (!verify(null, statement, chain.key.object, Buffer.from(signature, 'base64'))) {",
+    to: 'if (statement.length === 0) {',
+    killedBy: test('verify', 'more is seen: no signature at the end'),
+  },
+  {
     what: 'a writer needs no certificate of the log',
     file: src('verify/judge'),
     from: 'if (this.#key && !isCertified(this.#key, writer, key, certificate)) {',
