@@ -5,7 +5,7 @@ import type { External } from './external/external.js';
 import type { FactorKey } from './factors/factor-record.js';
 import type { Notify } from './flows/messages.js';
 import type { DevicesOptions } from './guesses/devices.js';
-import type { GuessBudgetOptions } from './guesses/guess-budget.js';
+import type { LockoutOptions } from './guesses/lockout.js';
 import type { GuessStore } from './guesses/ladder.js';
 import type { ImpersonationOptions } from './impersonation.js';
 import type { Passkeys } from './passkeys/ceremonies.js';
@@ -55,7 +55,7 @@ export interface AuthOptions {
   /** Lets staff act for others. @default nobody */
   readonly impersonation?: ImpersonationOptions;
   readonly passwords?: Omit<PasswordsOptions, 'clock' | 'events'>;
-  readonly guesses?: Omit<GuessBudgetOptions, 'store'> & {
+  readonly guesses?: Omit<LockoutOptions, 'store'> & {
     /** @default the `store` of everything */
     readonly store?: GuessStore;
   };

@@ -20,7 +20,7 @@ import { createOneTimeTokens } from './flows/one-time-tokens.js';
 import { createOutbox } from './flows/outbox.js';
 import { createDeviceCookie } from './guesses/device-cookie.js';
 import { createDevices } from './guesses/devices.js';
-import { createGuessBudget, type GuessBudget } from './guesses/guess-budget.js';
+import { createLockout, type Lockout } from './guesses/lockout.js';
 import { createLadder, type Ladder } from './guesses/ladder.js';
 import {
   createAuthenticate,
@@ -95,7 +95,7 @@ export interface Auth extends Flows, MailFlows, FactorFlows, PasskeyFlows, Passk
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly tokens: Tokens;
-  readonly guesses: GuessBudget;
+  readonly guesses: Lockout;
   /** Undefined where `apiKeys` is not set. */
   readonly apiKeys: ApiKeys | undefined;
 }
@@ -128,7 +128,7 @@ export function createAuth(options: AuthOptions): Auth {
     createApiKeys({ ...given.apiKeys, ...parts, store: given.apiKeys.store ?? keyValueApiKeys({ store }) });
 
   const passwords = createPasswords({ ...given.passwords, clock, events });
-  const guesses = createGuessBudget({ store, ...given.guesses }, 'guesses');
+  const guesses = createLockout({ store, ...given.guesses }, 'guesses');
   const devices = given.devices && createDevices(given.devices, { clock, random }, 'createAuth', 'devices');
   const oneTimeTokens = createOneTimeTokens(store, clock, random);
   const outbox = createOutbox({ events, random });

@@ -65,12 +65,12 @@ export type {
 } from './impersonation.js';
 export type { AuthCookies, CookieCredentials } from './transport/cookies.js';
 export {
-  createGuessBudget,
+  createLockout,
   type Guess,
-  type GuessBudget,
-  type GuessBudgetOptions,
-  type GuessVerdict,
-} from './guesses/guess-budget.js';
+  type Lockout,
+  type LockoutOptions,
+  type LockoutVerdict,
+} from './guesses/lockout.js';
 export type { GuessStore } from './guesses/ladder.js';
 export type { DeviceKey, DevicesOptions } from './guesses/devices.js';
 export {

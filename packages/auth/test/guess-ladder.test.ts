@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { createMemoryStore, parseAddress } from '@portcullis/core';
 import { manualClock } from '@portcullis/core/testing';
-import { createGuessBudget, type GuessBudgetOptions, type GuessStore } from '../src/index.js';
+import { createLockout, type LockoutOptions, type GuessStore } from '../src/index.js';
 import { createLadder, type LadderRules } from '../src/guesses/ladder.js';
 
 const HOUR = 3_600_000;
@@ -98,9 +98,9 @@ describe('a ladder of waits', () => {
 });
 
 describe('a budget of guesses', () => {
-  function kit(options: Partial<GuessBudgetOptions> = {}) {
+  function kit(options: Partial<LockoutOptions> = {}) {
     const { clock, store, seen } = counting();
-    return { clock, seen, budget: createGuessBudget({ store, ...options }) };
+    return { clock, seen, budget: createLockout({ store, ...options }) };
   }
   const judged = { allowed: true, locks: false };
 
@@ -193,16 +193,16 @@ describe('a budget of guesses', () => {
       { perAccount: 99, most: 100 },
       { window: '30d' },
     ] as const)
-      expect(createGuessBudget({ store, ...options })).toBeDefined();
+      expect(createLockout({ store, ...options })).toBeDefined();
     for (const [options, option] of [
       [{ rest: '1h', maxRest: 3_599_999 }, 'maxRest'],
       [{ perAccount: 50, most: 50 }, 'perAccount'],
       [{ window: '31d' }, 'window'],
     ] as const) {
-      expect(() => createGuessBudget({ store, ...options })).toThrow(
+      expect(() => createLockout({ store, ...options })).toThrow(
         expect.objectContaining({ option }) as never,
       );
-      expect(() => createGuessBudget({ store, ...options }, 'guesses')).toThrow(
+      expect(() => createLockout({ store, ...options }, 'guesses')).toThrow(
         expect.objectContaining({ option: `guesses.${option}` }) as never,
       );
     }

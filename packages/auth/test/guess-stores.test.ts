@@ -13,7 +13,7 @@ import {
 } from '@portcullis/test-support';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { createGuessBudget } from '../src/index.js';
+import { createLockout } from '../src/index.js';
 import { authMigrations, postgresGuesses } from '../src/postgres.js';
 import { at, guessStoreClaims } from './support/guesses.js';
 
@@ -31,7 +31,7 @@ describe('guesses in PGlite', () => {
   guessStoreClaims(() => store);
 
   test('waits end, counts expire, and the sweep takes what is over', async () => {
-    const budget = createGuessBudget({ store });
+    const budget = createLockout({ store });
     const home = { account: 'waits', ...at('192.0.2.1') };
     for (let n = 0; n < 6; n++) expect(await budget.take(home)).toMatchObject({ allowed: true });
     expect(await budget.take(home)).toMatchObject({ allowed: false, by: 'pair' });

@@ -3,7 +3,7 @@ import { context, createMemoryStore, type ClientAddress } from '@portcullis/core
 import { manualClock } from '@portcullis/core/testing';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import request from 'supertest';
-import { createGuessBudget, type AuthOptions } from '../src/index.js';
+import { createLockout, type AuthOptions } from '../src/index.js';
 import { ada, authKit, password } from './support/auth-kit.js';
 import { at, guessStoreClaims } from './support/guesses.js';
 
@@ -93,12 +93,12 @@ describe('many networks at one account', () => {
   });
 
   test('after 100 in a row nothing is judged until a whole day has passed without a guess', async () => {
-    const budget = createGuessBudget({ store: createMemoryStore({ clock: manualClock() }), perAccount: 99 });
+    const budget = createLockout({ store: createMemoryStore({ clock: manualClock() }), perAccount: 99 });
     const results = [];
     for (let n = 0; n < 120; n++) results.push(await budget.take({ account: 'a', ...at(`10.${n}.0.1`) }));
     expect(results.filter((one) => one.allowed)).toHaveLength(100);
     const clock = manualClock();
-    const other = createGuessBudget({ store: createMemoryStore({ clock }), perAccount: 99, maxRest: '1h' });
+    const other = createLockout({ store: createMemoryStore({ clock }), perAccount: 99, maxRest: '1h' });
     for (let n = 0; n < 100; n++) await other.take({ account: 'a', ...at(`10.${n}.0.1`) });
     clock.advance('23h');
     expect(await other.take({ account: 'a', ...at('10.200.0.1') })).toMatchObject({

@@ -5,7 +5,7 @@ import {
   createApiKeys,
   createAuth,
   createDpop,
-  createGuessBudget,
+  createLockout,
   createSessions,
   createTokens,
   generateKeys,
@@ -72,7 +72,7 @@ describe.each(Object.entries(failures))('a port of the app that %s is a 503', (_
     const apiKeys = createApiKeys({ prefix: 'lib', store: apiKeyStore.port });
     const { key } = await apiKeys.create('ada', { name: 'x', scopes: ['book:read'] });
     const guessStore = failing(createMemoryStore(), how);
-    const guesses = createGuessBudget({ store: guessStore.port });
+    const guesses = createLockout({ store: guessStore.port });
     apiKeyStore.fail();
     guessStore.fail();
     jest.useFakeTimers();

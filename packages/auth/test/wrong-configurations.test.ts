@@ -9,7 +9,7 @@ import {
   createApiKeys,
   createAuth,
   createDpop,
-  createGuessBudget,
+  createLockout,
   createMutualTls,
   createPasswordPolicy,
   createPasswords,
@@ -258,7 +258,7 @@ const wrong: readonly Wrong[] = [
   ],
   [
     'an account limit above the bound of NIST',
-    () => createGuessBudget({ store, perAccount: 100, most: 50 }),
+    () => createLockout({ store, perAccount: 100, most: 50 }),
     'E_OPTION_CONFLICT',
     'perAccount',
     /must be less than most/,

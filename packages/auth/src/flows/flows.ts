@@ -12,7 +12,7 @@ import type { SignInFault } from '../events.js';
 import type { Factors } from '../factors/factors.js';
 import { accountKey } from '../guesses/account-key.js';
 import type { Devices } from '../guesses/devices.js';
-import type { Guess, GuessBudget } from '../guesses/guess-budget.js';
+import type { Guess, Lockout } from '../guesses/lockout.js';
 import type { Passkeys } from '../passkeys/ceremonies.js';
 import type { Passwords } from '../passwords/passwords.js';
 import type { SenderBinding } from '../sessions/session-store.js';
@@ -87,7 +87,7 @@ export interface FlowDeps {
   readonly users: UserPort;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
-  readonly guesses: GuessBudget;
+  readonly guesses: Lockout;
   /** Undefined: no device is known. */
   readonly devices: Devices | undefined;
   readonly notifier: Notifier;

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { parseAddress } from '@portcullis/core';
-import { createGuessBudget, type GuessStore } from '../../src/index.js';
+import { createLockout, type GuessStore } from '../../src/index.js';
 
 export const at = (text: string) => ({ address: parseAddress(text) });
 
 /** What every store of guesses has to do. */
 export function guessStoreClaims(make: () => GuessStore): void {
   test('guesses of many callers at once: each step is taken once', async () => {
-    const budget = createGuessBudget({ store: make() });
+    const budget = createLockout({ store: make() });
     const account = `at-once-${Math.floor(performance.now() * 1000)}`;
     const takes = await Promise.all(
       Array.from({ length: 40 }, (_, n) => budget.take({ account, ...at(`10.${n}.0.1`) })),
@@ -18,7 +18,7 @@ export function guessStoreClaims(make: () => GuessStore): void {
   });
 
   test('right passwords of callers without a network use up nothing', async () => {
-    const budget = createGuessBudget({ store: make(), perAccount: 10 });
+    const budget = createLockout({ store: make(), perAccount: 10 });
     const account = `inside-${Math.floor(performance.now() * 1000)}`;
     for (let n = 0; n < 30; n++) {
       expect(await budget.take({ account })).toMatchObject({ allowed: true, locks: false });
@@ -27,7 +27,7 @@ export function guessStoreClaims(make: () => GuessStore): void {
   });
 
   test('a right password gives back what its network has spent, and nothing of others', async () => {
-    const budget = createGuessBudget({ store: make(), perAccount: 10 });
+    const budget = createLockout({ store: make(), perAccount: 10 });
     const account = `back-${Math.floor(performance.now() * 1000)}`;
     const home = { account, ...at('192.0.2.1') };
     for (let n = 0; n < 6; n++) await budget.take({ account, ...at(`10.${n}.0.1`) });

@@ -59,7 +59,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     what: 'guesses at the same time share one step',
-    file: src('guesses/guess-budget'),
+    file: src('guesses/lockout'),
     from: "return step.judged ? { allowed: true, locks: step.begins } : refused('account');",
     to: 'return { allowed: true, locks: step.begins };',
     killedBy: test('guesses', 'guesses of many callers at once: each step is taken once'),
@@ -157,7 +157,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     what: 'CVE-2026-45364, CVE-2026-27700: each address of an IPv6 network is counted apart',
-    file: src('guesses/guess-budget'),
+    file: src('guesses/lockout'),
     from: 'address.version === 4 ? 24 : 64',
     to: 'address.version === 4 ? 24 : 128',
     killedBy: test('museum-accounts', 'CVE-2026-45364, CVE-2026-27700'),

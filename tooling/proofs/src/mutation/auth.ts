@@ -48,6 +48,6 @@ export const auth: readonly Scored[] = [
   { file: src('passwords/scrypt'), tests: tests('hash-bounds', 'passwords', 'foreign-hashes') },
   { file: src('guesses/device-cookie'), tests: tests('device-tokens', 'guesses') },
   { file: src('guesses/devices'), tests: tests('device-tokens', 'guesses') },
-  { file: src('guesses/guess-budget'), tests: tests('guess-ladder', 'guesses') },
+  { file: src('guesses/lockout'), tests: tests('guess-ladder', 'guesses') },
   { file: src('guesses/ladder'), tests: tests('guess-ladder', 'guesses') },
 ];

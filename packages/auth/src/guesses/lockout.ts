@@ -2,7 +2,7 @@ import { option, optionConflict, readOptions, type ClientAddress, type Duration 
 import { storeOption } from '../checked-store.js';
 import { createLadder, networkCountKey, type GuessStore, type LadderRules } from './ladder.js';
 
-export interface GuessBudgetOptions {
+export interface LockoutOptions {
   /** A `KeyValueStore` (memory, Redis) or `postgresGuesses()`. */
   readonly store: GuessStore;
   /** Wrong guesses per account from one network, or by one known device, that are judged without a wait, 1 to 100. @default 5 */
@@ -31,7 +31,7 @@ export interface Guess {
   readonly device?: string | undefined;
 }
 
-export type GuessVerdict =
+export type LockoutVerdict =
   | {
       readonly allowed: true;
       /** True for the guess with which the waits of the account begin: the owner should hear of it. */
@@ -44,9 +44,9 @@ export type GuessVerdict =
     };
 
 /** @throws E_STORE_UNAVAILABLE | E_STORE_TIMEOUT (503): without the count nobody signs in */
-export interface GuessBudget {
+export interface Lockout {
   /** Takes one guess out of the budgets, before it is judged: guesses at the same time cannot share one. */
-  take(guess: Guess): Promise<GuessVerdict>;
+  take(guess: Guess): Promise<LockoutVerdict>;
   /** The guess was right: what this network (or device) has spent on this account is given back, what others have is not. */
   succeeded(guess: Guess): Promise<void>;
 }
@@ -62,9 +62,9 @@ export interface GuessBudget {
  * @see NIST SP 800-63B-4 section 3.2.2: at most 100 failed attempts in a row
  * @throws OptionError
  */
-export function createGuessBudget(options: GuessBudgetOptions, path = ''): GuessBudget {
+export function createLockout(options: LockoutOptions, path = ''): Lockout {
   const given = readOptions(
-    'createGuessBudget',
+    'createLockout',
     options,
     {
       store: storeOption<GuessStore>(['get', 'set', 'increment', 'delete']),
@@ -81,9 +81,9 @@ export function createGuessBudget(options: GuessBudgetOptions, path = ''): Guess
   );
   const { store, free, perAccount, rest, maxRest, window, most, perNetwork, networkWindow } = given;
   const name = (key: string) => (path ? `${path}.${key}` : key);
-  if (maxRest < rest) optionConflict('createGuessBudget', name('maxRest'), 'maxRest must be at least rest');
+  if (maxRest < rest) optionConflict('createLockout', name('maxRest'), 'maxRest must be at least rest');
   if (perAccount >= most)
-    optionConflict('createGuessBudget', name('perAccount'), 'perAccount must be less than most');
+    optionConflict('createLockout', name('perAccount'), 'perAccount must be less than most');
 
   const rules: LadderRules = { free, restMs: rest, maxRestMs: maxRest, most, windowMs: window };
   const accounts = createLadder(store, 'account', { ...rules, free: perAccount });
@@ -92,7 +92,7 @@ export function createGuessBudget(options: GuessBudgetOptions, path = ''): Guess
   const refused = (by: 'account' | 'pair' | 'device', retryAfterMs = rest) =>
     ({ allowed: false, by, retryAfterMs }) as const;
 
-  async function takeOfAccount(account: string, pair: string | undefined): Promise<GuessVerdict> {
+  async function takeOfAccount(account: string, pair: string | undefined): Promise<LockoutVerdict> {
     if (await accounts.resting(account)) return refused('account');
     if (pair !== undefined && !(await pairs.take(pair)).judged) return refused('pair');
     const step = await accounts.take(account);
