@@ -28,7 +28,7 @@ import { makeApiKey, parseApiKey } from '../src/api-keys/api-key.js';
 const memory = () => keyValueApiKeys({ store: createMemoryStore() });
 
 function kit(options: Partial<ApiKeysOptions> = {}) {
-  const clock = manualClock({ now: Date.now() });
+  const clock = manualClock({ now: Math.floor(Date.now() / 1000) * 1000 });
   const events = recordedEvents({ clock });
   return {
     clock,

@@ -335,7 +335,7 @@ describe('the policy', () => {
   });
 
   test('takes linear time on hostile input', () => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     const hostile = createPasswordPolicy({ maxLength: 1_024 });
     for (const text of [
       'ab'.repeat(512),
@@ -345,7 +345,9 @@ describe('the policy', () => {
       'abc123'.repeat(170),
     ])
       hostile.check(text);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    const { user, system } = process.cpuUsage(start);
+    // CPU time: what other processes take does not count.
+    expect((user + system) / 1_000).toBeLessThan(1_000);
   });
 
   const folder = vectorsDirectory('passwords', 'django_common_passwords_20k.txt');

@@ -13,7 +13,7 @@ import {
 const keys = generateKeys();
 
 export function sessionKit(store: SessionStore, options: Partial<SessionsOptions> = {}) {
-  const clock = manualClock({ now: Date.now() });
+  const clock = manualClock({ now: Math.floor(Date.now() / 1000) * 1000 });
   const events = recordedEvents({ clock });
   const tokens = createTokens({ issuer: 'i', audience: 'a', keys, clock });
   const sessions = createSessions({ store, tokens, clock, events, ...options });
