@@ -1,6 +1,15 @@
 import { pbkdf2Sync, scryptSync } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { argon2id, django, pbkdf2, scrypt, type PasswordVerifier } from '../src/index.js';
+import {
+  argon2id,
+  bcrypt,
+  django,
+  pbkdf2,
+  scrypt,
+  shaCrypt,
+  type Compute,
+  type PasswordVerifier,
+} from '../src/index.js';
 import { isCommonPassword } from '../src/passwords/common.js';
 import { fromAb64, fromBase64, sameBytes, toAb64, toBase64 } from '../src/passwords/encodings.js';
 import { isWithin } from '../src/passwords/scrypt.js';
@@ -75,6 +84,28 @@ describe('what a stored hash may cost', () => {
     for (const none of ['', 'no hash', `bcrypt$${ours}`, `argon2${ours}`, ours])
       expect([none, hasher.accepts(none)]).toEqual([none, false]);
   });
+});
+
+describe('what of a password is computed', () => {
+  test.each<[string, PasswordVerifier, string, number]>([
+    ['bcrypt', bcrypt(), `$2b$10$${'a'.repeat(53)}`, 72],
+    ['SHA-crypt', shaCrypt(), `$5$salt$${'.'.repeat(43)}`, 512],
+  ])(
+    '%s: up to its longest one; of more the same bytes, without an answer, and the rest is wiped',
+    async (_name, hasher, stored, most) => {
+      let given: Buffer = Buffer.alloc(0);
+      const compute = (async (name: string, ...args: unknown[]) => {
+        given = args.find((arg) => Buffer.isBuffer(arg))!;
+        return name === 'bcryptCompare' || Buffer.alloc(32);
+      }) as unknown as Compute;
+      expect(await hasher.verify(forms('x'.repeat(most)), stored, compute)).toBe(true);
+      expect(given.toString()).toBe('x'.repeat(most));
+      expect(await hasher.verify(forms('x'.repeat(most + 9)), stored, compute)).toBe(false);
+      expect(given.toString()).toBe('x'.repeat(most));
+      expect(Buffer.from(given.buffer, given.byteOffset + most, 9)).toEqual(Buffer.alloc(9));
+      expect(await hasher.verify(forms('x\0x'), stored, compute)).toBe(false);
+    },
+  );
 });
 
 describe('digests that others have made', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { manualClock } from '@portcullis/core/testing';
 import { generateKeys } from '../src/tokens/generate-keys.js';
 import { readKeys, type JwkInput, type KeysInput } from '../src/tokens/keys.js';
+import { faultOf, refusalOf } from '../src/tokens/token-errors.js';
 import { createTokens, type TokensOptions } from '../src/tokens/tokens.js';
 import { buildVerifier } from '../src/tokens/verifier.js';
 import { createJwsVerifier } from '../src/tokens/verify-jws.js';
@@ -154,6 +155,20 @@ describe('the key that signs', () => {
   test('of HMAC is published nowhere', () => {
     expect(kit({ keys: generateKeys('HS256') }).tokens.jwks()).toEqual({ keys: [] });
   });
+});
+
+test('an event tells the fault of a token or proof, and of nothing else', () => {
+  const made = (code: string, details?: object) => Object.assign(new Error('x'), { code, details });
+  for (const [error, told] of [
+    [refusalOf('typ'), 'typ'],
+    [refusalOf('expired'), 'expired'],
+    [made('E_DPOP_PROOF_INVALID', { fault: 'htu' }), 'htu'],
+    [made('E_TOKEN_INVALID', { fault: 7 }), 'refused'],
+    [made('E_TOKEN_INVALID'), 'refused'],
+    [made('E_OTHER', { fault: 'typ' }), 'refused'],
+    ['typ', 'refused'],
+  ] as const)
+    expect(faultOf(error)).toBe(told);
 });
 
 test('a token is as long as a verifier takes it, and not a character longer', () => {

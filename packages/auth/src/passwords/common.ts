@@ -4,7 +4,6 @@
  */
 export function isCommonPassword(password: string): boolean {
   const lower = password.toLowerCase();
-  if (isRepetition(lower) || isWalk(lower)) return true;
   const candidates = [core(lower), core(plain(lower)), lower, plain(lower)];
   // Blanks and signs between words make no other password of them.
   const joined = candidates.map((word) => word.replace(/[^\p{L}\p{N}]+/gu, ''));

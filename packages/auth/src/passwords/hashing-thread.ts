@@ -105,7 +105,6 @@ export function createHashingThread({
     if (which !== thread) return;
     thread = undefined;
     void which?.terminate();
-    clearTimeout(idle);
     restsUntil = clock.monotonic() + REST_MS;
     events.emit({
       type: 'auth.hashing-thread-failed',

@@ -17,7 +17,7 @@ import { readKeys, thumbprint, type JwkInput } from './keys.js';
  * @throws OptionError for an unknown algorithm
  */
 export function generateKeys(alg: Algorithm = 'EdDSA'): { readonly keys: readonly JwkInput[] } {
-  const row = Object.hasOwn(algorithms, alg) ? algorithms[alg] : undefined;
+  const row = algorithms[alg];
   if (!row) {
     const problem = `there is no algorithm ${JSON.stringify(alg)}`;
     throw new OptionError('E_OPTION_VALUE', 'generateKeys', 'alg', problem);
