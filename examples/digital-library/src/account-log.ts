@@ -1,6 +1,7 @@
 import type { Audit } from '@portcullis/audit';
 import type { AuthRouterOptions } from '@portcullis/auth';
 import { ALLOW, guard, type Middleware } from '@portcullis/core';
+import type { House } from './house.js';
 
 const ACTIONS = {
   registered: 'person.registered',
@@ -18,15 +19,23 @@ const ACTIONS = {
 
 /** Begun, without effect on who may do what; or an end of sessions, which nobody is kept from. */
 const WITHOUT_INTENT =
-  /^(?:sign-in(?:\/complete)?|sign-out|refresh|step-up|register|reset|totp|sessions(?:\/[^/]*)?|passkeys\/(?:options|(?:sign-in|step-up)(?:\/options)?))$/;
+  /^(?:sign-in(?:\/complete)?|sign-out|refresh|step-up|reset|totp|sessions(?:\/[^/]*)?|passkeys\/(?:options|(?:sign-in|step-up)(?:\/options)?)|register\/passkey\/options)$/;
+/** Done by whoever has the link of a message, signed in or not. */
+const BY_ANYBODY = /^(?:(?:register|reset|login)\/complete|register\/passkey)$/;
 
 /** As `recorded()` for pages: what the account endpoints change is in the log before they are asked. What came of it tells `recordAccounts()`. */
-export function recordAccountIntents(audit: Audit): Middleware {
+export function recordAccountIntents({
+  audit,
+  registration,
+}: Pick<House, 'audit' | 'registration'>): Middleware {
+  const changes = (path: string, isSomebody: boolean): boolean =>
+    path === 'register'
+      ? registration === 'open' // By mail it is only begun.
+      : BY_ANYBODY.test(path) || (isSomebody && !WITHOUT_INTENT.test(path));
   return guard('recordAccountIntents', { stage: 'observe' }, async (req) => {
     const path = req.url!.split('?', 1)[0]!.slice(1);
-    // Whoever resets a password has nothing but the link.
-    const isSomebody = req.security!.principal.kind === 'user' || path === 'reset/complete';
-    if (req.method !== 'GET' && req.method !== 'HEAD' && isSomebody && !WITHOUT_INTENT.test(path)) {
+    const isReading = req.method === 'GET' || req.method === 'HEAD';
+    if (!isReading && changes(path, req.security!.principal.kind === 'user')) {
       await audit.record({
         action: 'person.account-change-requested',
         outcome: 'success',

@@ -165,7 +165,6 @@ export async function openHouse(
       production: options.production,
       events,
     });
-    const firstStaff = await makeFirstStaff(auth, rbac, sql);
     const since = await openedAt(sql);
     const audit = createAudit({
       store: postgresAudit({ sql, role: APP_ROLE }),
@@ -191,6 +190,7 @@ export async function openHouse(
     });
     recordReports(audit, events);
 
+    const firstStaff = await makeFirstStaff({ auth, rbac, audit, sql });
     await addStartingBooks(sql);
     // From here on, every change of a book leaves what was before and after, whoever makes it and by whatever statement.
     await audit.track(sql, 'book', {
@@ -300,19 +300,34 @@ async function openedAt(sql: Sql): Promise<Date> {
   return new Date(rows[0]?.at ?? Date.now());
 }
 
-async function makeFirstStaff(auth: Auth, rbac: LibraryRbac, sql: Sql): Promise<House['firstStaff']> {
+async function makeFirstStaff({
+  auth,
+  rbac,
+  audit,
+  sql,
+}: Pick<House, 'auth' | 'rbac' | 'audit' | 'sql'>): Promise<House['firstStaff']> {
   const { rowCount } = await sql.query('select 1 from library.person where email = $1', [STAFF_EMAIL]);
   if (rowCount > 0) return undefined;
   const password = generatePassword();
   const passwordHash = await auth.passwords.hash(password);
   const id = randomUUID();
+  const about = { outcome: 'success', actor: 'system', target: { type: 'person', id } } as const;
+  const role = { data: { role: 'staff' } };
+  await audit.record({ action: 'role.grant-requested', ...about, ...role });
   // The role first: an account that is there and cannot manage anything would never be made again.
   await rbac.grantRole('system', id, 'staff', { reason: 'first start' });
-  const added = await sql.query(
-    `insert into library.person (id, email, password_hash) values ($1, $2, $3) on conflict (email) do nothing`,
-    [id, STAFF_EMAIL, passwordHash],
-  );
-  if (added.rowCount === 1) return { email: STAFF_EMAIL, password };
+  // With its record, or not at all: the password is shown once.
+  const isFirst = await sql.transaction(async (tx) => {
+    const { rowCount: added } = await tx.query(
+      `insert into library.person (id, email, password_hash) values ($1, $2, $3) on conflict (email) do nothing`,
+      [id, STAFF_EMAIL, passwordHash],
+    );
+    if (added === 0) return false;
+    await audit.tx(tx).record({ action: 'person.registered', ...about });
+    await audit.tx(tx).record({ action: 'role.granted', ...about, ...role });
+    return true;
+  });
+  if (isFirst) return { email: STAFF_EMAIL, password };
   // Another process of the library started at the same moment and was first.
   await rbac.revokeRole('system', id, 'staff');
   return undefined;

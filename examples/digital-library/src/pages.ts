@@ -2,34 +2,10 @@ import { isAuthenticated, isSecurityError } from '@portcullis/core';
 import type { Finding } from '@portcullis/validation';
 import type { Request, Response } from 'express';
 import type { House } from './house.js';
+import { noticeOf } from './notices.js';
 import { tokenField, type FieldErrors } from './views/forms.js';
 import type { Html } from './views/html.js';
 import { layout, type Script, type Viewer } from './views/layout.js';
-
-/** What was just done, as said in the address after a redirect. Known words only. */
-const NOTICES: Readonly<Record<string, string>> = {
-  registered: 'Your account is ready. Sign in to borrow books.',
-  'signed-out': 'You are signed out.',
-  borrowed: 'Borrowed. Enjoy the book.',
-  returned: 'Returned. Thank you.',
-  ended: 'Signed out there.',
-  saved: 'Saved.',
-  'mail-sent': 'A message is on its way to this address. Open the link in it.',
-  'password-reset': 'Your password is changed, and you are signed out everywhere. Sign in with the new one.',
-  'email-changed': 'Your address is changed, and you are signed out everywhere. Sign in with the new one.',
-  'key-ended': 'The key has ended. No program gets in with it any more.',
-  'factor-off': 'The second factor is off. Your password alone signs you in.',
-  deleted: 'The book is deleted.',
-  deactivated: 'The account is deactivated: every session and key of it has ended.',
-  erased: 'The person is erased. Their id stays in loans and in the log, and says nothing.',
-  granted: 'The role is granted.',
-  revoked: 'The role is taken away.',
-  reviewed: 'Signed off. It stands in the audit log.',
-  'round-ended': 'The round is ended. It stands in the audit log.',
-  'review-opened': 'The review is open.',
-  decided: 'Decided.',
-  'review-closed': 'The review is closed. Its evidence is ready.',
-};
 
 export async function viewerOf({ people, rbac, registration }: House, req: Request): Promise<Viewer> {
   const { principal } = req.security;
@@ -58,7 +34,6 @@ export async function sendPage(house: House, req: Request, res: Response, page: 
   // Only where there is a form: a token gives the browser a cookie.
   const formToken = hasForms ? tokenField(house.formToken.issue(req, res)) : undefined;
   const body = typeof page.body === 'function' ? page.body(formToken!) : page.body;
-  const notice = page.done === undefined ? undefined : NOTICES[page.done];
   res
     .status(page.status ?? 200)
     .type('html')
@@ -66,7 +41,7 @@ export async function sendPage(house: House, req: Request, res: Response, page: 
       layout({
         title: page.title,
         viewer,
-        notice,
+        notice: noticeOf(page.done),
         formToken,
         body,
         script: scriptOf(page, req.security.cspNonce),

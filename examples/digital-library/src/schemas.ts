@@ -1,6 +1,7 @@
 /** What comes in and what the API answers, by form. JSON bodies are read as they are, forms and addresses by declared type. */
 
 import { allKeyScopes, type KeyScope } from './key-scopes.js';
+import { notices, type Notice } from './notices.js';
 
 const text = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength }) as const;
 
@@ -24,26 +25,7 @@ export const searchSchema = {
     page: { type: 'integer', minimum: 1, maximum: 10_000, default: 1 },
     done: {
       type: 'string',
-      enum: [
-        'registered',
-        'signed-out',
-        'borrowed',
-        'returned',
-        'saved',
-        'granted',
-        'revoked',
-        'ended',
-        'factor-off',
-        'mail-sent',
-        'password-reset',
-        'email-changed',
-        'key-ended',
-        'reviewed',
-        'round-ended',
-        'review-opened',
-        'decided',
-        'review-closed',
-      ],
+      enum: Object.keys(notices) as Notice[],
     },
   },
 } as const;

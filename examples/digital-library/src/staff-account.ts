@@ -45,6 +45,8 @@ export async function makeStaff(house: House, typed: string): Promise<StaffAccou
       );
     await auth.sessions.revokeAll(known.id, 'password-changed');
   }
+  if (!known)
+    await audit.record({ action: 'person.registration-requested', outcome: 'success', actor: 'system' });
   const id = known?.id ?? (await auth.register({ login: email, password }, { address: undefined })).userId;
   const target = { type: 'person', id };
   if (!known)

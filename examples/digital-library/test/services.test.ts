@@ -223,7 +223,7 @@ describeWithPostgres('two processes of the library', () => {
         },
       ],
     ] as const)('%s', (trouble, breakIt) => {
-      test('what is critical is refused, not done unrecorded: roles, policies, accounts, keys, passwords, books', async () => {
+      test('what is critical is refused, not done unrecorded: roles, their reviews, policies, accounts, keys, passwords, books', async () => {
         const { id: carlId, client: carl } = await newPatron(`carl-${crypto.randomUUID()}@readers.example`);
         const made = await carl.post('/api/auth/keys', { name: 'Old', scopes: ['loan:read:own'] });
         expect(made.status).toBe(201);
@@ -232,12 +232,37 @@ describeWithPostgres('two processes of the library', () => {
         const added = await staff.post('/api/books', { isbn13, title: 'Mine', authors: 'A', copies: 1 });
         expect(added.status).toBe(201);
         const { id: bookId } = added.body as { id: string };
+        const { body: who } = await staff.get('/api/roles/administrators');
+        const reviewers = (who as { administrators: { userId: string }[] }).administrators.map(
+          ({ userId }) => userId,
+        );
+        const review = async () => {
+          const draft = { reviewers, scope: { users: [carlId] } };
+          const { status: code, body } = await staff.post('/api/roles/reviews', draft);
+          expect([code, body]).toEqual([200, body]);
+          return body as { id: string; items: { number: number }[] };
+        };
+        const [open, decided] = [await review(), await review()];
+        const itemOf = ({ id, items }: typeof open) => `/api/roles/reviews/${id}/items/${items[0]!.number}`;
+        const keep = { disposition: 'keep', reason: 'a reader' };
+        expect((await staff.send('PUT', itemOf(decided), { json: keep })).status).toBe(200);
         const critical: readonly (() => Promise<Response>)[] = [
           () => staff.elsewhere(one.url).submit(`/staff/people/${carlId}/grant`, { role: 'staff' }),
           () => staff.elsewhere(one.url).submit(`/staff/people/${carlId}/revoke`, { role: 'patron' }),
           () => staff.elsewhere(one.url).submit(`/staff/people/${carlId}/deactivate`),
           () => staff.elsewhere(one.url).submit(`/staff/people/${carlId}/erase`),
           () => staff.elsewhere(one.url).submit(`/staff/books/${bookId}/delete`),
+          () =>
+            staff.elsewhere(one.url).submit(`/staff/access/reviews/${open.id}`, {
+              disposition: 'revoke',
+              reason: 'left',
+              item: String(open.items[0]!.number),
+            }),
+          () =>
+            staff.elsewhere(one.url).send('PUT', itemOf(open), {
+              json: { disposition: 'modify', reason: 'for a week', until: Date.now() + 604_800_000 },
+            }),
+          () => staff.elsewhere(one.url).submit(`/staff/access/reviews/${decided.id}/close`),
           () =>
             staff.elsewhere(one.url).send('PUT', '/api/roles/roles/night-shift', {
               json: { description: 'Lends at night', allow: ['book:delete'] },

@@ -1,11 +1,11 @@
 import type { RouteRule } from '@portcullis/rbac';
-import type { SecurityRequest } from '@portcullis/core';
 import { validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
 import { idOf } from '../acting.js';
+import { recorded } from '../critical.js';
 import type { House } from '../house.js';
 import { sendPage } from '../pages.js';
-import { recordAdministration } from '../role-log.js';
+import { administration } from '../role-log.js';
 import { accessDecisionSchema, noticeSchema, uuidSchema } from '../schemas.js';
 import { accessPage, accessReviewPage, routesPage, type NameOf } from '../views/access-pages.js';
 
@@ -22,7 +22,6 @@ export function accessPages(house: House, routes: () => readonly RouteRule[]): R
   const { rbac, audit, people } = house;
   const router = Router();
   const mayReview = rbac.requirePermission('rbac:review');
-  const record = recordAdministration(audit);
 
   router.get(
     '/access',
@@ -51,9 +50,8 @@ export function accessPages(house: House, routes: () => readonly RouteRule[]): R
   router.post('/access/reviews', mayReview, async (req, res) => {
     // Whoever administers reviews: nobody is asked about their own grants, or about what they have granted.
     const reviewers = (await rbac.administrators()).map(({ userId }) => userId);
-    const review = await recorded(req, 'POST /reviews', [], { reviewers }, () =>
-      rbac.openReview(idOf(req), { reviewers }),
-    );
+    const about = administration({ what: 'POST /reviews', params: [], body: { reviewers } });
+    const review = await recorded(audit, req, about, () => rbac.openReview(idOf(req), { reviewers }));
     res.redirect(303, `/staff/access/reviews/${review.id}?done=review-opened`);
   });
 
@@ -70,15 +68,19 @@ export function accessPages(house: House, routes: () => readonly RouteRule[]): R
   router.post('/access/reviews/:id', mayReview, validate(decision, FORM), async (req, res) => {
     const { params, body } = validOf(decision, req);
     const { item, ...given } = body;
-    await recorded(req, 'PUT /reviews/:/items/:', [params.id, String(item)], given, () =>
-      rbac.decideReview(idOf(req), params.id, item, given),
-    );
+    const about = administration({
+      what: 'PUT /reviews/:/items/:',
+      params: [params.id, String(item)],
+      body: given,
+    });
+    await recorded(audit, req, about, () => rbac.decideReview(idOf(req), params.id, item, given));
     res.redirect(303, `/staff/access/reviews/${params.id}?done=decided`);
   });
 
   router.post('/access/reviews/:id/close', mayReview, validate(oneReview), async (req, res) => {
     const { id } = validOf(oneReview, req).params;
-    await recorded(req, 'POST /reviews/:/close', [id], {}, () => rbac.closeReview(idOf(req), id));
+    const about = administration({ what: 'POST /reviews/:/close', params: [id], body: {} });
+    await recorded(audit, req, about, () => rbac.closeReview(idOf(req), id));
     res.redirect(303, `/staff/access/reviews/${id}?done=review-closed`);
   });
 
@@ -88,21 +90,6 @@ export function accessPages(house: House, routes: () => readonly RouteRule[]): R
     res.attachment(`access-review-${id}.ndjson`).type('application/x-ndjson').send(text);
   });
   return router;
-
-  /** What the log cannot say does not happen. */
-  async function recorded<T>(
-    req: SecurityRequest,
-    what: string,
-    params: readonly string[],
-    body: Readonly<Record<string, unknown>>,
-    change: () => Promise<T>,
-  ): Promise<T> {
-    const about = { what, params, body, actor: idOf(req) };
-    await record({ phase: 'requested', ...about }, req);
-    const result = await change();
-    await record({ phase: 'done', ...about }, req);
-    return result;
-  }
 
   /** People by their addresses; programs and people who left stay as they are written. */
   async function names(): Promise<NameOf> {

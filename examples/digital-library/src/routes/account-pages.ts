@@ -2,6 +2,7 @@ import { hasCode, isSecurityError } from '@portcullis/core';
 import { clearSiteData } from '@portcullis/headers';
 import { createRedirects, createValidator, validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
+import { recorded } from '../critical.js';
 import { enter } from '../entering.js';
 import { showForm, takeForm, type Form } from '../forms.js';
 import type { House } from '../house.js';
@@ -32,9 +33,16 @@ export function accountPages(house: House): Router {
       hints: HINTS,
       page: (_req, values, errors) => (token) => registerPage(token, values, errors),
       async submit({ email, password }, req, res) {
-        const { userId } = await auth.register({ login: email, password }, auth.metaOf(req));
-        const target = { type: 'person', id: userId };
-        await audit.record({ action: 'person.registered', outcome: 'success', target, request: req });
+        await recorded(
+          audit,
+          req,
+          {
+            requested: 'person.registration-requested',
+            done: 'person.registered',
+            of: ({ userId }) => ({ target: { type: 'person', id: userId } }),
+          },
+          () => auth.register({ login: email, password }, auth.metaOf(req)),
+        );
         res.redirect(303, '/sign-in?done=registered');
         return undefined;
       },

@@ -9,7 +9,7 @@ export function api(house: House): Router {
   const router = Router();
   router.use(
     '/auth',
-    recordAccountIntents(house.audit),
+    recordAccountIntents(house),
     house.auth.router({ record: recordAccounts(house.audit) }),
   );
   for (const route of apiRoutes) {

@@ -19,6 +19,9 @@ function upload(bytes: Buffer, name: string, type: string) {
   };
 }
 
+/** The form of a cover, with a picture in it. */
+export const coverForm = () => upload(PNG, 'a.png', 'image/png');
+
 /** What the library asks of browsers, and what it believes of what they say. */
 export function browserSide(library: () => OpenLibrary): void {
   describe('the browser side', () => {

@@ -27,6 +27,7 @@ export function endings(library: () => OpenLibrary): void {
       expect((await staff.browser.get(`/books/${book.id}`)).text).toContain('Delete this book');
       const deleted = await staff.browser.submit(`/staff/books/${book.id}/delete`);
       expect([deleted.status, deleted.headers['location']]).toEqual([303, '/books?done=deleted']);
+      expect((await staff.browser.get('/books?done=deleted')).text).toContain('The book is deleted.');
       expect((await staff.browser.get(`/books/${book.id}`)).status).toBe(404);
       expect((await staff.browser.submit(`/staff/books/${book.id}/delete`)).status).toBe(404);
       await library().house.audit.relay(0);
@@ -49,6 +50,9 @@ export function endings(library: () => OpenLibrary): void {
       const { account, browser, id } = await patron('leaving');
       const ended = await staff.browser.submit(`/staff/people/${id}/deactivate`);
       expect([ended.status, ended.headers['location']]).toEqual([303, '/staff/people?done=deactivated']);
+      expect((await staff.browser.get('/staff/people?done=deactivated')).text).toContain(
+        'The account is deactivated',
+      );
       expect((await browser.get('/loans')).status).toBe(401);
       expect((await library().anonymous().submit('/sign-in', account)).status).toBe(401);
       expect((await staff.browser.get('/staff/people')).text).toContain('deactivated');
@@ -74,6 +78,7 @@ export function endings(library: () => OpenLibrary): void {
 
       const erased = await erase();
       expect([erased.status, erased.headers['location']]).toEqual([303, '/staff/people?done=erased']);
+      expect((await staff.browser.get('/staff/people?done=erased')).text).toContain('The person is erased.');
       expect((await browser.get('/loans')).status).toBe(401);
       expect((await library().anonymous().submit('/sign-in', account)).status).toBe(401);
       expect((await staff.browser.get('/staff/people')).text).not.toContain(account.email);

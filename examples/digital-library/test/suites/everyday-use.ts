@@ -347,6 +347,12 @@ export function everydayUse(library: () => OpenLibrary): void {
       await expect(makeStaff(house, 'no address')).rejects.toThrow('"no address" is no e-mail address.');
       const { entries } = await house.audit.query({ viewer: 'system', action: 'person.password-reset' });
       expect(entries).toHaveLength(2);
+      // The account of the first start too.
+      await house.audit.relay(0);
+      for (const action of ['person.registered', 'role.granted']) {
+        const told = await house.audit.query({ viewer: 'system', action, limit: 200 });
+        expect(told.entries.map(({ target }) => target?.id)).toContain(library().staff.id);
+      }
     });
 
     test.each(['pages', 'API'])(
@@ -381,6 +387,9 @@ export function everydayUse(library: () => OpenLibrary): void {
           ({ target, context }) => target?.id === id || context.address === client.address,
         );
         expect(own.map(({ action, outcome }) => `${action} ${outcome}`).toReversed()).toEqual([
+          way === 'pages'
+            ? 'person.registration-requested success'
+            : 'person.account-change-requested success',
           'person.registered success',
           'person.sign-in-refused denied',
           'person.signed-in success',

@@ -9,6 +9,7 @@ import { endings } from './endings.js';
 import { everydayUse } from './everyday-use.js';
 import { mail } from './mail.js';
 import { secondFactor } from './second-factor.js';
+import { unrecorded } from './unrecorded.js';
 
 /** All claims about one library in one process, whatever it stands on. */
 export function librarySuite(open: () => Promise<OpenLibrary>): void {
@@ -27,6 +28,7 @@ export function librarySuite(open: () => Promise<OpenLibrary>): void {
   secondFactor(current);
   apiKeys(current);
   endings(current);
+  unrecorded(current);
   mail(current);
   attacks(current); // Last: it looks through everything that the others have left in the audit log.
 }
