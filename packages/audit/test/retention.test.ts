@@ -182,6 +182,30 @@ describe('retention', () => {
     expect((await collect(memory.export!())).slice(0, before.length)).toEqual(before);
   });
 
+  test('nor is one whose entries are those of the tree, with a forged signature over some of them', async () => {
+    const memory = memoryAudit();
+    const { audit } = await agedLog({
+      ...memory,
+      async *export() {
+        let batches = 0;
+        for await (const line of memory.export!()) {
+          const forged = Buffer.alloc(64, 1).toString('base64');
+          if (line.startsWith('{"batch":') && ++batches === 3)
+            yield line.replace(/[A-Za-z0-9+/]{86}==/, forged);
+          else yield line;
+        }
+      },
+    });
+    const before = await collect(memory.export!());
+    await expect(audit.prune({ olderThan: '5d', ...why })).rejects.toMatchObject({
+      code: 'E_AUDIT_PRUNE_REFUSED',
+      details: { problem: expect.stringMatching(/signature over entries up to \d+ is wrong/) },
+    });
+    expect((await collect(memory.export!())).filter(isEntry).slice(0, OLD)).toEqual(
+      before.filter(isEntry).slice(0, OLD),
+    );
+  });
+
   test('proofs from a pruned export hold', async () => {
     const { audit } = await agedLog();
     await audit.prune({ olderThan: '5d', ...why });
@@ -266,6 +290,14 @@ describe('attacks on retention', () => {
         'a statement of more under the old signature': [
           headerOf({ ...pruned, to: pruned.to + 1 }),
           ...lines.slice(batch + 1),
+        ],
+        'the statement and its record, without a signature of the log': [
+          headerOf({ ...pruned, signature: Buffer.alloc(64, 1).toString('base64') }),
+          ...lines.slice(1),
+        ],
+        'the statement and its record, signed by somebody else': [
+          prunedLine(await signPruned(forger, pruned)),
+          ...lines.slice(1),
         ],
         'another root in the statement': [
           headerOf({ ...pruned, root: Buffer.alloc(32).toString('base64') }),

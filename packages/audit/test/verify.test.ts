@@ -3,8 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fromPglite, migrate } from '@portcullis/core/postgres';
 import { manualClock } from '@portcullis/core/testing';
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { createAudit, memoryAudit, verifyLog, type AuditBatch, type LogSigner } from '../src/index.js';
+import {
+  canonicalJson,
+  createAudit,
+  memoryAudit,
+  verifyLog,
+  type AuditBatch,
+  type LogSigner,
+} from '../src/index.js';
 import { Chain } from '../src/chain.js';
+import { isCertainlyCanonical } from '../src/verify/canonical-scan.js';
 import { batchLine, checkpointLine } from '../src/log/lines.js';
 import { verifierKey as verifierKeyOf } from '../src/note.js';
 import { auditMigrations, postgresAudit } from '../src/postgres.js';
@@ -52,6 +60,55 @@ describe('ASVS V16.4.2: what was edited, deleted, reordered or cut off is found:
       'put an old backup back',
       'an insider with the key of the log writes all of it anew',
     ]);
+  });
+});
+
+describe('canonical form (RFC 8785)', () => {
+  const values: readonly object[] = [
+    {},
+    { a: 1, b: [true, false, null, [], {}], c: { d: -1, e: 'x' } },
+    { n: [0, 10, 123_456_789_012_345, 1e21, 1e-7, 0.5], s: 'st\u00e4le \u{1f4d6} \u2028' },
+    { s: 'quote " backslash \\ line \n tab \t bell \u0007 escape \u001b', '': 'no name' },
+    { '\u20ac': 1, aa: 2, ab: 3, b: 4 },
+  ];
+  const canonical = (text: string): boolean => {
+    try {
+      return canonicalJson(JSON.parse(text)) === text;
+    } catch {
+      return false;
+    }
+  };
+
+  test('the quick look takes no other text of the same JSON for the canonical one: every text one change away', () => {
+    let [certain, others] = [0, 0];
+    for (const text of values.map(canonicalJson)) {
+      const changed = Array.from(text).flatMap((_, i) => [
+        text.slice(0, i) + text.slice(i + 1),
+        ...[' ', ',', '"', '0', '-', '.', 'e', '\\', '\n', '{', '}', '\\u0041', '\\/'].flatMap((more) => [
+          text.slice(0, i) + more + text.slice(i),
+          text.slice(0, i) + more + text.slice(i + 1),
+        ]),
+      ]);
+      for (const each of [text, ...changed]) {
+        const bytes = Buffer.from(each);
+        const quick = isCertainlyCanonical(bytes, 0, bytes.length);
+        if (quick) certain++;
+        else others++;
+        if (quick && !canonical(each)) throw new Error(`Taken for canonical: ${each}`);
+      }
+    }
+    expect(certain).toBeGreaterThan(500);
+    expect(others).toBeGreaterThan(4000);
+  });
+
+  test('an entry in another text of the same JSON is seen, whatever its hash', async () => {
+    const { lines } = await someLog();
+    const at = lines.findIndex((line) => line.startsWith('{"c":{'));
+    const forged = lines.with(at, lines[at]!.replace('{"c":{', '{"c":{ '));
+    expect((await verifyLog(forged, { verifierKey })).tampered[0]).toEqual({
+      line: at + 1,
+      problem: 'the entry is not in canonical form',
+    });
   });
 });
 

@@ -567,6 +567,16 @@ describe('attacks on passkeys', () => {
     expect(await kit.auth.listPasskeys(who)).toEqual([]);
   });
 
+  test('registration with an algorithm that is not among `algorithms` adds nothing', async () => {
+    const kit = makeAuth({ algorithms: [-257] });
+    await kit.auth.register(ada, from);
+    const who = await present(kit);
+    const { ceremony, options } = await kit.auth.startPasskeyRegistration(who);
+    const { response } = register(options); // ES256, which counts by default.
+    expect(await codeOf(kit.auth.addPasskey(who, { ceremony, response }))).toBe('E_PASSKEY_INVALID');
+    expect(await kit.auth.listPasskeys(who)).toEqual([]);
+  });
+
   test('an id beside the response that is not the one inside adds nothing', async () => {
     const kit = makeAuth();
     await kit.auth.register(ada, from);

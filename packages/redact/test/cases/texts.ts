@@ -124,6 +124,33 @@ export const leaks: readonly Leak[] = [
   ['dotnet user secrets', { text: `{"ConnectionStrings:Db":"Server=x;Password=${WORD}"}` }, [WORD]],
   ['fullwidth digits of a name', { text: `password\uff1a${WORD}` }, [WORD]],
   ['a name in capitals with blanks', { text: `API KEY: ${WORD}` }, [WORD]],
+  // What a structure tells, and its text does not.
+  [
+    'JSON in a string: the value before its name',
+    { text: `{"value":"${SPACED}","name":"password"}` },
+    [SPACED],
+  ],
+  [
+    'JSON in a string: JSON Patch',
+    { text: `[{"op":"replace","path":"/password","value":"${SPACED}"}]` },
+    [SPACED],
+  ],
+  [
+    'JSON in a string: a change list',
+    { text: `{"field":"password","old":"${WORD}","new":"${X}"}` },
+    [WORD, X],
+  ],
+  ['JSON in a string: flat headers', { text: `["Host","h","Authorization","${X}"]` }],
+  [
+    'JSON in a string: bound values',
+    { text: `{"sql":"insert into users (name, password) values (?, ?)","bindings":["ann","${X}"]}` },
+  ],
+  ['JSON in a string: a code beside its state', { text: `{"code":"${X}","state":"xyz"}` }],
+  [
+    'JSON in JSON in a string',
+    { text: JSON.stringify(JSON.stringify({ value: SPACED, name: 'password' })) },
+    [SPACED],
+  ],
   ['Markdown', { text: `- **password**: ${WORD}` }, [WORD]],
   ['Markdown code', { text: `| password | \`${SPACED}\` |` }, [SPACED]],
 ];

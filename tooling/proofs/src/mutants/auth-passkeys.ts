@@ -153,6 +153,13 @@ export const mutants: readonly Mutant[] = [
     killedBy: test('an id beside the response that is not the one inside adds nothing'),
   },
   {
+    what: 'an algorithm counts that was not offered',
+    file: src('passkeys/passkeys'),
+    from: 'supportedAlgorithmIDs: algorithms,\n          ...expected(challenge),',
+    to: '...expected(challenge),',
+    killedBy: test('registration with an algorithm that is not among `algorithms` adds nothing'),
+  },
+  {
     what: 'a credential of one account is given to another',
     file: src('passkeys/passkey-flows'),
     from: "if (answer !== 'added') throw notTaken('taken');",
@@ -179,6 +186,13 @@ export const mutants: readonly Mutant[] = [
     from: 'if (aal < 2 && (await port.list(id)).length > 0) throw',
     to: 'if (false as boolean) throw',
     killedBy: test('a password is not enough to add a code of an app beside a passkey'),
+  },
+  {
+    what: 'who acts for somebody adds a passkey of their own',
+    file: src('passkeys/passkey-flows'),
+    from: 'if (actor) throw errors.E_NOT_IN_PERSON();',
+    to: '',
+    killedBy: test('who acts for somebody else touches no passkey'),
   },
   {
     what: 'the other sessions go on when passkeys change',

@@ -53,6 +53,11 @@ export const mutants: readonly Mutant[] = [
     hostile('a PEM private key'),
   ),
   without(
+    'quotes behind a name are not looked at',
+    { file: 'text/scan', from: 'findQuoted(text, classify, found);' },
+    left('a sentence with is'),
+  ),
+  without(
     'an INSERT is not read',
     { file: 'text/scan', from: 'findInserted(text, classify, found);' },
     left('pg: an INSERT with its values'),
@@ -103,6 +108,15 @@ export const mutants: readonly Mutant[] = [
     stays(': numbers that are no cards'),
   ),
   without(
+    'JSON in a string is a text like others',
+    {
+      file: 'clean-text',
+      from: 'const clean = jsonText(value, run, depth);',
+      to: 'const clean = undefined;',
+    },
+    left('JSON in a string: the value before its name'),
+  ),
+  without(
     'what escapes hide is not looked at',
     { file: 'clean-text', from: '(unescaped(clean, run) ?? clean)', to: 'clean' },
     hostile('double percent escapes'),
@@ -124,6 +138,11 @@ export const mutants: readonly Mutant[] = [
       to: "if (escape[0] === '\\\\') return escape;",
     },
     left('JSON of nginx'),
+  ),
+  without(
+    'a header ends at the first blank',
+    { file: 'text/pairs', from: 'if (rule.header && colon) return', to: 'if (false) return' },
+    left('Digest'),
   ),
   without(
     'elements are not looked at',
@@ -280,6 +299,11 @@ export const mutants: readonly Mutant[] = [
     left('knex: an INSERT with its bindings'),
   ),
   without(
+    'flat headers are a list of texts',
+    { file: 'walk', from: 'if (rule && !rule.weak) {', to: 'if (false) {' },
+    left('rawHeaders of a request'),
+  ),
+  without(
     'a list under auth is not masked',
     {
       file: 'walk',
@@ -363,5 +387,10 @@ export const mutants: readonly Mutant[] = [
     'pino writes the line as it is',
     { file: 'pino', from: 'escapeControls(cleanLine(line))', to: 'line.trimEnd()' },
     test('pino', 'child bindings and mixins are cleaned'),
+  ),
+  without(
+    'pino gets the call as it was',
+    { file: 'pino', from: 'apply(this, cleanCall(args))', to: 'apply(this, args)' },
+    test('pino', 'accessors that throw (pitfall 15)'),
   ),
 ];
