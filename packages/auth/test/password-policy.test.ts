@@ -112,6 +112,12 @@ describe('the look-up of breached passwords', () => {
     expect(asked.map(({ url }) => url.slice(url.lastIndexOf('/') + 1).length)).toEqual([5, 5]);
   });
 
+  test('reads up to a mebibyte', async () => {
+    const padded = range('x', 3).padEnd(1_048_576);
+    expect(await service(() => padded).list.includes('x')).toBe(true);
+    await expect(service(() => `${padded} `).list.includes('x')).rejects.toThrow('something else');
+  });
+
   test('padding lines of count 0 are no matches; minCount says how often counts', async () => {
     expect(await service(() => range('x', 0)).list.includes('x')).toBe(false);
     expect(await service(() => range('x', 9), { minCount: 10 }).list.includes('x')).toBe(false);

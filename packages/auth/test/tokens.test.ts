@@ -424,7 +424,8 @@ describe('publishing keys', () => {
         'cache-control': 'public, max-age=300',
       });
       expect(JSON.parse(answer.text)).toEqual(tokens().jwks());
-      await request(app).head('/.well-known/jwks.json').expect(200);
+      const head = await request(app).head('/.well-known/jwks.json').expect(200);
+      expect(head.text).toBeUndefined();
       await request(app).post('/.well-known/jwks.json').expect(418);
       await request(app).get('/.well-known/jwks.jsonx').expect(418);
     });

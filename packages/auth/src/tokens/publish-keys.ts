@@ -11,15 +11,14 @@ export function publishKeys(tokens: Pick<Tokens, 'jwks'>): Middleware {
   return guard('publishKeys', { stage: 'posture', detail: 'publishes keys' }, (req, res) => {
     const isAsked = req.method === 'GET' || req.method === 'HEAD';
     if (!isAsked || (req.url ?? '').split('?', 1)[0] !== PATH) return ALLOW;
-    answerKeys(tokens, res, req.method === 'HEAD');
+    answerKeys(tokens, res);
     return undefined;
   });
 }
 
-/** `rotateKeys()` announces a new key three times as long as others may remember the set. */
-export function answerKeys(tokens: Pick<Tokens, 'jwks'>, res: SecurityResponse, headOnly = false): void {
-  res.statusCode = 200;
+/** `rotateKeys()` announces a new key three times as long as others may remember the set. Node.js keeps the body from a HEAD. */
+export function answerKeys(tokens: Pick<Tokens, 'jwks'>, res: SecurityResponse): void {
   res.setHeader('Cache-Control', 'public, max-age=300');
   res.setHeader('Content-Type', 'application/jwk-set+json');
-  res.end(headOnly ? undefined : JSON.stringify(tokens.jwks()));
+  res.end(JSON.stringify(tokens.jwks()));
 }
