@@ -63,16 +63,18 @@ describe('the gate before hashing', () => {
 
   test('says when to come again: the time that those who wait will take, by what the last ones took', async () => {
     const { clock, running, enter, settled } = kit(2, 30);
-    // One of 8.1 s moves the mean of 100 ms by an eighth of the difference, to 1,100 ms.
-    const first = enter();
-    clock.advance(8_100);
-    running[0]!.end();
-    await first;
+    // Each moves the mean of 100 ms by an eighth of the difference: to 1,100 ms, and to 1,975 ms.
+    for (let n = 0; n < 2; n++) {
+      const one = enter();
+      clock.advance(8_100);
+      running[n]!.end();
+      await one;
+    }
     const admitted = Array.from({ length: 32 }, enter);
     await settled();
-    // 30 wait for two slots: 30 * 1.1 s / 2.
-    await expect(enter()).rejects.toMatchObject(retryAfter('17'));
-    for (let n = 1; n <= 32; n++) {
+    // 30 wait for two slots: 30 * 1.975 s / 2.
+    await expect(enter()).rejects.toMatchObject(retryAfter('30'));
+    for (let n = 2; n < 34; n++) {
       running[n]!.end();
       await settled();
     }

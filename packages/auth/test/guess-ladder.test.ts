@@ -172,6 +172,16 @@ describe('a budget of guesses', () => {
     expect(await budget.take(of('e'))).toMatchObject({ allowed: false, by: 'network' });
   });
 
+  test('where no address is known only the account counts, and a right password gives one guess back', async () => {
+    const { budget, seen } = kit({ perAccount: 2 });
+    for (let n = 0; n < 2; n++) expect(await budget.take({ account: 'a' })).toEqual(judged);
+    expect(seen.increments).toBe(2);
+    await budget.succeeded({ account: 'a' });
+    expect(await budget.take({ account: 'a' })).toEqual(judged);
+    expect(await budget.take({ account: 'a' })).toEqual({ allowed: true, locks: true });
+    expect(await budget.take({ account: 'a' })).toMatchObject({ allowed: false, by: 'account' });
+  });
+
   test('a network whose window has passed in the meantime gets no credit for what it spent before', async () => {
     const { budget, clock, seen } = kit({ perNetwork: 2 });
     const of = (account: string) => ({ account, ...at('192.0.2.1') });

@@ -140,6 +140,27 @@ describe('digests that others have made', () => {
     for (const other of ['', 'b', 'aa']) expect(sameBytes(Buffer.from('a'), Buffer.from(other))).toBe(false);
   });
 
+  test('are whole and canonical, salt and digest, or nobody computes them', () => {
+    // The same bytes in another spelling: the last character has bits that count for nothing.
+    const odd = (text: string) =>
+      text.replace(/.(?==*$)/, (last) => String.fromCodePoint(last.codePointAt(0)! + 1));
+    const [salt, digest, long] = [bytes(16), bytes(32), bytes(64)];
+    const all: [PasswordVerifier, string, string[]][] = [
+      [argon2id(), `$argon2id$v=19$m=64,t=1,p=1$${salt}$${digest}`, [salt, digest]],
+      [scrypt(), `$scrypt$ln=4,r=8,p=1$${salt}$${digest}`, [salt, digest]],
+      [pbkdf2(), `$pbkdf2-sha256$7$${salt}$${digest}`, [salt, digest]],
+      [django(), `pbkdf2_sha256$7$salt$${digest}=`, [digest]],
+      [django(), `scrypt$16$salt$8$1$${long}==`, [long]],
+    ];
+    for (const [hasher, stored, parts] of all) {
+      expect([stored, hasher.accepts(stored)]).toEqual([stored, true]);
+      for (const part of parts) {
+        const other = stored.replace(part, odd(part));
+        expect([other, hasher.accepts(other)]).toEqual([other, false]);
+      }
+    }
+  });
+
   test('are current in the format and cost of today only', () => {
     const [argon, sc, pb] = [argon2id(), scrypt(), pbkdf2()];
     const stored = [

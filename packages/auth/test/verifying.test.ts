@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { manualClock } from '@portcullis/core/testing';
-import { generateKeys } from '../src/tokens/generate-keys.js';
+import { generateKeys, rotateKeys } from '../src/tokens/generate-keys.js';
 import { readKeys, type JwkInput, type KeysInput } from '../src/tokens/keys.js';
 import { faultOf, refusalOf } from '../src/tokens/token-errors.js';
 import { createTokens, type TokensOptions } from '../src/tokens/tokens.js';
@@ -144,12 +144,39 @@ describe('the key that signs', () => {
       [{ ...a, nbf: now - 60 }],
       [{ ...a, exp: now - 60 }, b].toReversed(),
       [{ ...a, nbf: now }],
+      // Nobody signed between the two, an hour ago.
+      [
+        { ...a, nbf: now - 3_600 },
+        { ...b, exp: now - 7_200 },
+      ],
     ])
       expect(kit({ keys: set as KeysInput }).issue()).toBeTruthy();
   });
 
   test('stands first in the set as a private key', () => {
     expect(() => kit({ keys: [publicOf(a), b] })).toThrow(/keys\[0\] signs, so it must be a private key/);
+  });
+
+  test('is published until the moment at which it ends', () => {
+    const { tokens, clock } = kit({ keys: [b, { ...a, exp: now + 60 }] });
+    clock.advance(59_999);
+    expect(tokens.jwks().keys.map((key) => key['kid'])).toEqual([b.kid, a.kid]);
+    clock.advance(1);
+    expect(tokens.jwks().keys.map((key) => key['kid'])).toEqual([b.kid]);
+  });
+
+  test('is followed by a new one up to 30 days later, itself up to 90 days after that, and no end is put off', () => {
+    const clock = manualClock();
+    const set = { keys: [a, { ...b, exp: now + 60 }, { ...keys.keys[0]!, exp: now }] };
+    const day = 86_400;
+    expect(rotateKeys(set, { announce: '30d', overlap: '90d', clock }).keys).toMatchObject([
+      { nbf: now + 30 * day },
+      { kid: a.kid, exp: now + 120 * day },
+      { kid: b.kid, exp: now + 60 },
+    ]);
+    expect(rotateKeys(set, { announce: '30d', overlap: '90d', clock }).keys).toHaveLength(3);
+    expect(() => rotateKeys(set, { announce: '31d', clock })).toThrow(/announce must be between/);
+    expect(() => rotateKeys(set, { overlap: '91d', clock })).toThrow(/overlap must be between/);
   });
 
   test('of HMAC is published nowhere', () => {

@@ -15,7 +15,7 @@ export const auth: readonly Scored[] = [
   { file: src('tokens/algorithms'), tests: tests('verifying', 'tokens', 'rfc-examples', 'wycheproof') },
   { file: src('tokens/base64url'), tests: tests('token-form', ...ofTokens) },
   { file: src('tokens/claims'), tests: tests('claims', ...ofTokens) },
-  { file: src('tokens/generate-keys'), tests: tests('tokens', 'wrong-configurations') },
+  { file: src('tokens/generate-keys'), tests: tests('verifying', 'tokens', 'wrong-configurations') },
   { file: src('tokens/keys'), tests: tests('reading-keys', ...ofTokens) },
   { file: src('tokens/parse'), tests: tests('token-form', ...ofTokens) },
   { file: src('tokens/publish-keys'), tests: tests('tokens') },
