@@ -10,7 +10,7 @@ const ofTokens = ['tokens', 'rfc-examples', 'museum'] as const;
 const ofSessions = ['session-rules', 'sessions', 'acting'] as const;
 const ofPasswords = ['password-rules', 'passwords'] as const;
 
-/** Tokens, sessions, passwords and lockout. */
+/** Tokens, sessions, passwords and lockout: every file of theirs in which something can slip, and their stores in PostgreSQL. */
 export const auth: readonly Scored[] = [
   { file: src('tokens/algorithms'), tests: tests('verifying', 'tokens', 'rfc-examples', 'wycheproof') },
   { file: src('tokens/base64url'), tests: tests('token-form', ...ofTokens) },
@@ -43,7 +43,13 @@ export const auth: readonly Scored[] = [
   { file: src('passwords/django'), tests: tests('hash-bounds', 'foreign-hashes') },
   { file: src('passwords/encodings'), tests: tests('hash-bounds', 'foreign-hashes') },
   { file: src('passwords/gate'), tests: tests('gate') },
-  { file: src('passwords/hashing-thread'), tests: tests('hashing-thread-rules', 'hashing-threads') },
+  {
+    file: src('passwords/hashing-thread'),
+    tests: tests('hashing-thread-rules', 'hashing-threads'),
+    equivalent: [
+      ["module: process.platform === 'linux' -> true", 'the same in Linux, where this is measured'],
+    ],
+  },
   { file: src('passwords/passwords'), tests: tests(...ofPasswords, 'pepper', 'password-policy') },
   { file: src('passwords/pbkdf2'), tests: tests('hash-bounds', 'foreign-hashes') },
   { file: src('passwords/pepper'), tests: tests('password-rules', 'pepper') },
@@ -55,4 +61,6 @@ export const auth: readonly Scored[] = [
   { file: src('guesses/devices'), tests: tests('device-tokens') },
   { file: src('guesses/lockout'), tests: tests('guess-ladder') },
   { file: src('guesses/ladder'), tests: tests('guess-ladder') },
+  { file: src('postgres/postgres-guesses'), tests: tests('postgres-statements') },
+  { file: src('postgres/postgres-sessions'), tests: tests('postgres-statements') },
 ];
