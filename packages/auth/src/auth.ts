@@ -32,6 +32,7 @@ import {
 } from './identify.js';
 import { createImpersonation, type Impersonate } from './impersonation.js';
 import { createCeremonyBook } from './passkeys/ceremony-book.js';
+import { createOwnAccount } from './passkeys/own-account.js';
 import { createPasskeyAccounts, type PasskeyAccountFlows } from './passkeys/passkey-accounts.js';
 import { createPasskeyFlows, type PasskeyFlows } from './passkeys/passkey-flows.js';
 import { createPasswords, type Passwords } from './passwords/passwords.js';
@@ -145,13 +146,16 @@ export function createAuth(options: AuthOptions): Auth {
   };
   const factors = given.factors && factorsOf(given.factors, { ...shared, store, random });
   const { passkeys } = given;
-  const { confirm, begin, guess, askSecond, ...flows } = createFlows({
+  const constraints = constraintsOf(given);
+  const scheme = schemeOf(challengeOf(constraints));
+  const own = passkeys && createOwnAccount({ passkeys, port: users.passkeys!, factors, scheme, clock });
+  const { confirm, confirmOwner, begin, guess, askSecond, ...flows } = createFlows({
     ...shared,
     guesses,
     factors,
     passkeys,
+    own,
   });
-  const constraints = constraintsOf(given);
   const ceremonies = passkeys && {
     ...shared,
     passkeys,
@@ -165,7 +169,8 @@ export function createAuth(options: AuthOptions): Auth {
         guess,
         askSecond,
         begin,
-        scheme: schemeOf(challengeOf(constraints)),
+        own: own!,
+        scheme,
       })
     : { ...withoutPasskeys(), assertStrong: undefined };
   const passkeyAccounts =
@@ -176,7 +181,7 @@ export function createAuth(options: AuthOptions): Auth {
   const mailFlows = createMailFlows({
     ...shared,
     mails: mailLadder(store),
-    confirm,
+    confirmOwner,
     lifetimes: { registrationMs: given.links.registration, resetMs: given.links.reset },
   });
 

@@ -13,7 +13,8 @@ export type {
 export type { FactorFlows } from './flows/factor-flows.js';
 export type { FactorMethod, TotpStart } from './factors/factors.js';
 export type { FactorKey } from './factors/factor-record.js';
-export type { PasskeyAnswer, PasskeyFlows, PasskeyInfo, PasskeyOwner } from './passkeys/passkey-flows.js';
+export type { AccountOwner } from './passkeys/own-account.js';
+export type { PasskeyAnswer, PasskeyFlows, PasskeyInfo } from './passkeys/passkey-flows.js';
 export type { PasskeyBrowserOptions, PasskeyResponse, Passkeys } from './passkeys/ceremonies.js';
 export type { PasskeyCeremony } from './passkeys/ceremony-book.js';
 export type { PasskeyAccountFlows } from './passkeys/passkey-accounts.js';

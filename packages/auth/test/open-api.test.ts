@@ -1,22 +1,17 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { context, createMemoryStore, isSecurityError, walkRoutes, type ServedRoute } from '@portcullis/core';
-import { manualClock } from '@portcullis/core/testing';
+import { walkRoutes, type ServedRoute } from '@portcullis/core';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { NextFunction, Request, Response } from 'express';
 import request from 'supertest';
 import { hotp, stepOf } from '../src/factors/one-time-codes.js';
-import { createAuth, generateKeys, type AuthOptions } from '../src/index.js';
+import type { AuthOptions } from '../src/index.js';
 import { passkeys } from '../src/passkeys.js';
-import { mailbox, memoryUsers, testHasher } from '../src/testing.js';
+import { ada, factorKeys, library, mailKit, password, serve } from './support/auth-kit.js';
 import { authenticate, register } from './support/authenticator.js';
 import { fromBase32 } from './support/refusing-world.js';
 
-const keys = generateKeys();
-const password = 'kestrel bakes ochre bread';
 const other = 'plover sings at nine';
-const ada = { login: 'ada@library.example', password };
 
 interface Operation {
   readonly operationId: string;
@@ -34,27 +29,14 @@ interface Document {
 }
 
 /** Everything that the router can serve is on. */
-function makeKit(options: Partial<AuthOptions> = {}) {
-  const clock = manualClock({ now: 1_800_000_000_000 });
-  const users = memoryUsers();
-  const mail = mailbox();
-  const auth = createAuth({
-    issuer: 'https://library.example',
-    audience: 'https://library.example',
-    keys,
-    users,
-    store: createMemoryStore({ clock }),
-    passwords: { hash: testHasher(), accept: [] },
+const makeKit = (options: Partial<AuthOptions> = {}) =>
+  mailKit({
     apiKeys: { prefix: 'lib' },
-    factors: { keys: [{ id: 'a', key: Buffer.alloc(32, 1).toString('base64url') }], issuer: 'Library' },
+    factors: { keys: factorKeys, issuer: 'Library' },
     devices: { keys: [{ id: 'a', key: 'd'.repeat(32) }] },
-    passkeys: passkeys({ rpId: 'library.example', rpName: 'Library', origins: ['https://library.example'] }),
-    notify: mail.notify,
-    clock,
+    passkeys: passkeys(library),
     ...options,
   });
-  return { auth, clock, users, mail };
-}
 
 const endpointsOf = ({ paths }: Document): string[] =>
   Object.entries(paths)
@@ -64,24 +46,7 @@ const endpointsOf = ({ paths }: Document): string[] =>
 onBothExpress((express: ExpressLike) => {
   function makeApp(options: Partial<AuthOptions> = {}) {
     const kit = makeKit(options);
-    const app = express();
-    app.use(context({ trustProxy: false, clock: kit.clock }), express.json(), kit.auth.authenticate());
-    app.use('/api/auth', kit.auth.router());
-    app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
-      const { status, headers, problem, code, title, message } = isSecurityError(error)
-        ? error
-        : {
-            status: 500,
-            headers: {},
-            problem: {},
-            code: 'UNEXPECTED',
-            title: 'Error',
-            message: String(error),
-          };
-      res.status(status).set(headers).type('application/problem+json');
-      res.send(JSON.stringify({ type: `urn:x:${code}`, title, status, detail: message, code, ...problem }));
-    });
-    return { ...kit, app };
+    return { ...kit, app: serve(express, kit, undefined, '/api/auth') };
   }
   const documentOf = async (app: unknown): Promise<Document> =>
     (await request(app as never).get('/api/auth/openapi.json')).body as Document;

@@ -1,8 +1,6 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { context, createMemoryStore, isSecurityError, parseAddress } from '@portcullis/core';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
-import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import {
   describeWithPostgres,
   onBothExpress,
@@ -10,46 +8,22 @@ import {
   type ExpressLike,
   type PostgresServer,
 } from '@portcullis/test-support';
-import type { NextFunction, Request, Response } from 'express';
 import pg from 'pg';
 import request from 'supertest';
-import { createAuth, generateKeys, type AuthOptions, type UserPort } from '../src/index.js';
+import type { AccountOwner, AuthOptions, UserPort } from '../src/index.js';
 import { passkeys } from '../src/passkeys.js';
 import { accountMigrations, postgresUsers } from '../src/postgres.js';
-import { mailbox, memoryUsers, testHasher } from '../src/testing.js';
+import { memoryUsers } from '../src/testing.js';
+import { codeOf, factorKeys, from, library, mailKit, password, serve } from './support/auth-kit.js';
 import { authenticate, register, type Credential } from './support/authenticator.js';
 
-const keys = generateKeys();
-const password = 'kestrel bakes ochre bread';
-const from = { address: parseAddress('192.0.2.1') };
-
-function makeAuth(users: UserPort, options: Partial<AuthOptions> = {}) {
-  const clock = manualClock({ now: 1_800_000_000_000 });
-  const events = recordedEvents({ clock });
-  const mail = mailbox();
-  const auth = createAuth({
-    issuer: 'https://library.example',
-    audience: 'https://library.example',
-    keys,
+const makeAuth = (users: UserPort, options: Partial<AuthOptions> = {}) =>
+  mailKit(
+    { factors: { keys: factorKeys, issuer: 'Library' }, passkeys: passkeys(library), ...options },
     users,
-    store: createMemoryStore({ clock }),
-    passwords: { hash: testHasher(), accept: [] },
-    notify: mail.notify,
-    factors: { keys: [{ id: 'a', key: Buffer.alloc(32, 7).toString('base64url') }], issuer: 'Library' },
-    passkeys: passkeys({ rpId: 'library.example', rpName: 'Library', origins: ['https://library.example'] }),
-    clock,
-    events,
-    ...options,
-  });
-  return { auth, clock, events, users, mail };
-}
-type Kit = ReturnType<typeof makeAuth>;
-
-const codeOf = (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'passed',
-    (error: Error & { code?: string }) => error.code ?? error.message,
   );
+type Kit = ReturnType<typeof makeAuth>;
+const other = 'plover sings at nine';
 
 const newLogin = () => `${crypto.randomUUID()}@library.example`;
 
@@ -205,8 +179,73 @@ function accountsWithPasskeys(name: string, makeUsers: () => UserPort): void {
       ).toEqual(['account-exists', 'reset-without-password']);
       const who = await signIn(kit, credential);
       expect(await codeOf(auth.removePasskey(who, credential.id))).toBe('E_LAST_SIGN_IN');
-      const change = { currentPassword: password, newPassword: 'plover sings at nine' };
-      expect(await codeOf(auth.changePassword(who, change, from))).toBe('E_PASSWORD_WRONG');
+    });
+
+    test('who has just shown its passkey gives it a password, which from then on is asked for', async () => {
+      const kit = makeAuth(makeUsers());
+      const { auth, clock, events, mail } = kit;
+      const login = newLogin();
+      const { userId, credential } = await complete(kit, await linkFor(kit, login));
+      const elsewhere = await signIn(kit, credential);
+      const who = await signIn(kit, credential);
+      const add = (asked: AccountOwner, newPassword = password) =>
+        codeOf(auth.changePassword(asked, { newPassword }, from));
+      expect(await add({ ...who, aal: 1 })).toBe('E_STEP_UP_REQUIRED');
+      expect(await add({ ...who, actor: { id: 'staff' } })).toBe('E_NOT_IN_PERSON');
+      expect(await add(who, 'short')).toBe('E_PASSWORD_POLICY');
+      clock.advance(300_000);
+      expect(await add(who)).toBe('passed');
+      expect(events.of('auth.password-changed')).toMatchObject([{ userId }]);
+      await auth.settled();
+      expect(mail.to(login).map(({ type }) => type)).toContain('password-changed');
+      expect((await auth.sessions.list(userId)).map(({ id }) => id)).toEqual([who.sessionId]);
+      expect(elsewhere.sessionId).not.toBe(who.sessionId);
+      await auth.signIn({ login, password }, from);
+
+      expect(await add(who, other)).toBe('E_VALIDATION');
+      const change = (currentPassword: string) => ({ currentPassword, newPassword: other });
+      expect(await codeOf(auth.changePassword(who, change('wrong'), from))).toBe('E_PASSWORD_WRONG');
+      expect(await codeOf(auth.changePassword(who, change(password), from))).toBe('passed');
+    });
+
+    test('of two that give it a password at once one wins, and a sign-in that is not recent gives it none', async () => {
+      const kit = makeAuth(makeUsers());
+      const { auth, clock } = kit;
+      const { credential } = await complete(kit, await linkFor(kit, newLogin()));
+      const who = await signIn(kit, credential);
+      const add = (newPassword: string) => codeOf(auth.changePassword(who, { newPassword }, from));
+      clock.advance(300_001);
+      expect(await add(password)).toBe('E_STEP_UP_REQUIRED');
+      const again = await signIn(kit, credential);
+      const both = [password, other].map((newPassword) =>
+        codeOf(auth.changePassword(again, { newPassword }, from)),
+      );
+      expect((await Promise.all(both)).toSorted()).toEqual(['E_PASSWORD_WRONG', 'passed']);
+    });
+
+    test('who has just shown its passkey changes its address; the old link of a changed account is worth nothing', async () => {
+      const kit = makeAuth(makeUsers());
+      const { auth, clock, mail } = kit;
+      const [login, next] = [newLogin(), newLogin()];
+      const { userId, credential } = await complete(kit, await linkFor(kit, login));
+      const who = await signIn(kit, credential);
+      clock.advance(300_001);
+      expect(await codeOf(auth.startLoginChange(who, { login: next }, from))).toBe('E_STEP_UP_REQUIRED');
+      const again = await signIn(kit, credential);
+      await auth.startLoginChange(again, { login: next }, from);
+      await auth.settled();
+      expect(mail.to(login).map(({ type }) => type)).toContain('login-change-asked');
+      const token = mail.token('confirm-login', next);
+      expect(await auth.completeLoginChange({ token })).toEqual({ userId });
+      expect(await auth.sessions.list(userId)).toEqual([]);
+      expect(await signIn(kit, credential)).toMatchObject({ id: userId });
+
+      const third = newLogin();
+      await auth.startLoginChange(await signIn(kit, credential), { login: third }, from);
+      await auth.settled();
+      await auth.changePassword(await signIn(kit, credential), { newPassword: password }, from);
+      const late = { token: mail.token('confirm-login', third) };
+      expect(await codeOf(auth.completeLoginChange(late))).toBe('E_LINK_INVALID');
     });
   });
 }
@@ -260,14 +299,7 @@ test('where registration is open, off, or the port cannot mark a mailbox as show
 onBothExpress((express: ExpressLike) => {
   function makeApp(options: Partial<AuthOptions> = {}) {
     const kit = makeAuth(memoryUsers(), options);
-    const app = express();
-    app.use(context({ trustProxy: false, clock: kit.clock }), express.json(), kit.auth.authenticate());
-    app.use('/auth', kit.auth.router());
-    app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
-      const known = isSecurityError(error) ? error : undefined;
-      for (const [name, value] of Object.entries(known?.headers ?? {})) res.setHeader(name, value);
-      res.status(known?.status ?? 500).json({ code: known?.code });
-    });
+    const app = serve(express, kit);
     const post = (path: string, body: object, cookie = '') =>
       request(app).post(`/auth${path}`).set('sec-fetch-site', 'same-origin').set('cookie', cookie).send(body);
     return { ...kit, post };
@@ -298,6 +330,73 @@ onBothExpress((express: ExpressLike) => {
       status: 400,
       body: { code: 'E_LINK_INVALID' },
     });
+  });
+
+  test('without a password: a new address and a password ask for a step-up with the passkey, and then for nothing', async () => {
+    const kit = makeApp();
+    const { post, clock, auth } = kit;
+    const login = newLogin();
+    const { credential } = await complete(kit, await linkFor(kit, login));
+    const show = async (path: string, token?: string) => {
+      const bearer = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const start = (await post(`${path}/options`, {}).set(bearer)).body as { options: object };
+      const response = authenticate(start.options, credential);
+      const answer = await post(path, { ...start, options: undefined, response }).set(bearer);
+      return (answer.body as { access_token: string }).access_token;
+    };
+    const first = await show('/passkeys/sign-in');
+    clock.advance('6m');
+    const elsewhere = newLogin();
+    const asks = [
+      ['/login', { login: elsewhere }, 202],
+      ['/password', { newPassword: password }, 204],
+    ] as const;
+    for (const [path, body] of asks) {
+      const { status, headers, body: problem } = await post(path, body).auth(first, { type: 'bearer' });
+      expect({ status, problem }).toMatchObject({
+        status: 401,
+        problem: { code: 'E_STEP_UP_REQUIRED', aal: 2, max_age: 300 },
+      });
+      expect(headers['www-authenticate']).toContain('insufficient_user_authentication');
+    }
+    const second = await show('/passkeys/step-up', first);
+    for (const [path, body, status] of asks)
+      expect(await post(path, body).auth(second, { type: 'bearer' })).toMatchObject({ status });
+    expect(await post('/sign-in', { login, password })).toMatchObject({ status: 200 });
+    await auth.settled();
+  });
+
+  test('an account with a password is asked for it, however recent the sign-in; the document says when it may be left out', async () => {
+    const { post, auth } = makeApp({ registration: 'open' });
+    await auth.register({ login: 'ada@library.example', password }, from);
+    const { accessToken } = await auth.signIn({ login: 'ada@library.example', password }, from);
+    for (const [path, body, pointer] of [
+      ['/login', { login: newLogin() }, '/password'],
+      ['/password', { newPassword: other }, '/currentPassword'],
+    ] as const)
+      expect(await post(path, body).auth(accessToken, { type: 'bearer' })).toMatchObject({
+        status: 400,
+        body: { code: 'E_VALIDATION', errors: [{ pointer, keyword: 'required' }] },
+      });
+    const required = async (options: Partial<AuthOptions>) => {
+      const app = serve(express, makeAuth(memoryUsers(), options));
+      const { paths } = (await request(app).get('/auth/openapi.json')).body as {
+        paths: Record<string, { post: { requestBody: { content: Record<string, { schema: object }> } } }>;
+      };
+      return ['/login', '/password'].map(
+        (path) =>
+          (
+            paths[path]!.post.requestBody.content['application/json']!.schema as {
+              required: string[];
+            }
+          ).required,
+      );
+    };
+    expect(await required({})).toEqual([['login'], ['newPassword']]);
+    expect(await required({ passkeys: undefined as never })).toEqual([
+      ['login', 'password'],
+      ['newPassword', 'currentPassword'],
+    ]);
   });
 
   test('with cookies the challenge belongs to the browser that asked', async () => {

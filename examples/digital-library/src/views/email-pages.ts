@@ -7,7 +7,12 @@ const AT = '/account/email';
 /** The address that somebody signs in with, and the form that changes it. */
 export function emailPage(
   formToken: Html,
-  values: { readonly now: string; readonly email: string | undefined; readonly hasMail: boolean },
+  values: {
+    readonly now: string;
+    readonly email: string | undefined;
+    readonly hasMail: boolean;
+    readonly hasPassword: boolean;
+  },
   errors: FieldErrors = {},
 ): Html {
   return html`<h1>E-mail address</h1>
@@ -31,7 +36,22 @@ export function emailPage(
               },
               errors,
             )}
-            ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 256 }, errors)}
+            ${
+              values.hasPassword
+                ? field(
+                    {
+                      name: 'password',
+                      label: 'Password',
+                      type: 'password',
+                      autocomplete: 'current-password',
+                      maxLength: 256,
+                    },
+                    errors,
+                  )
+                : html`<p>
+                    You have no password: <a href="/sign-in?next=${AT}">sign in with your passkey</a> and ask within five minutes.
+                  </p>`
+            }
             <button type="submit">Send the link</button>
           </form>`
         : html`<p>It cannot be changed here, because this library sends no messages.</p>`

@@ -146,6 +146,31 @@ export function mail(library: () => OpenLibrary): void {
       }
     });
 
+    test('another address without a password: the page asks for none, and for a passkey that was just shown', async () => {
+      const { house } = library();
+      const [before, after] = ['keeps.a.passkey@readers.example', 'kept.a.passkey@readers.example'];
+      const desk = library().anonymous();
+      await desk.submit('/register', { email: before, password: PASSWORD });
+      await desk.submit('/sign-in', { email: before, password: PASSWORD });
+      const { id, passwordHash } = (await house.people.findByLogin(before))!;
+      await house.people.saveCredential(id, { passwordHash: null, replaces: passwordHash! });
+      const page = await desk.get('/account/email');
+      expect(page.text).toContain('href="/sign-in?next=/account/email"');
+      expect(page.text).not.toContain('name="password"');
+      const ask = () => desk.submit('/account/email', { email: after });
+      expect((await ask()).status).toBe(303);
+      await linkTo('confirm-login', after);
+      // This session is of level 1: it never saw the passkey.
+      const facts = { transports: [], backupEligible: false, backedUp: false, name: 'Key', lastUsedAt: null };
+      const passkey = { id: 'keeps', userId: id, publicKey: 'AAAA', counter: 0, createdAt: 0, ...facts };
+      await house.people.passkeys!.add(passkey, 10);
+      const refused = await ask();
+      expect([refused.status, refused.text]).toEqual([
+        403,
+        expect.stringContaining('with your passkey again'),
+      ]);
+    });
+
     test('where nobody may register, no page offers it', async () => {
       const closed = await library().served({ ...library().house, registration: 'off' });
       try {

@@ -14,6 +14,7 @@ import { accountKey } from '../guesses/account-key.js';
 import type { Devices } from '../guesses/devices.js';
 import type { Guess, Lockout } from '../guesses/lockout.js';
 import type { Passkeys } from '../passkeys/ceremonies.js';
+import type { AccountOwner, OwnAccount } from '../passkeys/own-account.js';
 import type { Passwords } from '../passwords/passwords.js';
 import type { SenderBinding } from '../sessions/session-store.js';
 import type { ClientMeta, Sessions, TokenPair } from '../sessions/sessions.js';
@@ -59,14 +60,11 @@ export interface Flows {
   /** Ends the session of a principal or of a refresh token; without effect if there is none. */
   signOut(who: Pick<Principal, 'id' | 'sessionId'> | string): Promise<void>;
   /**
-   * Replaces the password and ends all other sessions. Nobody does that for somebody else (E_NOT_IN_PERSON, 403).
-   * @throws E_PASSWORD_WRONG | E_PASSWORD_POLICY | E_VALIDATION (400), E_SIGN_IN_LIMITED (429)
+   * Replaces the password and ends all other sessions. Nobody does that for somebody else (E_NOT_IN_PERSON, 403). An account
+   * without password gets one from whoever has just shown its passkey (`fresh` of `passkeys()`).
+   * @throws E_PASSWORD_WRONG | E_PASSWORD_POLICY | E_VALIDATION (400), E_STEP_UP_REQUIRED (401), E_SIGN_IN_LIMITED (429)
    */
-  changePassword(
-    who: Pick<Principal, 'id' | 'sessionId' | 'actor'>,
-    input: ChangePasswordInput,
-    meta: RequestMeta,
-  ): Promise<void>;
+  changePassword(who: AccountOwner, input: ChangePasswordInput, meta: RequestMeta): Promise<void>;
 }
 
 export interface SignInInput {
@@ -79,7 +77,8 @@ export interface RegisterInput extends SignInInput {
 }
 
 export interface ChangePasswordInput {
-  readonly currentPassword: string;
+  /** Needed where the account has one. */
+  readonly currentPassword?: string;
   readonly newPassword: string;
 }
 
@@ -95,6 +94,7 @@ export interface FlowDeps {
   readonly factors: Factors | undefined;
   /** Undefined: there are none. */
   readonly passkeys: Pick<Passkeys, 'secondFactor'> | undefined;
+  readonly own: OwnAccount | undefined;
   readonly tokens: OneTimeTokens;
   readonly login: (typed: string) => string | undefined;
   readonly events: Events;
@@ -131,11 +131,24 @@ export interface InnerFlows extends Flows {
   ): Promise<Error>;
   /** Judges the password of somebody who is signed in. @throws E_PASSWORD_WRONG (400), E_SIGN_IN_LIMITED (429) */
   confirm(user: AuthUser, password: string, meta: RequestMeta, pointer?: string): Promise<void>;
+  readonly confirmOwner: ConfirmOwner;
 }
+
+/**
+ * As `confirm()`; of an account without password, where there are passkeys, that its owner has just been here.
+ * @throws E_PASSWORD_WRONG | E_VALIDATION (400), E_STEP_UP_REQUIRED (401), E_SIGN_IN_LIMITED (429)
+ */
+export type ConfirmOwner = (
+  who: AccountOwner,
+  user: AuthUser,
+  password: string | undefined,
+  meta: RequestMeta,
+  pointer?: string,
+) => Promise<void>;
 
 export function createFlows(deps: FlowDeps): InnerFlows {
   const { users, sessions, passwords, guesses, devices, notifier } = deps;
-  const { factors, passkeys, tokens, login, events, clock } = deps;
+  const { factors, passkeys, own, tokens, login, events, clock } = deps;
 
   async function upgrade(user: AuthUser, password: string): Promise<void> {
     try {
@@ -182,6 +195,12 @@ export function createFlows(deps: FlowDeps): InnerFlows {
     await guesses.succeeded(guess);
   }
 
+  const confirmOwner: ConfirmOwner = async (who, user, password, meta, pointer = '/password') => {
+    if (!user.passwordHash && own) return void (await own.assertShown(who, user));
+    if (password === undefined) throw inputFault({ pointer, keyword: 'required', message: 'is required' });
+    return confirm(user, password, meta, pointer);
+  };
+
   const begin: BeginSession = async ({ user, epoch, methods, aal }, meta) => {
     const account = accountKey(user.login);
     const { device } = guessOf(account, meta);
@@ -211,6 +230,7 @@ export function createFlows(deps: FlowDeps): InnerFlows {
 
   return {
     confirm,
+    confirmOwner,
     begin,
     askSecond,
     async guess(subject, meta) {
@@ -279,12 +299,13 @@ export function createFlows(deps: FlowDeps): InnerFlows {
       else if (who.sessionId !== undefined) await sessions.revoke(who.id, who.sessionId, 'signed-out');
     },
 
-    async changePassword({ id, sessionId, actor }, input, meta) {
+    async changePassword(who, input, meta) {
+      const { id, sessionId, actor } = who;
       if (actor) throw errors.E_NOT_IN_PERSON();
       const given = readInput(input, inputs.changePassword);
       const user = await users.findById(id);
       if (!user?.active) throw errors.E_SESSION_ENDED();
-      await confirm(user, given.currentPassword, meta, '/currentPassword');
+      await confirmOwner(who, user, given.currentPassword, meta, '/currentPassword');
       await passwords.assertAcceptable(given.newPassword, [user.login, user.name ?? ''], '/newPassword');
       const passwordHash = await passwords.hash(given.newPassword);
       // Before, so that a store that is down stops us while the old password still holds; and after, so that no

@@ -61,6 +61,11 @@ export function withOptional<R extends Members, O extends Members, const More ex
   return { type: 'object', properties: { ...properties, ...more }, required };
 }
 
+/** The same, where nothing may be left out. */
+export function withAll<R extends Members, O extends Members>(schema: InputSchema<R, O>): InputSchema<R, O> {
+  return { ...schema, required: Object.keys(schema.properties) };
+}
+
 /**
  * The members that a schema names, and nothing else of an input. None at all is an empty object where nothing is required.
  * @param at JSON pointer of the input

@@ -17,12 +17,13 @@ const passkeyName = text(64);
 export const inputs = {
   signIn: inputSchema({ login, password }),
   register: inputSchema({ login, password }, { name }),
-  changePassword: inputSchema({ currentPassword: password, newPassword: password }),
+  /** An account without password shows itself by its session. */
+  changePassword: inputSchema({ newPassword: password }, { currentPassword: password }),
   /** Begins a registration or a reset. */
   mailbox: inputSchema({ login }),
   completeRegistration: inputSchema({ token, password }, { name }),
   completeReset: inputSchema({ token, password }),
-  changeLogin: inputSchema({ login, password }),
+  changeLogin: inputSchema({ login }, { password }),
   completeLoginChange: inputSchema({ token }),
   completeSignIn: inputSchema({ challenge: token, code }),
   /** Who is signed in shows again who they are. */

@@ -8,7 +8,7 @@ import { forgetPasskeys } from '../passkeys/passkey-accounts.js';
 import type { Passwords } from '../passwords/passwords.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
-import type { RequestMeta } from './flows.js';
+import type { ConfirmOwner, RequestMeta } from './flows.js';
 import { inputFault, readInput } from './input.js';
 import { inputs } from './inputs.js';
 import type { Notifier } from './notifier.js';
@@ -46,11 +46,12 @@ export interface MailFlows {
   ): Promise<{ readonly userId: string; readonly deviceToken?: string }>;
   /**
    * Sends a link to the new address and a word to the old one, if the password is right; says nothing about who has the address.
-   * @throws E_PASSWORD_WRONG | E_VALIDATION (400), E_SIGN_IN_LIMITED (429)
+   * For an account without password the passkey has just been shown, as for `changePassword()`.
+   * @throws E_PASSWORD_WRONG | E_VALIDATION (400), E_STEP_UP_REQUIRED (401), E_SIGN_IN_LIMITED (429)
    */
   startLoginChange(
-    who: Pick<Principal, 'id' | 'actor'>,
-    input: { readonly login: string; readonly password: string },
+    who: Pick<Principal, 'id' | 'actor' | 'aal' | 'authenticatedAt'>,
+    input: { readonly login: string; readonly password?: string },
     meta: RequestMeta,
   ): Promise<void>;
   /** Makes the new address the login and ends the other sessions. @throws E_LINK_INVALID | E_VALIDATION (400) */
@@ -66,8 +67,7 @@ export interface MailFlowDeps {
   readonly notifier: Notifier;
   /** Messages to one mailbox. */
   readonly mails: Ladder;
-  /** Judges the password of somebody who is signed in. @throws E_PASSWORD_WRONG | E_SIGN_IN_LIMITED */
-  readonly confirm: (user: AuthUser, password: string, meta: RequestMeta) => Promise<void>;
+  readonly confirmOwner: ConfirmOwner;
   readonly login: (typed: string) => string | undefined;
   readonly lifetimes: { readonly registrationMs: number; readonly resetMs: number };
   readonly clock: Clock;
@@ -172,13 +172,14 @@ export function createMailFlows(deps: MailFlowDeps): MailFlows {
       return { userId: user.id, ...(deviceToken === undefined ? {} : { deviceToken }) };
     },
 
-    async startLoginChange({ id, actor }, input, meta) {
+    async startLoginChange(who, input, meta) {
+      const { id, actor } = who;
       if (actor) throw errors.E_NOT_IN_PERSON();
       const given = readInput(input, inputs.changeLogin);
       const to = canonical(given.login);
       const user = await users.findById(id);
       if (!user?.active) throw errors.E_SESSION_ENDED();
-      await deps.confirm(user, given.password, meta);
+      await deps.confirmOwner(who, user, given.password, meta);
       await later('login-change', to, async () => {
         await notifier.send({ type: 'login-change-asked', to: user.login, userId: id });
         if (await users.findByLogin(to)) return notifier.send({ type: 'account-exists', to });

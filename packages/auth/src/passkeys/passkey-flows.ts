@@ -12,11 +12,9 @@ import type { Sessions } from '../sessions/sessions.js';
 import type { AuthUser, UserPort } from '../users.js';
 import { isPasskeyFault, type PasskeyResponse, type Passkeys } from './ceremonies.js';
 import { notTaken, type CeremonyBook, type PasskeyCeremony } from './ceremony-book.js';
+import type { AccountOwner, OwnAccount } from './own-account.js';
 import type { PasskeyPort, PasskeyRecord } from './passkey-port.js';
 import { readResponse } from './read-response.js';
-
-/** Who asks: the principal. Its level and age decide what may be changed. */
-export type PasskeyOwner = Pick<Principal, 'id' | 'sessionId' | 'actor' | 'aal' | 'authenticatedAt'>;
 
 export interface PasskeyAnswer {
   readonly ceremony: string;
@@ -44,28 +42,28 @@ export interface PasskeyFlows {
     meta: RequestMeta,
   ): Promise<SignedIn>;
   /** @throws E_PASSKEY_NOT_FOUND (404) if the account has none */
-  startPasskeyStepUp(who: PasskeyOwner): Promise<PasskeyCeremony>;
+  startPasskeyStepUp(who: AccountOwner): Promise<PasskeyCeremony>;
   /** As `stepUp()`, with a passkey. @throws as {@link completePasskeySignIn} */
-  stepUpWithPasskey(who: PasskeyOwner, input: PasskeyAnswer, meta: RequestMeta): Promise<SignedIn>;
+  stepUpWithPasskey(who: AccountOwner, input: PasskeyAnswer, meta: RequestMeta): Promise<SignedIn>;
   /**
    * Needs a recent sign-in (`fresh`), of level 2 where the account has a second factor or a passkey.
    * @throws E_STEP_UP_REQUIRED (401), E_PASSKEY_LIMIT (409)
    */
-  startPasskeyRegistration(who: PasskeyOwner): Promise<PasskeyCeremony>;
+  startPasskeyRegistration(who: AccountOwner): Promise<PasskeyCeremony>;
   /**
    * Adds a passkey, ends the other sessions and tells the owner.
    * @throws as {@link startPasskeyRegistration}; E_CHALLENGE_INVALID (401), E_PASSKEY_INVALID | E_VALIDATION (400)
    */
-  addPasskey(who: PasskeyOwner, input: PasskeyAnswer & { readonly name?: string }): Promise<PasskeyInfo>;
+  addPasskey(who: AccountOwner, input: PasskeyAnswer & { readonly name?: string }): Promise<PasskeyInfo>;
   /** The last used first. */
   listPasskeys(who: Pick<Principal, 'id'>): Promise<readonly PasskeyInfo[]>;
   /** @throws E_STEP_UP_REQUIRED (401), E_PASSKEY_NOT_FOUND (404), E_VALIDATION (400) */
-  renamePasskey(who: PasskeyOwner, id: string, input: { readonly name: string }): Promise<void>;
+  renamePasskey(who: AccountOwner, id: string, input: { readonly name: string }): Promise<void>;
   /**
    * Removes a passkey, ends the other sessions and tells the owner. The last one of an account without password stays.
    * @throws E_STEP_UP_REQUIRED (401), E_PASSKEY_NOT_FOUND (404), E_LAST_SIGN_IN (409)
    */
-  removePasskey(who: PasskeyOwner, id: string): Promise<void>;
+  removePasskey(who: AccountOwner, id: string): Promise<void>;
 }
 
 export interface PasskeyFlowDeps {
@@ -80,6 +78,7 @@ export interface PasskeyFlowDeps {
   readonly guess: InnerFlows['guess'];
   readonly askSecond: InnerFlows['askSecond'];
   readonly begin: BeginSession;
+  readonly own: OwnAccount;
   /** Scheme of the challenge of RFC 9470. */
   readonly scheme: string;
   readonly clock: Clock;
@@ -94,6 +93,7 @@ export interface InnerPasskeyFlows extends PasskeyFlows {
 
 export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
   const { passkeys, port, book, users, sessions, factors, tokens, notifier, begin, clock, events } = deps;
+  const { own } = deps;
 
   const boundTo = ({ id, sessionId }: Pick<Principal, 'id' | 'sessionId'>): TokenFacts => ({
     userId: id,
@@ -167,7 +167,7 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
   }
 
   /** @throws E_NOT_IN_PERSON (403), E_SESSION_ENDED (401) */
-  async function account({ id, actor }: PasskeyOwner): Promise<AuthUser> {
+  async function account({ id, actor }: AccountOwner): Promise<AuthUser> {
     if (actor) throw errors.E_NOT_IN_PERSON();
     const user = await users.findById(id);
     if (!user?.active) throw errors.E_SESSION_ENDED();
@@ -175,20 +175,14 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
   }
 
   /** The account of somebody who has just shown it is theirs, as strongly as they can. @throws E_STEP_UP_REQUIRED */
-  async function ownAccount(who: PasskeyOwner): Promise<readonly [AuthUser, readonly PasskeyRecord[]]> {
+  async function ownAccount(who: AccountOwner): Promise<readonly [AuthUser, readonly PasskeyRecord[]]> {
     const user = await account(who);
-    const existing = await port.list(user.id);
-    // NIST SP 800-63B-4 section 4.1.2: what is added may not be stronger than how it is added.
-    const aal = existing.length > 0 || factors?.required(user) ? 2 : 1;
-    const age = clock.now() - (who.authenticatedAt ?? Number.NEGATIVE_INFINITY);
-    if ((who.aal ?? 1) < aal || age > passkeys.freshMs)
-      throw stepUpRequired(deps.scheme, aal, passkeys.freshMs);
-    return [user, existing];
+    return [user, await own.assertShown(who, user)];
   }
 
   async function changed(
     type: 'passkey-added' | 'passkey-removed',
-    { id, sessionId }: PasskeyOwner,
+    { id, sessionId }: AccountOwner,
     { login }: AuthUser,
     passkey: Pick<PasskeyRecord, 'id' | 'name'>,
   ): Promise<void> {

@@ -1,7 +1,7 @@
 import { inputs } from '../flows/inputs.js';
 import type { MailFlows } from '../flows/mail-flows.js';
 import { account, reset } from './answers.js';
-import { newPassword } from './password-routes.js';
+import { newPassword, ownerBody, ownerRefusals } from './password-routes.js';
 import { answer, openRoute, personRoute, type Route, type RouteDeps } from './route.js';
 
 /** What goes through a mailbox. The three that begin something answer 202 with nothing, whatever there is to say. */
@@ -45,15 +45,16 @@ function registrations(flows: MailFlows, { metaOf, record }: RouteDeps): readonl
   ];
 }
 
-function loginChanges(flows: MailFlows, { cookies, metaOf, record }: RouteDeps): readonly Route[] {
+function loginChanges(flows: MailFlows, deps: RouteDeps): readonly Route[] {
+  const { cookies, metaOf, record } = deps;
   return [
     personRoute({
       method: 'POST',
       path: '/login',
       summary: 'Ask for another e-mail address: a message goes to it',
-      body: inputs.changeLogin,
+      body: ownerBody(inputs.changeLogin, deps),
       answers: { status: 202 },
-      refusals: ['E_PASSWORD_WRONG', 'E_SIGN_IN_LIMITED', 'E_PASSWORD_BUSY', 'E_NOTIFICATIONS_BUSY'],
+      refusals: [...ownerRefusals(deps), 'E_NOTIFICATIONS_BUSY'],
       async run({ req, res, body, person }) {
         await flows.startLoginChange(person, body, metaOf(req));
         answer(res, 202);

@@ -26,6 +26,7 @@ export const drives: Readonly<Record<string, Readonly<Record<string, Drive>>>> =
   }),
   'POST /login': {
     ...confirmedByPassword('POST /login', { login: elsewhere }),
+    ...ownedWithoutPassword('POST /login', { login: elsewhere }),
     E_NOTIFICATIONS_BUSY: async (w) => {
       const token = await w.token();
       await w.mailFull();
@@ -70,6 +71,7 @@ export const drives: Readonly<Record<string, Readonly<Record<string, Drive>>>> =
   },
   'POST /password': {
     ...confirmedByPassword('POST /password', { newPassword: fresh }, 'currentPassword'),
+    ...ownedWithoutPassword('POST /password', { newPassword: fresh }),
     E_PASSWORD_POLICY: async (w) =>
       w.call(
         'POST /password',
@@ -219,6 +221,24 @@ function confirmedByPassword(endpoint: string, body: object, member = 'password'
       w.busy();
       await w.call(endpoint, { ...body, [member]: password }, { token });
     },
+  };
+}
+
+/** Where an account that has no password is its owner's by a recent sign-in. */
+function ownedWithoutPassword(endpoint: string, body: object): Record<string, Drive> {
+  const change = async (w: World, account: { readonly factors?: string }) => {
+    const token = await w.token();
+    w.users.put({ ...(await w.users.findById(w.userId))!, passwordHash: null, ...account });
+    return token;
+  };
+  return {
+    E_STEP_UP_REQUIRED: async (w) => {
+      const token = await change(w, {});
+      w.clock.advance('6m');
+      await w.call(endpoint, body, { token });
+    },
+    E_FACTORS_UNREADABLE: async (w) =>
+      w.call(endpoint, body, { token: await change(w, { factors: 'not ours' }) }),
   };
 }
 
