@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { describe, expect, jest, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { createEvents } from '@portcullis/core';
 import { manualClock } from '@portcullis/core/testing';
 import { eventually } from '@portcullis/test-support';
@@ -15,6 +16,7 @@ import { createHashingThread, startThread } from '../src/passwords/hashing-threa
 jest.setTimeout(60_000); // Real hashes on a busy machine.
 
 const cheapArgon = argon2id({ memoryKib: 7_168, passes: 1 });
+const folders: string[] = [];
 const forms = (text: string) => ({ raw: text, normal: text.normalize('NFKC') });
 
 /** One thread, what it says about failures, and how often it was started. */
@@ -117,6 +119,8 @@ describe('a hashing thread', () => {
 });
 
 describe('where there is no thread, the pool computes', () => {
+  afterAll(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
   test('Worker is refused: said once a minute, then tried again', async () => {
     let refusing = true;
     const { compute, clock, failures, started } = watched(() => (refusing ? refused() : startThread()));
@@ -130,9 +134,9 @@ describe('where there is no thread, the pool computes', () => {
 
   test.each<[string, () => Worker, RegExp]>([
     [
-      'the engine is not where it is looked for, as in some bundles',
-      () => startThread('/nowhere/bundle.js'),
-      /argon2/,
+      'the engine cannot be loaded where it is looked for, as in some bundles',
+      () => startThread(bundleWithoutEngine()),
+      /no argon2 here/,
     ],
     ['it throws at its start', () => threadOf("throw new Error('no start')"), /no start/],
     [
@@ -184,6 +188,16 @@ test('a process ends by itself when its hashes are done, and not before', async 
 
 function refused(): never {
   throw Object.assign(new Error('Access to this API has been restricted'), { code: 'ERR_ACCESS_DENIED' });
+}
+
+/** A place of its own for what is there, so that no other is looked at (NODE_PATH). */
+function bundleWithoutEngine(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-bundle-'));
+  const engine = join(folder, 'node_modules', '@node-rs', 'argon2');
+  mkdirSync(engine, { recursive: true });
+  writeFileSync(join(engine, 'index.js'), "throw new Error('no argon2 here');");
+  folders.push(folder);
+  return join(folder, 'bundle.js');
 }
 
 function threadOf(code: string): Worker {
