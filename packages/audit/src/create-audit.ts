@@ -60,6 +60,7 @@ import {
   type HistoryQuery,
   type Row,
 } from './tracking/history.js';
+import { COLUMNS_CHANGED, columnsAt, namesOf } from './tracking/columns.js';
 import type { TrackedTable, TrackOptions } from './tracking/install.js';
 import { PRUNED } from './verify/judge.js';
 import { Writer, type LossPolicy, type Receipt, type WriterStatus } from './writer.js';
@@ -206,9 +207,9 @@ export interface Audit {
   /**
    * Writes every change of a table into the log, bulk and raw SQL included, by triggers in the transaction of the change. Call it
    * when the process starts, after the app's migrations, with a connection that owns the table: a column that was added since is
-   * tracked from then on. Who did it is read from the settings `app.user_id`, `app.request_id` and `app.reason` of
+   * tracked from then on, and `asOf()` knows which columns there were when. Who did it is read from the settings `app.user_id`, `app.request_id` and `app.reason` of
    * the transaction.
-   * @throws OptionError | SqlError; TypeError if the store has no triggers
+   * @throws OptionError | SqlError | E_AUDIT_UNAVAILABLE; TypeError if the store has no triggers
    */
   track(sql: Sql, table: string, options?: TrackOptions): Promise<void>;
   /**
@@ -218,7 +219,7 @@ export interface Audit {
    */
   history(type: string, id: string, query: HistoryQuery): Promise<History>;
   /**
-   * A tracked row as it was at a time, masked columns aside; undefined if it was not there. Only `created`, `updated` and `deleted` of it count. For the program itself: who
+   * A tracked row as it was at a time, masked columns aside, with the columns that its table had; undefined if it was not there. Only `created`, `updated` and `deleted` of it count. For the program itself: who
    * may see it is for the caller to decide. For what is recorded with `changeOf()`, say how the object is now.
    * @throws E_AUDIT_QUERY_INVALID | SqlError; TypeError for a table that is not tracked
    */
@@ -435,6 +436,32 @@ export function createAudit(options: AuditOptions): Audit {
     if (!durable) throw errors.E_AUDIT_UNAVAILABLE();
   }
 
+  /** So that `asOf()` knows what a table had before it was given another form. */
+  async function recordColumns(table: TrackedTable): Promise<void> {
+    await writer.settled();
+    const columns = namesOf(table);
+    const known = await columnsAt(find, table);
+    if (known?.join('\0') === columns.join('\0')) return;
+    const about = { type: 'table', id: table.table } as const;
+    // Names of columns are no secrets, whatever they sound like.
+    const plain = { ...deps, redactor: { redact: (value: unknown) => value } };
+    const { durable } = await writer.write(
+      prepare(
+        {
+          kind: 'log',
+          action: COLUMNS_CHANGED,
+          outcome: 'success',
+          actor: actorOf('system'),
+          target: about,
+          data: { columns },
+          context: {},
+        },
+        plain,
+      ),
+    );
+    if (!durable) throw errors.E_AUDIT_UNAVAILABLE();
+  }
+
   async function heldNow(): Promise<LegalHold[]> {
     await writer.settled();
     return holdsIn((query) => store.query(query));
@@ -521,7 +548,9 @@ export function createAudit(options: AuditOptions): Audit {
     },
     async track(sql, table, trackOptions) {
       if (!store.track) throw new TypeError('This audit store has no triggers; use postgresAudit().');
-      tracked.set(table, await store.track(sql, table, trackOptions));
+      const made = await store.track(sql, table, trackOptions);
+      await recordColumns(made);
+      tracked.set(table, made);
     },
     async history(type, id, historyQuery) {
       await caughtUp();
@@ -534,7 +563,7 @@ export function createAudit(options: AuditOptions): Audit {
       }
       const row = now ? now.row : await currentRow(table!, id);
       await caughtUp();
-      return rowAsOf(find, type, id, at, row);
+      return rowAsOf(find, type, id, at, row, now ? undefined : await columnsAt(find, table!, at));
     },
     async erase(subject, erasure = {}) {
       if (!people || !store.people) throw new TypeError('erase() needs the option personal.');

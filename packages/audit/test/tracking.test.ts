@@ -175,6 +175,51 @@ function trackingClaims(connect: () => Sql): void {
     await expect(audit.asOf('unknown', '1', '2100-01-01')).rejects.toThrow(TypeError);
   });
 
+  test('asOf tells a row with the columns that its table had then: before one came, went, and got another name', async () => {
+    const { audit, table, by, sql } = await bookTable();
+    const moments: string[] = [];
+    const moment = async (): Promise<void> => {
+      await sql.query('select pg_sleep(0.003)');
+      const { rows } = await sql.query<{ at: Date }>('select clock_timestamp() as at');
+      moments.push(new Date(rows[0]!.at).toISOString());
+      await sql.query('select pg_sleep(0.003)');
+    };
+    const options = { exclude: ['search'], mask: ['reader_mail'] };
+    await by('ann', `insert into ${table} (id, title, shelf) values (1, 'Ema', 1)`);
+    await by('ann', `update ${table} set shelf = 2`);
+    await moment();
+    await sql.query(`alter table ${table} add column pages integer default 7`);
+    await audit.track(sql, table, options);
+    await by('bob', `update ${table} set pages = 8, title = 'Emma'`);
+    await moment();
+    // Until the table is tracked in its new form, nothing of it changes unrecorded.
+    await sql.query(`alter table ${table} drop column shelf`);
+    await sql.query(`alter table ${table} rename column title to name`);
+    await expect(by('bob', `update ${table} set pages = 9`)).rejects.toMatchObject({ name: 'SqlError' });
+    await audit.track(sql, table, options);
+    await by('ann', `update ${table} set name = 'Emma, a novel'`);
+    const states = await Promise.all([...moments, '2100-01-01'].map((at) => audit.asOf(table, '1', at)));
+    const told = ['title', 'name', 'shelf', 'pages'].map((field) => [
+      field,
+      states.map((row) => row?.[field]),
+    ]);
+    expect(Object.fromEntries(told)).toEqual({
+      title: ['Ema', 'Emma', undefined],
+      name: [undefined, undefined, 'Emma, a novel'],
+      shelf: [2, 2, undefined],
+      pages: [undefined, 8, 8],
+    });
+    // A start that finds the table as it was says nothing.
+    await audit.track(sql, table, options);
+    const { entries } = await audit.query({
+      viewer: 'system',
+      kind: 'log',
+      action: 'tracking.columns-changed',
+      target: { type: 'table', id: `"public"."${table}"` },
+    });
+    expect(entries).toHaveLength(3);
+  });
+
   test('TRUNCATE, a changed key, ON CONFLICT and keys of several columns are seen', async () => {
     const { sql, audit, table, by } = await bookTable();
     await by('ann', `insert into ${table} (id, title) values (1, 'A')`);

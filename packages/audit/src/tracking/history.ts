@@ -112,6 +112,8 @@ function fieldChanges({ change }: StoredEntry): FieldChange[] {
 /**
  * How a row was at a time: the changes since then are taken back from how it is now, newest first. Read the row before the
  * changes: taking back what the row has not seen yet changes nothing.
+ * @param columns What the table had at that time, where that is known: columns that came later are left out, and of those that are
+ *   gone the last change before says what they held.
  */
 export async function rowAsOf(
   find: Find,
@@ -119,28 +121,41 @@ export async function rowAsOf(
   id: string,
   at: Date | number | string,
   current: Row | undefined,
+  columns?: readonly string[],
 ): Promise<Row | undefined> {
-  const from = checkQuery({ viewer: 'system', from: at }).from!;
-  const prefix = actionPrefix(type);
-  // What the app says about the same object in words of its own is no change of the row, or the same one twice.
-  const changes = new Set(['created', 'updated', 'deleted'].map((word) => `${prefix}.${word}`));
+  const until = nextMoment(checkQuery({ viewer: 'system', from: at }).from!);
   let row = current;
+  for await (const entry of changesOf(find, type, id, { from: until })) row = takenBack(row, entry);
+  if (!row || !columns) return row;
+  const then = new Map<string, unknown>();
+  for (const name of columns) if (Object.hasOwn(row, name)) then.set(name, row[name]);
+  if (then.size < columns.length) {
+    for await (const entry of changesOf(find, type, id, { to: until })) {
+      const after = rowOf(entry.change?.after) ?? {};
+      for (const name of columns)
+        if (!then.has(name) && Object.hasOwn(after, name)) then.set(name, after[name]);
+      if (then.size === columns.length || isCreation(entry)) break;
+    }
+  }
+  return Object.fromEntries(columns.filter((name) => then.has(name)).map((name) => [name, then.get(name)]));
+}
+
+/** Newest first. What the app says about the same object in words of its own is no change of the row, or the same one twice. */
+async function* changesOf(
+  find: Find,
+  type: string,
+  id: string,
+  times: { readonly from: string } | { readonly to: string },
+): AsyncIterable<StoredEntry> {
+  const prefix = actionPrefix(type);
+  const changes = new Set(['created', 'updated', 'deleted'].map((word) => `${prefix}.${word}`));
+  const about = { viewer: 'system', kind: 'action', target: { type, id }, limit: 500, ...times } as const;
   let cursor: string | undefined;
   do {
-    const page = await find(
-      checkQuery({
-        viewer: 'system',
-        kind: 'action',
-        target: { type, id },
-        from: nextMoment(from),
-        limit: 500,
-        ...(cursor === undefined ? {} : { cursor }),
-      }),
-    );
-    for (const entry of page.entries) if (changes.has(entry.action)) row = takenBack(row, entry);
+    const page = await find(checkQuery({ ...about, ...(cursor === undefined ? {} : { cursor }) }));
+    yield* page.entries.filter(({ action }) => changes.has(action));
     cursor = page.next;
   } while (cursor !== undefined);
-  return row;
 }
 
 /** What happened in that very millisecond counts as done. */
