@@ -27,6 +27,13 @@ import { fromDraft, type DraftBody } from './entry.js';
 import { errors } from './error-codes.js';
 import type { Checkpoint } from './checkpoint.js';
 import { exportAs, type ExportOptions } from './exports/export-as.js';
+import {
+  eventsSince,
+  removedBefore,
+  type InventoryOptions,
+  type LogInventory,
+  type LogPlace,
+} from './inventory.js';
 import { Sealer } from './log/sealer.js';
 import type { AuditTree } from './log/tree.js';
 import type { AuditMirror } from './mirror.js';
@@ -279,11 +286,18 @@ export interface Audit {
   readonly reviews: AuditReviews;
   /** What is waiting, what was lost, and which guarantee is in force. */
   status(): AuditStatus;
+  /**
+   * What is logged, in which form, where it is kept, who may read it, what it is used for, and for how long: the inventory of ASVS V16.1.1, taken
+   * from the log itself.
+   * @throws E_AUDIT_QUERY_INVALID | SqlError
+   */
+  inventory(options?: InventoryOptions): Promise<LogInventory>;
   /** Waits for what is on its way; records that come later are refused or dropped by class. Closes the store too, if it holds files. */
   close(): Promise<void>;
 }
 
 const OWNER = 'createAudit';
+const DAY_MS = 86_400_000;
 const POLICIES = ['block', 'drop-and-count'] as const;
 
 /**
@@ -331,6 +345,7 @@ export function createAudit(options: AuditOptions): Audit {
     maxEntryBytes: given.maxEntryBytes,
     redactor: given.redactor ?? createRedactor({ limits: { depth: 12, nodes: 2_000, string: 4_096 } }),
   };
+  const lossOf = policyOf(given.classes, given.onStoreDown);
   const writer = new Writer({
     store,
     spool: given.spool && Spool.claim(given.spool, random),
@@ -344,7 +359,7 @@ export function createAudit(options: AuditOptions): Audit {
         { log: signer?.origin ?? UNNAMED, signer, clock, random, keyLifetimeMs: given.keyLifetime },
         refused,
       ),
-    policyOf: policyOf(given.classes, given.onStoreDown),
+    policyOf: lossOf,
     settled: show,
   });
   const { outbox } = store;
@@ -460,6 +475,47 @@ export function createAudit(options: AuditOptions): Audit {
       ),
     );
     if (!durable) throw errors.E_AUDIT_UNAVAILABLE();
+  }
+
+  function places(): LogPlace[] {
+    const unknown = {
+      where: 'a store of the app',
+      format: 'canonical JSON (RFC 8785)',
+      access: 'as the store decides',
+    };
+    const { spool } = given;
+    return [
+      { part: 'entries', ...(store.place ?? unknown) },
+      ...(spool
+        ? [
+            {
+              part: 'spool',
+              where: `folder ${spool.directory}, at most ${spool.maxBytes} bytes, while the store is down`,
+              format: 'NDJSON',
+              access: "the process's user (mode 0600)",
+            } as const,
+          ]
+        : []),
+      ...(mirror
+        ? [
+            {
+              part: 'mirror',
+              where: mirror.place ?? 'a mirror of the app',
+              format: 'as its transports write, without secrets and personal values',
+              access: 'as there',
+            } as const,
+          ]
+        : []),
+      ...anchors.map(
+        ({ name }) =>
+          ({
+            part: 'checkpoints',
+            where: `anchor ${name}`,
+            format: 'signed note (C2SP)',
+            access: 'hashes and numbers only; for everybody who verifies',
+          }) as const,
+      ),
+    ];
   }
 
   async function heldNow(): Promise<LegalHold[]> {
@@ -649,6 +705,29 @@ export function createAudit(options: AuditOptions): Audit {
         ],
       };
     },
+    async inventory({ since, retention } = {}) {
+      await caughtUp();
+      const from = checkQuery({ viewer: 'system', from: since ?? clock.now() - DAY_MS }).from!;
+      const removed = await removedBefore(find, PRUNED);
+      return {
+        log: signer?.origin ?? UNNAMED,
+        places: places(),
+        since: from,
+        events: await eventsSince(find, from, lossOf),
+        tables: [...tracked.values()].map(({ table, columns }) => ({
+          table,
+          columns: columns.map(({ name }) => name),
+          masked: columns.filter(({ masked }) => masked).map(({ name }) => name),
+        })),
+        personal: given.personal?.fields.map(({ path }) => path) ?? [],
+        reviews: [...given.reviews.keys()],
+        retention: {
+          ...(retention === undefined ? {} : { policy: retention }),
+          ...(removed === undefined ? {} : { removedBefore: removed }),
+          holds: await heldNow(),
+        },
+      };
+    },
     async close() {
       relay?.close();
       reviews.close();
@@ -712,7 +791,10 @@ const classesOption: OptionReader<Classes> = (value, owner, path) => {
   return classes;
 };
 
-function policyOf(classes: Classes, otherwise: LossPolicy): (entry: PreparedEntry) => LossPolicy {
+function policyOf(
+  classes: Classes,
+  otherwise: LossPolicy,
+): (entry: Pick<PreparedEntry, 'kind' | 'action'>) => LossPolicy {
   return ({ kind, action }) => {
     if (kind === 'request') return 'drop-and-count';
     const exact = classes.get(action);

@@ -47,6 +47,7 @@ export type {
   WaitingEntry,
   SealedValue,
 } from './store.js';
+export type { InventoryOptions, LogInventory, LoggedEvent, LogPlace } from './inventory.js';
 export type { LegalHold } from './retention/holds.js';
 export type { PruneResult } from './retention/prune.js';
 export { ed25519Signer, type Ed25519SignerOptions, type LogSigner } from './signer.js';

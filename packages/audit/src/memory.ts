@@ -28,6 +28,11 @@ export function memoryAudit(options: { readonly maxEntries?: number } = {}): Mem
       return entries.filter(({ kind }) => kind !== 'log');
     },
     ephemeral: true,
+    place: {
+      where: 'the memory of this process, gone at its end',
+      format: 'canonical JSON (RFC 8785)',
+      access: 'this process',
+    },
     tree: {
       newest: () => Promise.resolve(tree.newest()),
       tiles: tree.tiles,

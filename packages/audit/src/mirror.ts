@@ -4,4 +4,6 @@ import type { AuditEntry } from './entry.js';
 export interface AuditMirror {
   /** `durable` is false for a record that was dropped because the store was down. Must not keep the caller waiting. */
   write(entry: AuditEntry, durable: boolean): void;
+  /** Where copies go, for `inventory()`. Absent: the mirror does not say. */
+  readonly place?: string;
 }

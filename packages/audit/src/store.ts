@@ -1,4 +1,5 @@
 import type { Sql, SqlTransaction } from '@portcullis/core';
+import type { LogPlace } from './inventory.js';
 import type { AuditTree } from './log/tree.js';
 import type { AuditPage, CheckedQuery } from './query.js';
 import type { TrackedTable, TrackOptions } from './tracking/install.js';
@@ -64,6 +65,8 @@ export interface AuditStore {
   export?(): AsyncIterable<string>;
   /** Absent if the store keeps no Merkle tree: then there are no checkpoints. */
   readonly tree?: AuditTree;
+  /** Where entries lie, in which form, and who may read them; for `inventory()`. Absent: the store does not say. */
+  readonly place?: Omit<LogPlace, 'part'>;
   /** Nothing survives the end of the process. */
   readonly ephemeral?: true;
   /** Absent if entries cannot be removed. */

@@ -7,6 +7,7 @@ import type { AuditMirror } from './mirror.js';
 /** What is used of a winston logger. */
 export interface WinstonLike {
   log(entry: { level: string; message: string; [key: string]: unknown }): unknown;
+  readonly transports?: unknown;
 }
 
 export interface WinstonMirrorOptions {
@@ -28,6 +29,9 @@ export function winstonMirror(logger: WinstonLike, options: WinstonMirrorOptions
     problemLevel: option.string({ max: 32, default: 'warn' }),
   });
   return Object.freeze<AuditMirror>({
+    get place() {
+      return `winston: ${transportsOf(logger).join(', ') || 'no transports'}`;
+    },
     write(entry: AuditEntry, durable: boolean) {
       const fine = durable && entry.outcome === 'success';
       logger.log({
@@ -38,6 +42,14 @@ export function winstonMirror(logger: WinstonLike, options: WinstonMirrorOptions
       });
     },
   });
+}
+
+/** By their names, such as `console` and `gelf`. */
+function transportsOf({ transports }: WinstonLike): string[] {
+  if (!Array.isArray(transports)) return [];
+  return transports.map((one: { readonly name?: unknown } | null) =>
+    typeof one?.name === 'string' ? one.name : 'unnamed',
+  );
 }
 
 function escapeAll(value: unknown): unknown {

@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { fromPg, migrate } from '@portcullis/core/postgres';
 import {
   describeWithPostgres,
@@ -16,8 +16,9 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import pg from 'pg';
 import winston from 'winston';
-import { createAudit, memoryAudit, type AuditRecord, type ExportFormat } from '../src/index.js';
-import { auditMigrations, postgresAudit } from '../src/postgres.js';
+import { fileAudit } from '../src/file.js';
+import { createAudit, fileAnchor, memoryAudit, type AuditRecord, type ExportFormat } from '../src/index.js';
+import { auditMigrations, auditRoleMigration, postgresAudit } from '../src/postgres.js';
 import { safeShutdown, splunkTransport, winstonMirror } from '../src/winston.js';
 import { collect, signer } from './support/some-log.js';
 
@@ -174,10 +175,12 @@ test('ASVS V16.4.3: an outage of the collector loses no line; all of them come, 
 
 describeWithPostgres('PostgreSQL', () => {
   let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
   afterAll(() => server.stop());
 
   test("ASVS V16.2.2: times are UTC in ISO 8601, whatever the time zones of server, session and tracked table's writer", async () => {
-    server = await startPostgres();
     const pool = new pg.Pool({ connectionString: server.url, max: 2, options: '-c TimeZone=Asia/Kathmandu' });
     const sql = fromPg(pool, { timeoutMs: 30_000 });
     await migrate(sql, auditMigrations);
@@ -199,5 +202,106 @@ describeWithPostgres('PostgreSQL', () => {
     expect(made.change).toMatchObject({ after: { due: '2026-12-24T12:15:00.000000Z' } });
     await audit.close();
     await pool.end();
+  });
+
+  test('ASVS V16.1.1: the inventory says what is logged, in which form, where, who may see it, what it is for, and for how long', async () => {
+    const pool = new pg.Pool({ connectionString: server.url, max: 3 });
+    const sql = fromPg(pool, { timeoutMs: 30_000 });
+    const schema = 'inventoried';
+    await migrate(sql, [...auditMigrations, auditRoleMigration('inventoried_audit')], { schema });
+    await sql.query('create table shelf (id int primary key, room text, keeper_mail text)');
+    const logger = winston.createLogger({
+      transports: [new winston.transports.Console({ silent: true })],
+    });
+    const audit = createAudit({
+      store: postgresAudit({ sql, schema, role: 'inventoried_audit', timeoutMs: '30s' }),
+      deadline: '60s',
+      signer,
+      anchors: [fileAnchor({ path: join(folder, 'inventoried-anchor') })],
+      spool: { directory: join(folder, 'inventoried-spool'), maxBytes: 1 << 20 },
+      mirror: winstonMirror(logger),
+      personal: { key: 'k'.repeat(32), fields: { 'context.address': 'actor' } },
+      classes: { 'book.read': 'drop-and-count' },
+      reviews: { roles: { match: [{ action: 'role.*' }], since: '2026-01-01' } },
+    });
+    await audit.track(sql, 'shelf', { mask: ['keeper_mail'] });
+    for (const action of ['book.read', 'book.read', 'auth.signed-in', 'book.deleted']) {
+      await audit.record({ ...read, action });
+    }
+    await sql.query("insert into shelf values (1, 'attic', 'a@b.example')");
+    await audit.hold('case-1', { reason: 'court', from: '2026-01-01' });
+    const told = await audit.inventory({ since: '2026-01-01', retention: '365 days, by a job each night' });
+    expect(told).toEqual({
+      log: signer.origin,
+      since: '2026-01-01T00:00:00.000Z',
+      places: [
+        {
+          part: 'entries',
+          where: 'PostgreSQL, table "inventoried"."audit_entry"',
+          format: 'canonical JSON (RFC 8785)',
+          access: expect.stringMatching(/^role inventoried_audit: adds, changes nothing; row-level security/),
+        },
+        {
+          part: 'spool',
+          where: `folder ${join(folder, 'inventoried-spool')}, at most 1048576 bytes, while the store is down`,
+          format: 'NDJSON',
+          access: expect.stringContaining('0600'),
+        },
+        { part: 'mirror', where: 'winston: console', format: expect.any(String), access: expect.any(String) },
+        {
+          part: 'checkpoints',
+          where: 'anchor file',
+          format: 'signed note (C2SP)',
+          access: expect.any(String),
+        },
+      ],
+      events: expect.arrayContaining([
+        {
+          kind: 'action',
+          action: 'auth.signed-in',
+          owasp: 'authn_login_success',
+          count: 1,
+          unrecorded: 'block',
+        },
+        { kind: 'action', action: 'book.deleted', owasp: 'sensitive_delete', count: 1, unrecorded: 'block' },
+        {
+          kind: 'action',
+          action: 'book.read',
+          owasp: 'sensitive_read',
+          count: 2,
+          unrecorded: 'drop-and-count',
+        },
+        { kind: 'action', action: 'shelf.created', owasp: 'sensitive_create', count: 1, unrecorded: 'block' },
+        { kind: 'log', action: 'retention.hold-placed', count: 1, unrecorded: 'block' },
+        { kind: 'log', action: 'tracking.columns-changed', count: 1, unrecorded: 'block' },
+      ]),
+      tables: [
+        { table: '"public"."shelf"', columns: ['id', 'room', 'keeper_mail'], masked: ['keeper_mail'] },
+      ],
+      personal: ['context.address'],
+      reviews: ['roles'],
+      retention: {
+        policy: '365 days, by a job each night',
+        holds: [{ name: 'case-1', from: '2026-01-01T00:00:00.000Z' }],
+      },
+    });
+    await audit.close();
+    await pool.end();
+
+    const directory = join(folder, 'inventoried-log');
+    const inFiles = createAudit({ store: fileAudit({ directory }), anchors: false });
+    await inFiles.record(read);
+    const { places, events, retention } = await inFiles.inventory();
+    expect(places).toEqual([
+      {
+        part: 'entries',
+        where: `folder ${directory}`,
+        format: 'NDJSON of canonical JSON (RFC 8785)',
+        access: expect.stringContaining('0700'),
+      },
+    ]);
+    expect(events.map(({ action }) => action)).toEqual(['book.read', 'writer.opened']);
+    expect(retention).toEqual({ holds: [] });
+    await inFiles.close();
   });
 });

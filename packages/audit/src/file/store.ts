@@ -146,6 +146,11 @@ class FileStore {
   asStore(): AuditStore {
     const [tree, people, extending] = [this.#tree, this.#people, this.#extending];
     return Object.freeze<AuditStore>({
+      place: {
+        where: `folder ${this.#directory}`,
+        format: 'NDJSON of canonical JSON (RFC 8785)',
+        access: "the process's user (mode 0700), one process at a time",
+      },
       append: (batch) => this.#append(batch),
       query: (query) => this.#query(query),
       export: () => this.#export(),

@@ -58,6 +58,11 @@ export function postgresAudit(options: PostgresAuditOptions): AuditStore {
   const asRole = role === undefined ? {} : { role };
 
   return Object.freeze<AuditStore>({
+    place: {
+      where: `PostgreSQL, table ${table.text}`,
+      format: 'canonical JSON (RFC 8785)',
+      access: `${role === undefined ? "the connection's user" : `role ${role}`}: adds, changes nothing; row-level security shows people their own entries and staff all`,
+    },
     async append(batch) {
       const { text, values } = appendStatement(name, batch);
       const run = async (client: SqlClient): Promise<void> => {
