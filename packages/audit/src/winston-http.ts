@@ -7,6 +7,8 @@ export type HttpTransport = Writable & {
   log(info: object, next: () => void): void;
   /** Lines that were given up: the queue was full, or the server refused them for good. */
   readonly dropped: number;
+  /** `gelf` or `splunk`. */
+  readonly name: string;
 };
 
 interface HttpTransportOptions {
@@ -43,6 +45,12 @@ interface Request {
 
 type Info = Readonly<Record<string, unknown>>;
 
+interface Line {
+  readonly info: Info;
+  /** When it was logged, in milliseconds since 1970. */
+  readonly at: number;
+}
+
 const common = {
   url: option.string({ max: 2048, pattern: /^https?:\/\/[^\s]+$/ }),
   host: option.string({ max: 255, default: '-' }),
@@ -72,10 +80,10 @@ const MAX_LINES = 500;
  */
 export function gelfTransport(options: GelfTransportOptions): HttpTransport {
   const given = readOptions('gelfTransport', options, common);
-  return httpTransport(given, 1, (infos, at) => ({
+  return httpTransport('gelf', given, 1, ([line]) => ({
     url: given.url,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(gelf(infos[0]!, given.host, at)),
+    body: JSON.stringify(gelf(line!, given.host)),
   }));
 }
 
@@ -92,18 +100,18 @@ export function splunkTransport(options: SplunkTransportOptions): HttpTransport 
   });
   const { token, host, index, sourcetype } = given;
   const url = `${given.url.replace(/\/+$/, '')}/services/collector/event`;
-  return httpTransport(given, MAX_LINES, (infos, at) => ({
+  return httpTransport('splunk', given, MAX_LINES, (lines) => ({
     url,
     headers: { 'content-type': 'application/json', authorization: `Splunk ${token.reveal()}` },
-    body: infos
-      .map((event) =>
+    body: lines
+      .map(({ info: event, at }) =>
         JSON.stringify({ time: at / 1000, host, sourcetype, ...(index ? { index } : {}), event }),
       )
       .join('\n'),
   }));
 }
 
-function gelf(info: Info, host: string, at: number): object {
+function gelf({ info, at }: Line, host: string): object {
   const { level, message, ...rest } = info;
   const fields = Object.entries(rest).flatMap(([name, value]): [string, unknown][] => {
     // The specification keeps `_id` for itself, and allows these characters only.
@@ -123,6 +131,7 @@ function gelf(info: Info, host: string, at: number): object {
 }
 
 function httpTransport(
+  name: string,
   given: {
     readonly maxPending: number;
     readonly deadline: number;
@@ -131,11 +140,11 @@ function httpTransport(
     readonly fetch: typeof fetch | undefined;
   },
   together: number,
-  request: (infos: readonly Info[], at: number) => Request,
+  request: (lines: readonly Line[]) => Request,
 ): HttpTransport {
   const { maxPending, deadline, retryEvery, clock } = given;
   const send = given.fetch ?? fetch;
-  const queue: Info[] = [];
+  const queue: Line[] = [];
   let dropped = 0;
   let running: Promise<void> | undefined;
   let ended: (() => void) | undefined;
@@ -143,7 +152,8 @@ function httpTransport(
   const stream = new Writable({
     objectMode: true,
     write(info: Info, _encoding, done) {
-      if (queue.length < maxPending) queue.push({ ...info });
+      // Of when it was logged, however long the server is away.
+      if (queue.length < maxPending) queue.push({ info: { ...info }, at: clock.now() });
       else dropped++;
       running ??= run().finally(() => {
         running = undefined;
@@ -160,25 +170,26 @@ function httpTransport(
   return Object.defineProperties(stream, {
     log: { value: (info: object, next: () => void) => (stream.write(info), next()) },
     dropped: { get: () => dropped },
+    name: { value: name },
   }) as HttpTransport;
 
   async function run(): Promise<void> {
     await Promise.resolve();
     while (queue.length > 0) {
-      const infos = queue.slice(0, together);
-      const outcome = await attempt(infos);
+      const lines = queue.slice(0, together);
+      const outcome = await attempt(lines);
       if (outcome === 'again') {
         await new Promise((resolve) => setTimeout(resolve, retryEvery).unref());
         continue;
       }
-      queue.splice(0, infos.length);
-      if (outcome === 'refused') dropped += infos.length;
+      queue.splice(0, lines.length);
+      if (outcome === 'refused') dropped += lines.length;
     }
   }
 
-  async function attempt(infos: readonly Info[]): Promise<'sent' | 'again' | 'refused'> {
+  async function attempt(lines: readonly Line[]): Promise<'sent' | 'again' | 'refused'> {
     try {
-      const { url, headers, body } = request(infos, clock.now());
+      const { url, headers, body } = request(lines);
       const signal = AbortSignal.timeout(deadline);
       const answer = await send(url, { method: 'POST', headers, body, signal, redirect: 'error' });
       await answer.arrayBuffer();

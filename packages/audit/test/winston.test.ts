@@ -86,6 +86,26 @@ describe('Splunk', () => {
     expect(refused.dropped).toBe(1);
   });
 
+  test.each([
+    ['Splunk', splunkTransport, (body: string) => (JSON.parse(body) as { time: number }).time],
+    ['Graylog', gelfTransport, (body: string) => (JSON.parse(body) as { timestamp: number }).timestamp],
+  ] as const)(
+    'after an outage %s is told when a line was logged, not when it was sent',
+    async (_to, make, timeOf) => {
+      const clock = manualClock();
+      const logged = clock.now();
+      const { url, received } = await collector(503, 200);
+      const send: typeof fetch = async (...request) => {
+        clock.advance('10m');
+        return fetch(...request);
+      };
+      const options = { url, token: 'a-token-of-hec', retryEvery: '10ms', clock, fetch: send } as const;
+      const { token: _, ...rest } = options;
+      await mirrored(make === splunkTransport ? splunkTransport(options) : gelfTransport(rest));
+      expect(received.map(({ body }) => timeOf(body))).toEqual([logged / 1000, logged / 1000]);
+    },
+  );
+
   test('a server that is away costs a bounded queue, and holds nobody up', async () => {
     const away = splunkTransport({
       url: 'http://127.0.0.1:9',
