@@ -4,7 +4,9 @@ import * as fc from 'fast-check';
 import { inspect } from 'node:util';
 import { serialize } from 'node:v8';
 import { createRedactor, escapeControls, redactErrors } from '../src/index.js';
+import { VENDOR_KEYS } from '../src/text/vendor-keys.js';
 import { hostileCases, JWT, vendorKey, X } from './hostile-cases.js';
+import { samplesOf } from './support/sample-of.js';
 
 const { redact, stringify, explain } = createRedactor();
 const forbidden = [X, Buffer.from(`ann:${X}`).toString('base64'), JWT, encodeURIComponent(X)];
@@ -92,6 +94,9 @@ describe('hostile cases: the secret is nowhere in the copy', () => {
     ['npm', vendorKey('npm', '_', 'a1B2'.repeat(9))],
     ['SendGrid', vendorKey('SG', '.', 'a1B2c3D4e5F6g7H8i9J0aa', '.', 'b'.repeat(43))],
     ['OpenAI', vendorKey('sk', '-proj-', 'a1B2'.repeat(8))],
+    ...VENDOR_KEYS.flatMap(({ source }) => samplesOf(source).map((key) => [key.slice(0, 16), key] as const)),
+    ['Terraform', vendorKey('a1B2c3D4e5F6g7', '.atlasv1.', 'b'.repeat(64))],
+    ['Telegram', vendorKey('1234567890', ':AA', 'c'.repeat(33))],
   ])('a vendor key is found by its published format: %s', (_vendor, key) => {
     for (const text of [key, `used ${key} twice`, `https://h/x/${key}/y`, `("${key}")`]) {
       expect(JSON.stringify(redact({ text }))).not.toContain(key);
