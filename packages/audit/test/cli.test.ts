@@ -166,6 +166,24 @@ describe('verify', () => {
     expect(err.slice(0, -clear.length)).toMatch(/^\r\[#+\.*\] \d+ % 0 MiB/);
   });
 
+  test('so do prove and disclose; an export into a file says how much of it is written', async () => {
+    const clear = '\r\u001b[K';
+    const log = ['--export', path('log.ndjson'), '--key', verifierKey];
+    for (const command of ['prove', 'disclose']) {
+      const { code, err } = await run([command, ...log, '--id', ids[0]!], true);
+      expect([command, code, err.endsWith(clear)]).toEqual([command, 0, true]);
+      expect(err.replaceAll(clear, '')).toMatch(/^(?:\r\[#+\.*\] \d+ % 0 MiB\u001b\[K)+$/);
+    }
+    const unknown = await run(['prove', ...log, '--id', 'none'], true);
+    expect([unknown.code, unknown.err]).toEqual([
+      1,
+      expect.stringMatching(/\r\u001b\[K[^\r]*No checkpoint covers/),
+    ]);
+    const exported = await run(['export', '--audit', path('app.mjs')], true);
+    expect(exported.err).toBe(`\r0 MiB\u001b[K${clear}`);
+    expect((await run(['export', '--audit', path('app.mjs')])).err).toBe('');
+  });
+
   test('takes pieces apart at lines, whatever their length', async () => {
     const long = 'x'.repeat(5 << 20);
     writeFileSync(path('long.ndjson'), `${lines.join('\n')}\n${long}\n${lines[0]}`);

@@ -17,8 +17,13 @@ export class UsageError extends Error {
 }
 
 /** Writes lines no faster than they are taken. */
-export async function writeLines(out: NodeJS.WritableStream, lines: AsyncIterable<string>): Promise<void> {
+export async function writeLines(
+  out: NodeJS.WritableStream,
+  lines: AsyncIterable<string>,
+  onBytes: (count: number) => void,
+): Promise<void> {
   for await (const line of lines) {
+    onBytes(Buffer.byteLength(line) + 1);
     if (!out.write(`${line}\n`)) await new Promise<void>((resolve) => void out.once('drain', resolve));
   }
 }

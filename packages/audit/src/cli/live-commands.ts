@@ -4,6 +4,7 @@ import type { StoredEntry } from '../entry.js';
 import { entryFormatter, type ExportFormat } from '../exports/export-as.js';
 import { writeLines, type CommandLine, type ExitCode } from './console.js';
 import { loadAudit } from './inputs.js';
+import { Progress } from './progress.js';
 
 export interface ExportArguments {
   readonly audit: string;
@@ -16,9 +17,14 @@ export async function exportCommand(
   line: CommandLine,
 ): Promise<ExitCode> {
   const audit = await loadAudit(path);
+  // How long the log is nobody knows before its end. Between the lines on a terminal it would be in the way.
+  const { isTTY = false } = line.out as { readonly isTTY?: boolean };
+  const progress = new Progress(isTTY ? { write: () => true } : line.err, 0, line.now);
   try {
-    await writeLines(line.out, audit.export(format === undefined ? undefined : { format }));
+    const lines = audit.export(format === undefined ? undefined : { format });
+    await writeLines(line.out, lines, (bytes) => progress.add(bytes));
   } finally {
+    progress.end();
     await audit.close();
   }
   return 0;

@@ -44,17 +44,20 @@ async function prove(given: ProveArguments, line: CommandLine): Promise<ProvedEn
     return undefined;
   }
   const progress = new Progress(line.err, await sizeOf(given.export), line.now);
-  const found = await find(given, key, report.sealed, progress);
-  const missing = given.ids.filter((id) => !found.entries.has(id));
-  if (missing.length > 0) throw new Error(`No checkpoint covers an entry of the id ${missing.join(', ')}.`);
-  const proved: ProvedEntry[] = [];
-  for (const id of given.ids) {
-    const { index, body } = found.entries.get(id)!;
-    const hashes = await rootsOf(given.export, index, found);
-    proved.push({ body, proof: writeProof({ index, hashes, checkpoint: found.note }) });
+  try {
+    const found = await find(given, key, report.sealed, progress);
+    const missing = given.ids.filter((id) => !found.entries.has(id));
+    if (missing.length > 0) throw new Error(`No checkpoint covers an entry of the id ${missing.join(', ')}.`);
+    const proved: ProvedEntry[] = [];
+    for (const id of given.ids) {
+      const { index, body } = found.entries.get(id)!;
+      const hashes = await rootsOf(given.export, index, found);
+      proved.push({ body, proof: writeProof({ index, hashes, checkpoint: found.note }) });
+    }
+    return proved;
+  } finally {
+    progress.end();
   }
-  progress.end();
-  return proved;
 }
 
 interface Found {
