@@ -243,6 +243,33 @@ function trackingClaims(connect: () => Sql): void {
     expect(await audit.asOf(pair, id, '2100-01-01')).toEqual({ a: 'x,"', b: 1, note: 'n' });
   });
 
+  test('what a cascade takes along is seen, and a long text is cut', async () => {
+    const { sql, audit, table, by } = await bookTable();
+    const child = `copy_of_${table}`;
+    await sql.query(
+      `create table ${child} (id integer primary key, book bigint references ${table} on delete cascade)`,
+    );
+    await audit.track(sql, child);
+    // Across the place where the text is cut: half of it would be recognised by nobody.
+    const secret = `ghp_${'a1B2'.repeat(9)}`;
+    await by(
+      'ann',
+      `insert into ${table} (id, title) values (1, repeat('word ', 798) || '${secret} ' || repeat('word ', 1000))`,
+      `insert into ${child} values (1, 1), (2, 1)`,
+    );
+    await by('bob', `delete from ${table}`);
+    for (const id of ['1', '2']) {
+      const { entries } = await audit.history(child, id, staff);
+      expect(entries.map(({ action, actor }) => [action.split('.')[1], actor.id])).toEqual([
+        ['deleted', 'bob'],
+        ['created', 'ann'],
+      ]);
+    }
+    const { entries } = await audit.history(table, '1', staff);
+    const { before } = entries[0]!.changes.find(({ field }) => field === 'title')!;
+    expect(before).toMatch(/^(?:word ){798}\[Truncated:9031 characters\]$/);
+  });
+
   test('a column that came later is tracked from the next start on; without a change nothing is made anew', async () => {
     const { sql, audit, table, by } = await bookTable();
     const made = async () =>
@@ -316,6 +343,24 @@ describeWithPostgres('PostgreSQL', () => {
     await server.stop();
   });
   trackingClaims(() => fromPg(pool, patient));
+
+  test('rows that COPY brings are seen', async () => {
+    const sql = fromPg(pool, patient);
+    await sql.query('create table copied (id integer primary key, name text)');
+    const audit = createAudit({ deadline: '60s', store: postgresAudit({ sql, ...patient }) });
+    await audit.track(sql, 'copied');
+    await sql.query(`copy copied from program 'printf "1\\tnorth\\n2\\tsouth\\n"'`);
+    for (const [id, name] of [
+      ['1', 'north'],
+      ['2', 'south'],
+    ]) {
+      const { entries } = await audit.history('copied', id!, staff);
+      expect(entries).toMatchObject([
+        { action: 'copied.created', changes: [{}, { field: 'name', after: name }] },
+      ]);
+    }
+    await audit.close();
+  });
 
   test('whoever may change rows needs no right on the outbox, and cannot write there', async () => {
     const owner = fromPg(pool, patient);

@@ -30,8 +30,9 @@ export const MASKED = '[REDACTED]';
 /** Changed rows in one row of the outbox. */
 export const ROWS_TOGETHER = 200;
 
-/** Longest text of a column that is written down. */
+/** Longest text of a column that is written down as it is, as the redactor keeps it; of a longer one this much, and how long it was. */
 const MAX_TEXT = 4096;
+const KEPT_TEXT = 4000;
 
 const INTEGERS = new Set(['int2', 'int4']);
 /** Digits and signs, which need no escapes; more of them than JavaScript's numbers keep. */
@@ -179,7 +180,9 @@ function jsonOf(value: string, type: string): string {
   }
   if (type === 'bytea') return `'"[Binary:' || length(${value}) || ']"'`;
   const text = TEXTS.has(type) ? value : `${value}::text`;
-  return `to_json(case when length(${text}) > ${MAX_TEXT} then left(${text}, ${MAX_TEXT}) || '[Truncated:' || length(${text}) || ']' else ${text} end)::text`;
+  // Without a last word that the cut may have made unrecognisable; looked for from its end, which takes linear time.
+  const head = `reverse(regexp_replace(reverse(left(${text}, ${KEPT_TEXT})), '^[^[:space:],;&"{}]+', ''))`;
+  return `to_json(case when length(${text}) > ${MAX_TEXT} then ${head} || '[Truncated:' || length(${text}) || ' characters]' else ${text} end)::text`;
 }
 
 /** The text of a key as JSON. */
