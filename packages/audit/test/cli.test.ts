@@ -172,13 +172,11 @@ describe('verify', () => {
     for (const command of ['prove', 'disclose']) {
       const { code, err } = await run([command, ...log, '--id', ids[0]!], true);
       expect([command, code, err.endsWith(clear)]).toEqual([command, 0, true]);
-      expect(err.replaceAll(clear, '')).toMatch(/^(?:\r\[#+\.*\] \d+ % 0 MiB\u001b\[K)+$/);
+      expect(err.replaceAll('\u001b[K', '')).toMatch(/^(?:\r\[#+\.*\] \d+ % 0 MiB|\r)+$/);
     }
     const unknown = await run(['prove', ...log, '--id', 'none'], true);
-    expect([unknown.code, unknown.err]).toEqual([
-      1,
-      expect.stringMatching(/\r\u001b\[K[^\r]*No checkpoint covers/),
-    ]);
+    expect(unknown.err.split(clear).at(-1)).toContain('No checkpoint covers');
+    expect(unknown.code).toBe(1);
     const exported = await run(['export', '--audit', path('app.mjs')], true);
     expect(exported.err).toBe(`\r0 MiB\u001b[K${clear}`);
     expect((await run(['export', '--audit', path('app.mjs')])).err).toBe('');
