@@ -21,7 +21,7 @@ export function createRequireDecision(events: Events, enforce: boolean): Middlew
     'requireDecision',
     { stage: 'posture', detail: 'no answer without a decision', events },
     (req, res) => {
-      judgeAnswer(req, res, watchStages(res), (missing) => {
+      judgeAnswer(req, res as ServerResponse & Head, watchStages(res), (missing) => {
         events.emit({
           type: 'rbac.decision-missed',
           method: req.method ?? '',
@@ -38,28 +38,49 @@ export function createRequireDecision(events: Events, enforce: boolean): Middlew
 
 type Missing = 'decision' | 'allowed-decision' | 'decision-of-this-method';
 
+/** What Node.js calls by itself, on every response since Node.js 0.x: the one place that every head passes. */
+interface Head {
+  _implicitHeader(this: ServerResponse): void;
+  _storeHeader(this: ServerResponse, line: string, headers: unknown): void;
+  /** False: what is written is not sent. */
+  _hasBody: boolean;
+}
+
 function judgeAnswer(
   req: SecurityRequest,
-  res: ServerResponse,
+  res: ServerResponse & Head,
   ownStage: () => boolean,
   miss: (missing: Missing) => boolean,
 ): void {
   const earlier = res.getHeaders();
-  const { writeHead, write, end, flushHeaders } = res;
-  let judged = false;
+  const { writeHead, write, end, flushHeaders, _implicitHeader, _storeHeader } = res;
+  let passes = false;
   let refused = false;
+  /** Node.js makes the head by itself: for functions here, which have asked, or for its own ones, called past them. */
+  let implicit = false;
 
+  const mayLeave = (status: number, exempt: boolean): boolean => {
+    // Informational answers come before the one that counts; what is an error now may be made a success.
+    if (passes || status < 200 || status >= 400) return true;
+    const missing = exempt || ownStage() ? undefined : missingOf(req);
+    passes = missing === undefined || !miss(missing);
+    return passes;
+  };
+  /** What the handler made of the answer is gone, and the headers from before are back. */
+  const begin = (): Readonly<Record<string, number | string | string[] | undefined>> => {
+    refused = true;
+    // Who writes on, past these functions, must not end the process.
+    res.on('error', () => undefined);
+    for (const name of res.getHeaderNames()) res.removeHeader(name);
+    res.statusCode = 500;
+    res.statusMessage = '';
+    return { ...earlier, 'cache-control': 'no-store' };
+  };
   /** True if the answer is another one now. Asked before anything is sent, and only then. */
   const refuse = (status: number, exempt = false): boolean => {
     if (refused) return true;
-    // Informational answers come before the one that counts.
-    if (judged || res.headersSent || status < 200) return false;
-    judged = true;
-    const missing = status < 400 && !exempt && !ownStage() ? missingOf(req) : undefined;
-    if (missing === undefined || !miss(missing)) return false;
-    refused = true;
-    for (const name of res.getHeaderNames()) res.removeHeader(name);
-    for (const [name, value] of Object.entries(earlier)) if (value !== undefined) res.setHeader(name, value);
+    // As Node.js reads it.
+    if (implicit || res.headersSent || mayLeave(status | 0, exempt)) return false;
     const error = errors.E_DECISION_MISSING();
     const body = JSON.stringify({
       type: `urn:portcullis:error:${error.code}`,
@@ -67,11 +88,10 @@ function judgeAnswer(
       status: error.status,
       detail: error.message,
     });
-    res.statusMessage = '';
     writeHead.call(res, error.status, {
-      'Content-Type': 'application/problem+json',
-      'Cache-Control': 'no-store',
-      'Content-Length': Buffer.byteLength(body),
+      ...begin(),
+      'content-type': 'application/problem+json',
+      'content-length': Buffer.byteLength(body),
     } as never);
     (end as (chunk?: string) => unknown).call(res, req.method === 'HEAD' ? undefined : body);
     return true;
@@ -100,6 +120,25 @@ function judgeAnswer(
     },
     flushHeaders(this: ServerResponse) {
       if (!refuse(this.statusCode)) flushHeaders.call(this);
+    },
+    _implicitHeader(this: ServerResponse) {
+      implicit = true;
+      try {
+        _implicitHeader.call(this);
+      } finally {
+        implicit = false;
+      }
+    },
+    // `http.ServerResponse.prototype.end.call(res)` and the like come past the functions above, and end here.
+    _storeHeader(this: ServerResponse & Head, line: string, headers: unknown) {
+      const { statusCode } = this;
+      if (refused || mayLeave(statusCode, statusCode === 204 && isPreflight(req))) {
+        return _storeHeader.call(this, line, headers);
+      }
+      // In the middle of another call: the answer is ended by that, or after it, and has no body.
+      _storeHeader.call(this, 'HTTP/1.1 500 Internal Server Error\r\n', { ...begin(), 'content-length': 0 });
+      this._hasBody = false;
+      process.nextTick(() => void (this.writableEnded || (end as () => unknown).call(this)));
     },
   });
 }

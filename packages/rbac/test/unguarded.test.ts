@@ -4,6 +4,7 @@ import { recordedEvents, startTestServer, type TestServer } from '@portcullis/co
 import { onBothExpress } from '@portcullis/test-support';
 import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
 import { once } from 'node:events';
+import { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import request from 'supertest';
 import { createRbac, memoryRoles, showRoutes } from '../src/index.js';
@@ -166,6 +167,80 @@ onBothExpress((express, major) => {
     }
     expect((await request(app).head('/send')).status).toBe(500);
     expect((await request(app).get('/nowhere')).status).toBe(404);
+  });
+
+  test('requireDecision: what calls the functions of Node.js past it leaves no success, no body, and the process as it was', async () => {
+    const { rbac, events } = await setup();
+    const app = express();
+    app.use(rbac.requireDecision());
+    const own = ServerResponse.prototype;
+    const secret = 'what nobody decided about';
+    const after = (res: Response): void => {
+      setImmediate(() => {
+        own.write.call(res, secret, 'utf8');
+        own.end.call(res, secret, 'utf8');
+      });
+    };
+    const ways: Record<string, RequestHandler> = {
+      end: (_req, res) => void own.end.call(res, secret, 'utf8'),
+      'end without a body': (_req, res) => void own.end.call(res.status(204), undefined, 'utf8'),
+      'end later': (_req, res) => after(res),
+      head: (_req, res) => void own.writeHead.call(res, 200, { 'X-Secret': secret }).end(secret),
+      'a head that says 200 in another way': (_req, res) => void res.writeHead(2 ** 32 + 200).end(secret),
+      'a head and no end': (_req, res) => void own.writeHead.call(res, 302, { Location: secret }),
+      'a head and what comes later': (_req, res) => after(own.writeHead.call(res, 200) as Response),
+      write: (_req, res) => {
+        own.write.call(res.set('X-Secret', secret), secret, 'utf8');
+        own.write.call(res, secret, 'utf8');
+        res.end(secret);
+      },
+      flush: (_req, res) => {
+        own.flushHeaders.call(res);
+        res.write(secret);
+        res.end();
+      },
+      'after a refusal': (_req, res) => {
+        res.write(secret);
+        after(res);
+      },
+    };
+    for (const [i, way] of Object.values(ways).entries()) app.get(`/${i}`, way);
+    app.get('/public', rbac.public('is'), (_req, res) => void own.end.call(res, 'seen', 'utf8'));
+    app.get('/error', (_req, res) => void own.end.call(res.status(418), 'seen', 'utf8'));
+    const server = await startTestServer(app);
+    open.push(server);
+    for (const [i, name] of Object.keys(ways).entries()) {
+      // Bytes beyond the refusal would be the beginning of the next answer on the connection.
+      const first = `/${i} HTTP/1.1\r\nHost: library.example\r\n\r\nGET /public`;
+      const answers = await raw(server, 'GET', first);
+      const statuses = [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+      expect([name, statuses, answers.slice(-4)]).toEqual([name, ['500', '200'], 'seen']);
+      expect(answers).not.toMatch(/nobody decided about/);
+    }
+    expect(events.of('rbac.decision-missed')).toHaveLength(Object.keys(ways).length);
+    expect(await raw(server, 'GET', '/error')).toMatch(/^HTTP\/1\.1 418 [^]+seen$/);
+  });
+
+  test('requireDecision: an error whose head is made a success on its way out does not leave as one', async () => {
+    const { rbac } = await setup();
+    const app = express();
+    app.use(rbac.requireDecision());
+    app.get('/book', (_req, res) => {
+      const { writeHead } = res;
+      res.writeHead = () => writeHead.call(res, 200) as never; // As modules that listen for heads may do it.
+      res.status(404).end('what nobody decided about');
+    });
+    const { status, text } = await request(app).get('/book');
+    expect([status, text]).toEqual([500, '']);
+  });
+
+  // The stated limit: the connection is not the answer.
+  test('requireDecision does not see what is written to the socket itself', async () => {
+    const { rbac } = await setup();
+    const app = express();
+    app.use(rbac.requireDecision());
+    app.get('/book', (req) => void req.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+    expect((await request(app).get('/book')).status).toBe(200);
   });
 
   test('requireDecision lets pass what was decided, what is public, and errors', async () => {
