@@ -23,19 +23,26 @@ interface Handed {
 export interface AuthorityDeps {
   readonly catalogue: Catalogue;
   readonly facts: FactsCache;
+  /** Role of the option `breakGlass`. */
+  readonly emergency: string | undefined;
   moment(timed: boolean, tenant: string | undefined): Moment;
 }
 
 /**
  * Nobody gives what they do not hold: not by a role, a direct grant, an edit or a parent of a role, and not by taking a denial
  * away. What is held is read from the store for each write. A pattern is held by who has the same or a wider one, since it also
- * covers what will be declared later; a credential's scopes and tenant narrow what it can hand on.
+ * covers what will be declared later; a credential's scopes and tenant narrow what it can hand on. What an emergency gives for an
+ * hour would be for good in other hands: it is not handed on.
  */
 export function authorityCheck(deps: AuthorityDeps, principal: Principal): WriteCheck {
-  const { catalogue, facts } = deps;
+  const { catalogue, facts, emergency } = deps;
   return async (write) => {
     checkPlace(principal.tenant, write.writes);
     const { record, policy } = await facts.fresh(principal.id);
+    const lasting: UserRecord = {
+      ...record,
+      roles: record.roles.filter(({ role, until }) => role !== emergency || until === undefined),
+    };
     for (const { pattern, tenant } of await handedOut(write)) {
       const places =
         tenant === EVERY_TENANT
@@ -46,7 +53,14 @@ export function authorityCheck(deps: AuthorityDeps, principal: Principal): Write
           : [tenant];
       const bound = principal.tenant === undefined || principal.tenant === tenant;
       const held = (place: string | undefined): boolean =>
-        holds(catalogue, policy.record, record, principal.scopes, pattern, deps.moment(true, place));
+        holds(
+          catalogue,
+          policy.record,
+          { lasting, record },
+          principal.scopes,
+          pattern,
+          deps.moment(true, place),
+        );
       if (bound && record.active && places.every(held)) continue;
       throw errors.E_GRANT_BEYOND_OWN({
         message: `Nobody can give what they do not hold: ${pattern}${tenant === undefined ? '' : ` in tenant "${tenant}"`}.`,
@@ -83,12 +97,13 @@ function placeOf(write: RoleWrite): string | undefined {
 function holds(
   catalogue: Catalogue,
   policy: PolicyRecord,
-  user: UserRecord,
+  { lasting, record }: { readonly lasting: UserRecord; readonly record: UserRecord },
   scopes: readonly string[] | undefined,
   pattern: string,
   moment: Moment,
 ): boolean {
-  const { allow, deny } = patternsOf(policy, user, moment);
+  const { allow } = patternsOf(policy, lasting, moment);
+  const { deny } = patternsOf(policy, record, moment);
   const wanted = alternatives(pattern);
   const covered = catalogue.expand(pattern);
   return (

@@ -96,7 +96,10 @@ export function createRbac<Name extends string, const Role extends string = stri
     delegated(
       administrationWith([
         ...dutyChecks,
-        authorityCheck({ catalogue, facts, moment: engine.moment }, principal),
+        authorityCheck(
+          { catalogue, facts, emergency: given.breakGlass?.role, moment: engine.moment },
+          principal,
+        ),
         lastAdministratorCheck(() => clock.now()),
       ]),
       principal,

@@ -141,7 +141,7 @@ export interface Rbac<Name extends string = string, Role extends string = string
   authzen(options?: AuthzenOptions): Middleware;
   /**
    * Emergency access: gives the principal, who is allowed `rbac:break-glass`, the role of the option `breakGlass` until it ends by
-   * itself, and emits `rbac.glass-broken`.
+   * itself, and emits `rbac.glass-broken`. What that role allows cannot be handed on by `onBehalfOf()` and `adminRouter()`.
    * @throws E_BREAK_GLASS without a reason of at least 10 characters, or for longer than `maxMs`
    */
   breakGlass(

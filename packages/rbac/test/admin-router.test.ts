@@ -403,6 +403,26 @@ test('breakGlass() gives the emergency role for a while, with a reason, and tell
   ).rejects.toMatchObject(refused);
 });
 
+test('what an emergency gives is not handed on, for good or for a while; what one has besides is', async () => {
+  const { rbac } = await setup({ breakGlass: { role: 'books', maxMs: '1h' } });
+  for (const name of ['rbac:break-glass', 'rbac:grant'] as const)
+    await rbac.grantPermission('setup', 'eve', name);
+  await rbac.grantRole('setup', 'eve', 'patron');
+  await rbac.breakGlass(user('eve'), { reason: 'the archive is on fire', forMs: 60_000 });
+  const eve = rbac.onBehalfOf(user('eve'));
+  await expect(eve.grantRole('eve', 'eve', 'books')).rejects.toMatchObject(beyond);
+  await expect(eve.grantPermission('eve', 'bob', 'book:delete')).rejects.toMatchObject(beyond);
+  await eve.grantPermission('eve', 'bob', 'book:read');
+  await rbac.grantRole('setup', 'ada', 'books');
+  await rbac.onBehalfOf(user('ada')).grantRole('ada', 'bob', 'books');
+  // Nor can what the emergency role denies be got round.
+  const denying = await setup({ breakGlass: { role: 'muted', maxMs: '1h' } });
+  await denying.rbac.grantPermission('setup', 'ada', 'rbac:break-glass');
+  await denying.rbac.breakGlass(user('ada'), { reason: 'the archive is on fire', forMs: 60_000 });
+  const ada = denying.rbac.onBehalfOf(user('ada'));
+  await expect(ada.grantPermission('ada', 'bob', 'book:update')).rejects.toMatchObject(beyond);
+});
+
 test('breakGlass() does not end a grant of the same role that lasts longer; a longer emergency replaces a shorter one', async () => {
   const clock = manualClock();
   const { rbac } = await setup({ clock, breakGlass: { role: 'root', maxMs: '1h' } });
