@@ -2,6 +2,7 @@ import type { Middleware } from '@portcullis/core';
 import { validOf, type JsonSchema, type Schemas } from '@portcullis/validation';
 import type { Request } from 'express';
 import { acting, idOf } from './acting.js';
+import { seenLoans } from './book-loans.js';
 import { addBook, findBook, searchBooks } from './books.js';
 import type { House, LibraryRbac } from './house.js';
 import { lend, takeBack } from './lending.js';
@@ -12,6 +13,7 @@ import {
   auditSchema,
   bookAnswer,
   bookIdSchema,
+  bookLoansAnswer,
   bookPageAnswer,
   bookSchema,
   loanAnswer,
@@ -71,6 +73,20 @@ export const apiRoutes: readonly ApiRoute[] = [
       const book = await acting(house, req, (tx) => findBook(tx, validOf(oneBook, req).params.id));
       if (!book) throw new BookUnknown();
       return book;
+    },
+  },
+  {
+    method: 'get',
+    path: '/books/:id/loans',
+    summary: 'Loans of a book: your own, all of them for staff; whose they are only where you may know',
+    success: 200,
+    refusals: { 404: 'There is no such book' },
+    input: oneBook,
+    output: bookLoansAnswer,
+    guard: (rbac) => rbac.requirePermission('loan:read', { owner: self }),
+    async answer(house, req) {
+      const { loans } = await seenLoans(house, req, validOf(oneBook, req).params.id);
+      return { loans };
     },
   },
   {

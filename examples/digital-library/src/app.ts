@@ -30,6 +30,7 @@ import { coverPages } from './routes/cover-pages.js';
 import { historyPages } from './routes/history-pages.js';
 import { keyPages } from './routes/key-pages.js';
 import { loanPages } from './routes/loan-pages.js';
+import { emergencyPages } from './routes/emergency-pages.js';
 import { emailPages } from './routes/email-pages.js';
 import { mailPages } from './routes/mail-pages.js';
 import { passkeyPages } from './routes/passkey-pages.js';
@@ -166,6 +167,7 @@ export function createApp(house: House): Express {
     staffPages(house),
     reviewPages(house),
     accessPages(house, () => routes),
+    emergencyPages(house),
   );
 
   app.use(notFound());

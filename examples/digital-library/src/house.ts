@@ -15,6 +15,7 @@ import { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { loanFields } from './book-loans.js';
 import { addMissingBooks, type NewBook } from './books.js';
 import { createCovers, type Covers } from './covers.js';
 import { connectPostgres, openEmbedded, type Database } from './database.js';
@@ -44,6 +45,7 @@ export interface House {
   readonly rbac: LibraryRbac;
   readonly audit: Audit;
   readonly people: People;
+  readonly loanFields: ReturnType<typeof loanFields>;
   /** Tokens of forms: the second line behind csrf(), for browsers too old to say who asks. */
   readonly formToken: ReturnType<typeof csrf.token>;
   readonly covers: Covers;
@@ -117,6 +119,7 @@ export async function openHouse(
       roles,
       store: postgresRoles({ sql: securitySql, feed }),
       governance: postgresGovernance({ sql: securitySql }), // Access reviews, and what is used.
+      breakGlass: { role: 'emergency', maxMs: HOUR_MS },
       freshness,
       events,
     });
@@ -172,6 +175,8 @@ export async function openHouse(
         roles: {
           match: [
             { action: 'role.*' },
+            { action: 'emergency.*' },
+            { action: 'loan.history-seen' },
             { action: 'person.password-reset' },
             { action: 'person.deactivated' },
             { action: 'person.erased' },
@@ -205,6 +210,7 @@ export async function openHouse(
       rbac,
       audit,
       people,
+      loanFields: loanFields(rbac),
       formToken: csrf.token({
         keys: formKey(signingKeys),
         require: 'unproven',

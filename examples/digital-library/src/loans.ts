@@ -1,4 +1,4 @@
-import { sql, type SqlClient } from '@portcullis/core';
+import { sql, type SqlClient, type SqlStatement } from '@portcullis/core';
 
 export interface Loan {
   readonly id: string;
@@ -45,6 +45,18 @@ export async function loansOf(db: SqlClient, patronId: string): Promise<readonly
   const found = await db.query<Loan>(sql`
     select ${columns} from library.loan l join library.book b on b.id = l.book_id
     where l.patron_id = ${patronId} order by l.borrowed_at desc, l.id limit 200`);
+  return found.rows;
+}
+
+/** Newest first, of those that the condition lets through. */
+export async function loansOfBook(
+  db: SqlClient,
+  bookId: string,
+  visible: SqlStatement,
+): Promise<readonly Loan[]> {
+  const found = await db.query<Loan>(sql`
+    select ${columns} from library.loan l join library.book b on b.id = l.book_id
+    where l.book_id = ${bookId} and ${visible} order by l.borrowed_at desc, l.id limit 200`);
   return found.rows;
 }
 

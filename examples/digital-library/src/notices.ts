@@ -21,6 +21,7 @@ export const notices = {
   'review-opened': 'The review is open.',
   decided: 'Decided.',
   'review-closed': 'The review is closed. Its evidence is ready.',
+  'glass-broken': 'You have emergency access. It ends by itself, and stands in the audit log.',
 } as const;
 
 export type Notice = keyof typeof notices;

@@ -196,6 +196,12 @@ export const accessDecisionSchema = {
   required: ['item', 'disposition', 'reason'],
 } as const;
 
+export const emergencySchema = {
+  type: 'object',
+  properties: { reason: text(1000), minutes: { type: 'integer', enum: [15, 30, 60] } },
+  required: ['reason', 'minutes'],
+} as const;
+
 export const completionSchema = {
   type: 'object',
   properties: { policy, reason: text(1000), through: { type: 'string', format: 'date-time' } },
@@ -252,6 +258,24 @@ export const loansAnswer = {
   title: 'Loans',
   type: 'object',
   properties: { loans: { type: 'array', items: loanAnswer, maxItems: 500 } },
+  required: ['loans'],
+} as const;
+
+/** Whose a loan is may be left out. */
+export const bookLoansAnswer = {
+  title: 'BookLoans',
+  type: 'object',
+  properties: {
+    loans: {
+      type: 'array',
+      items: {
+        ...loanAnswer,
+        title: 'SeenLoan',
+        required: loanAnswer.required.filter((name) => name !== 'patronId'),
+      },
+      maxItems: 200,
+    },
+  },
   required: ['loans'],
 } as const;
 

@@ -2,6 +2,7 @@ import { isAuthenticated } from '@portcullis/core';
 import { validate, validOf } from '@portcullis/validation';
 import { Router } from 'express';
 import { acting, idOf } from '../acting.js';
+import { seenLoans } from '../book-loans.js';
 import { findBook, searchBooks } from '../books.js';
 import { coverOf } from '../covers.js';
 import type { House } from '../house.js';
@@ -12,6 +13,7 @@ import { BookUnknown } from '../problems.js';
 import { bookIdSchema, noticeSchema, searchSchema } from '../schemas.js';
 import { bookDetail, bookList } from '../views/book-pages.js';
 import type { Html } from '../views/html.js';
+import { bookLoans } from '../views/loan-pages.js';
 
 const search = { query: searchSchema } as const;
 const borrowing = { params: bookIdSchema } as const;
@@ -19,7 +21,7 @@ const oneBook = { params: bookIdSchema, query: noticeSchema } as const;
 
 /** The catalogue: open to everybody to read, to patrons to borrow. */
 export function bookPages(house: House): Router {
-  const { rbac } = house;
+  const { people, rbac } = house;
   const router = Router();
   const open = rbac.public('the catalogue is open to everybody');
 
@@ -50,6 +52,26 @@ export function bookPages(house: House): Router {
         : (token: Html) => bookDetail(token, book, viewer, { borrowed, hasCover });
     await sendPage(house, req, res, { title: book.title, done: query.done, body });
   });
+
+  router.get(
+    '/books/:id/loans',
+    rbac.requirePermission('loan:read', { owner: (_object, req) => idOf(req) }),
+    validate(borrowing),
+    async (req, res) => {
+      const { book, loans } = await seenLoans(house, req, validOf(borrowing, req).params.id);
+      const borrowers = new Set(loans.flatMap(({ patronId }) => patronId ?? []));
+      const names = new Map(
+        await Promise.all(
+          [...borrowers].map(async (who) => [who, (await people.find(who))?.email ?? who] as const),
+        ),
+      );
+      const mayBreakGlass = await rbac.can(req.security.principal, 'rbac:break-glass');
+      await sendPage(house, req, res, {
+        title: `Loans of ${book.title}`,
+        body: bookLoans(book, loans, names, mayBreakGlass),
+      });
+    },
+  );
 
   router.post(
     '/books/:id/borrow',

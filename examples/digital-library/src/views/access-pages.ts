@@ -16,7 +16,7 @@ export interface AccessReport {
 export function accessPage(formToken: Html, report: AccessReport, nameOf: NameOf): Html {
   const { administrators, inactive, unused, reviews, days } = report;
   return html`<h1>Access</h1>
-    <p><a href="/staff/access/routes">What each route asks for</a></p>
+    <p><a href="/staff/access/routes">What each route asks for</a>, <a href="/staff/emergency">emergency access</a></p>
     <h2>Who administers</h2>
     ${list(administrators.map(({ userId, grants }) => `${nameOf(userId)}, by ${grants.join(', ')}`))}
     <h2>Not active for ${days} days</h2>

@@ -50,6 +50,7 @@ export function bookDetail(formToken: Html | undefined, book: Book, viewer: View
       <dd>${stock(book)}</dd>
     </dl>
     ${borrowing(formToken, book, viewer, facts.borrowed)}
+    ${viewer.name !== undefined && html`<p><a href="/books/${book.id}/loans">Loans of this book</a></p>`}
     ${
       viewer.isStaff &&
       html`<p>

@@ -1,3 +1,5 @@
+import type { SeenLoan } from '../book-loans.js';
+import type { Book } from '../books.js';
 import type { Loan } from '../loans.js';
 import { html, type Html } from './html.js';
 
@@ -10,6 +12,49 @@ export function loanList(formToken: Html, loans: readonly Loan[]): Html {
       past.length > 0 &&
       html`<h2>Returned</h2>
         ${pastTable(past)}`
+    }`;
+}
+
+/** @param names of those borrowers whom the viewer may know */
+export function bookLoans(
+  book: Book,
+  loans: readonly SeenLoan[],
+  names: ReadonlyMap<string, string>,
+  mayBreakGlass: boolean,
+): Html {
+  const isHidden = loans.some(({ patronId }) => patronId === undefined);
+  return html`<h1>Loans of <a href="/books/${book.id}">${book.title}</a></h1>
+    ${
+      loans.length === 0
+        ? html`<p>None that you may see.</p>`
+        : html`<div class="wide">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Borrowed</th>
+                  <th scope="col">Returned</th>
+                  <th scope="col">Who</th>
+                </tr>
+              </thead>
+              <tbody>
+                ${loans.map(
+                  ({ borrowedAt, dueAt, returnedAt, patronId }) =>
+                    html`<tr>
+                      <td>${day(borrowedAt)}</td>
+                      <td>${returnedAt ? day(returnedAt) : `due ${day(dueAt)}`}</td>
+                      <td>${patronId === undefined ? 'confidential' : names.get(patronId)}</td>
+                    </tr>`,
+                )}
+              </tbody>
+            </table>
+          </div>`
+    }
+    ${
+      isHidden &&
+      html`<p>
+        Who had a book before is confidential.
+        ${mayBreakGlass && html`<a href="/staff/emergency">Emergency access</a>`}
+      </p>`
     }`;
 }
 

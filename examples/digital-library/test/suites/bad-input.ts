@@ -142,6 +142,15 @@ const ENDPOINTS: readonly Endpoint[] = [
       copies: { good: 1, bad: ['1', -1, 1001, 1.5, 1e20] },
     },
   },
+  {
+    who: 'staff',
+    path: '/staff/emergency',
+    body: 'form',
+    fields: {
+      reason: { good: 'an order of the court', bad: ['because', 'x'.repeat(1001)] },
+      minutes: { good: '15', bad: ['0', '16', '1e1', '-15', ...SQL] },
+    },
+  },
   { who: 'ann', path: '/api/loans', body: 'json', fields: { bookId } },
   {
     who: 'anonymous',
@@ -262,6 +271,8 @@ const IDS: readonly {
   { who: 'anonymous', method: 'GET', path: '/books/#', bad: BOOK_IDS },
   { who: 'anonymous', method: 'GET', path: '/api/books/#', bad: BOOK_IDS },
   { who: 'ann', method: 'POST', path: '/books/#/borrow', bad: BOOK_IDS },
+  { who: 'ann', method: 'GET', path: '/books/#/loans', bad: BOOK_IDS },
+  { who: 'ann', method: 'GET', path: '/api/books/#/loans', bad: BOOK_IDS },
   { who: 'staff', method: 'GET', path: '/staff/books/#/edit', bad: BOOK_IDS },
   { who: 'staff', method: 'POST', path: '/staff/books/#', bad: BOOK_IDS },
   { who: 'ann', method: 'POST', path: '/loans/#/return', bad: UUIDS },

@@ -53,11 +53,13 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'GET /api/auth/sessions': 'authorize: in person',
   'GET /api/books': 'public: the catalogue is open to everybody',
   'GET /api/books/:id': 'public: the catalogue is open to everybody',
+  'GET /api/books/:id/loans': 'authorize: loan:read',
   'GET /api/loans': 'authorize: loan:read',
   'GET /api/loans/open': 'authorize: loan:read:any',
   'GET /books': 'public: the catalogue is open to everybody',
   'GET /books/:id': 'public: the catalogue is open to everybody',
   'GET /books/:id/history': 'authorize: audit:read',
+  'GET /books/:id/loans': 'authorize: loan:read',
   'GET /books/:id/cover': 'public: the catalogue is open to everybody',
   'GET /health/live': 'public: says that the process runs',
   'GET /health/ready': 'public: says whether requests can be served',
@@ -73,6 +75,7 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'GET /staff/books/:id/edit': 'authorize: book:update',
   'GET /staff/books/new': 'authorize: book:create',
   'GET /staff/reviews': 'authorize: audit:review',
+  'GET /staff/emergency': 'authorize: rbac:break-glass',
   'GET /staff/people': 'authorize: all of person:read, role:grant',
   'POST /api/auth/password': 'authorize: in person',
   'POST /api/auth/refresh': 'public: sign-in routes',
@@ -104,6 +107,7 @@ const DECISIONS: Readonly<Record<string, string>> = {
   'POST /staff/books/:id': 'authorize: book:update',
   'POST /staff/books/:id/delete': 'authorize: book:delete',
   'POST /staff/books/:id/cover': 'authorize: book:update',
+  'POST /staff/emergency': 'authorize: rbac:break-glass',
   'POST /staff/people/:id/deactivate': 'authorize: person:deactivate',
   'POST /staff/people/:id/erase': 'authorize: person:erase',
   'POST /staff/people/:id/grant': 'authorize: role:grant',
@@ -288,7 +292,7 @@ export function decisions(library: () => OpenLibrary): void {
       expect((await ann.program.send('PUT', `${path}/roles/staff`)).status).toBe(403);
       expect((await staff.program.get(path)).body).toMatchObject({ roles: [{ role: 'patron' }] });
       const before = await library().stored();
-      // Staff do not evaluate for gateways, nor break glass.
+      // Staff do not evaluate for gateways.
       for (const name of ['rbac:evaluate', 'rbac:*', '**']) {
         const refused = await staff.program.send('PUT', `${path}/permissions/${encodeURIComponent(name)}`);
         expect([name, refused.status]).toEqual([name, 403]);
@@ -298,6 +302,87 @@ export function decisions(library: () => OpenLibrary): void {
       );
       const { entries } = await library().house.audit.query({ viewer: 'system', action: 'rbac.*' });
       expect(entries[0]).toMatchObject({ action: 'rbac.change-requested', actor: { id: staff.id } });
+    });
+
+    test('loans of a book: patrons see theirs, staff all, and who had it before nobody but them, or in an emergency', async () => {
+      const { staff, ann, bob, house } = library();
+      const book = await addBook(library(), { title: 'Of many' });
+      const path = `/books/${book.id}/loans`;
+      for (const { program } of [ann, bob]) {
+        const lent = (await program.post('/api/loans', { bookId: book.id })).body as Loan;
+        if (program === ann.program) await program.post(`/api/loans/${lent.id}/return`);
+      }
+      const seen = async ({ program }: Pick<typeof ann, 'program'>) => {
+        const { status, body } = await program.get(`/api${path}`);
+        expect(status).toBe(200);
+        return (body as { loans: Partial<Loan>[] }).loans.map(({ returnedAt, patronId }) => [
+          returnedAt !== null,
+          patronId,
+        ]);
+      };
+      const pages = async () =>
+        (await Promise.all([ann, bob, staff].map(({ browser }) => browser.get(path)))).map(
+          ({ text }) => text,
+        );
+      expect([await seen(ann), await seen(bob)]).toEqual([[[true, ann.id]], [[false, bob.id]]]);
+      expect(await seen(staff)).toEqual([
+        [false, bob.id],
+        [true, undefined],
+      ]);
+      const [ofAnn, ofBob, ofStaff] = (await pages()) as [string, string, string];
+      const shows = (page: string) => [
+        page.includes(`<td>${ann.email}</td>`),
+        page.includes(`<td>${bob.email}</td>`),
+        page.includes('confidential'),
+      ];
+      expect([ofAnn, ofBob, ofStaff].map(shows)).toEqual([
+        [true, false, false],
+        [false, true, false],
+        [false, true, true],
+      ]);
+      expect(ofStaff).toContain('href="/staff/emergency"');
+      const looks = async () =>
+        (await house.audit.query({ viewer: 'system', action: 'loan.history-seen' })).entries;
+      expect(await looks()).toEqual([]);
+
+      // The glass: a reason, a limit, the log, and nothing that could be kept.
+      const take = (form: Record<string, string>) => staff.browser.submit('/staff/emergency', form);
+      expect((await ann.browser.get('/staff/emergency')).status).toBe(403);
+      const short = await take({ reason: 'because', minutes: '15' });
+      expect([short.status, short.text]).toEqual([400, expect.stringContaining('Say why')]);
+      expect((await take({ reason: 'an order of the court', minutes: '600' })).status).toBe(400);
+      expect(await seen(staff)).toEqual([
+        [false, bob.id],
+        [true, undefined],
+      ]);
+      const taken = await take({ reason: 'an order of the court', minutes: '15' });
+      expect([taken.status, taken.headers['location']]).toEqual([303, '/staff/emergency?done=glass-broken']);
+      expect((await staff.browser.get('/staff/emergency?done=glass-broken')).text).toMatch(
+        /In force until \d\d:\d\d UTC/,
+      );
+      expect(await seen(staff)).toEqual([
+        [false, bob.id],
+        [true, ann.id],
+      ]);
+      expect(shows((await pages())[2]!)).toEqual([true, true, false]);
+      expect(await looks()).toMatchObject(
+        Array.from({ length: 2 }, () => ({ actor: { id: staff.id }, target: { type: 'book', id: book.id } })),
+      );
+      const { entries } = await house.audit.query({ viewer: 'system', action: 'emergency.*' });
+      expect(entries[0]).toMatchObject({
+        action: 'emergency.access-taken',
+        data: { reason: 'an order of the court', minutes: 15 },
+      });
+      const kept = await staff.program.send('PUT', `/api/roles/users/${staff.id}/roles/emergency`);
+      expect([kept.status, kept.body]).toMatchObject([403, { code: 'E_GRANT_BEYOND_OWN' }]);
+      await house.rbac.revokeRole('system', staff.id, 'emergency');
+      expect(await seen(staff)).toEqual([
+        [false, bob.id],
+        [true, undefined],
+      ]);
+      await bob.program.post(
+        `/api/loans/${((await bob.program.get(`/api${path}`)).body as { loans: Loan[] }).loans[0]!.id}/return`,
+      );
     });
 
     test('an access review lists who has which role; who granted it, or has it, does not decide', async () => {
