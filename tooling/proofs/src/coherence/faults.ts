@@ -29,9 +29,15 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     };
     await kill();
+    // Again and again while it is revoked, so that what is sent meanwhile finds nobody.
+    const ended = new AbortController();
+    const killing = (async () => {
+      for (; !ended.signal.aborted; await pause(20)) await kill();
+    })();
     return async () => {
       await pause(500);
-      await kill();
+      ended.abort();
+      await killing;
     };
   },
   'Redis paused 3 s': async ({ redis }) => {

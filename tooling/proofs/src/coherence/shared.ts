@@ -26,6 +26,8 @@ export interface Report {
   granted: Granted[];
   /** Reads of the store by rbac. */
   readonly loads: number;
+  /** Reads of the log that were answered, each with when it was sent and when the answer came. */
+  readonly polls: readonly (readonly [sent: number, answered: number])[];
 }
 
 /** Milliseconds on the clock that all processes of the machine share. */

@@ -1,4 +1,4 @@
-import type { Granted, Way } from './shared.js';
+import type { Granted, Report, Way } from './shared.js';
 
 /** From when a revoke had resolved until the same user was about to be granted the role again. */
 export interface Window {
@@ -13,6 +13,29 @@ export interface Judged {
   readonly stale: readonly number[];
   /** Asked for in the window and answered after it, when the user was being granted the role again: either answer is right. */
   readonly open: number;
+}
+
+/**
+ * Of a store that was away: when the first question was answered with yes again, and whether the first read of the log that renews
+ * the lease brought that, or a later one. Undefined: nothing was granted any more.
+ */
+export function comeback(
+  { granted, polls }: Pick<Report, 'granted' | 'polls'>,
+  back: number,
+  leaseMs: number,
+): { readonly at: number; readonly firstPoll: boolean } | undefined {
+  const at = Math.min(
+    ...granted
+      .filter(([way]) => way === 'lease')
+      .map(([, , , answered]) => answered)
+      .filter((each) => each > back),
+  );
+  if (at === Infinity) return undefined;
+  // What was sent a lease ago, and hung, renews nothing.
+  const renewing = polls.filter(
+    ([sent, answered]) => answered > back && answered < Math.min(at, sent + leaseMs),
+  );
+  return { at, firstPoll: renewing.length === 1 };
 }
 
 /** Which yeses of one way are wrong: those to questions that were asked after the revoke and answered before the next grant. */

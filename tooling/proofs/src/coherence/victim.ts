@@ -27,7 +27,15 @@ const slowly = async <T>(read: Promise<T>): Promise<T> => {
   return value;
 };
 
+let polls: (readonly [number, number])[] = [];
 const feed = postgresFeed({ sql });
+const readSince = feed.readSince.bind(feed);
+feed.readSince = async (...given) => {
+  const sent = monotonic();
+  const read = await readSince(...given);
+  polls.push([sent, monotonic()]);
+  return read;
+};
 const inner = postgresRoles({ sql, feed });
 const store: RoleStore = {
   ...inner,
@@ -88,9 +96,10 @@ process.on('message', (command: Command) => {
   if (command.watch) watched = command.watch;
   if (command.slowMs !== undefined) slowMs = command.slowMs;
   if (command.report) {
-    process.send!({ granted, loads } satisfies Report);
+    process.send!({ granted, loads, polls } satisfies Report);
     granted = [];
     loads = 0;
+    polls = [];
   }
 });
 process.on('disconnect', () => process.exit(0));

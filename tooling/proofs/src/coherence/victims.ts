@@ -38,14 +38,19 @@ export class Victims {
     for (const child of this.#children) child.send(command);
   }
 
-  /** Everything since the last report; a paused process answers when it goes on. */
-  async report(): Promise<Report> {
+  /** Everything since the last report, of each process; a paused one answers when it goes on. */
+  async reports(): Promise<readonly Report[]> {
     const reports = this.#children.map(async (child) => {
       const answer = once(child, 'message');
       child.send({ report: true } satisfies Command);
       return ((await answer) as [Report])[0];
     });
-    const all = await Promise.all(reports);
+    return Promise.all(reports);
+  }
+
+  /** The same of all of them together. */
+  async report(): Promise<Pick<Report, 'granted' | 'loads'>> {
+    const all = await this.reports();
     return {
       granted: all.flatMap(({ granted }) => granted),
       loads: all.reduce((sum, { loads }) => sum + loads, 0),

@@ -79,7 +79,7 @@ async function ask(way: Way): Promise<never> {
 process.on('message', (command: Command) => {
   if (command.watch) watched = command.watch.map(readWatch);
   if (command.report) {
-    process.send!({ granted, loads: 0 } satisfies Report);
+    process.send!({ granted, loads: 0, polls: [] } satisfies Report);
     granted = [];
   }
 });
