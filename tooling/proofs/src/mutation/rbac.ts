@@ -31,6 +31,14 @@ export const rbac: readonly Scored[] = [
   { file: src('bit-set'), tests: tests('holders', 'engine', 'permissions') },
   { file: src('hierarchy'), tests: tests('engine', 'administration') },
   { file: src('policy'), tests: tests('engine', 'judge', 'permissions', 'short-ways', 'cache') },
+  {
+    file: src('engine'),
+    tests: tests('engine', 'guards', 'cache', 'shared-cache', 'tenants', 'short-ways', 'duties'),
+  },
+  { file: src('ask'), tests: tests('short-ways', 'engine', 'cache', 'duties') },
+  { file: src('catalogue'), tests: tests('permissions', 'engine', 'judge') },
+  { file: src('role-ids'), tests: tests('judge', 'cache') },
+  { file: src('records'), tests: tests('engine', 'facts', 'cache') },
   { file: src('question'), tests: tests('engine', 'permissions', 'tenants', 'guards', 'duties') },
   {
     file: src('authority'),
