@@ -15,7 +15,7 @@ const { values: flags } = parseArgs({
 const browser = await launchBrowser();
 const problems: string[] = [];
 /** Pages that must be refused in this walk; the browser reports each as an error of its own. */
-const REFUSALS = 4;
+const REFUSALS = 5;
 let [steps, shots, refused] = [0, 0, 0];
 const folder = temporaryFolder();
 const library = await startLibrary({ dataDirectory: folder.path });
@@ -137,6 +137,25 @@ try {
   await page.getByRole('button', { name: 'Everything up to now is reviewed' }).click();
   await expectText(page, 'Reviewed up to');
   await seen('reviewed');
+
+  await visit('/books');
+  await page.getByLabel('Search by title, author or ISBN').fill('garcia marquez');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.getByRole('link', { name: 'One Hundred Years of Solitude' }).click();
+  await page.getByRole('link', { name: 'Loans of this book' }).click();
+  await expectText(page, person.email); // Their own loan; nobody else had it.
+  await seen('book-loans');
+  await visit('/staff/emergency');
+  await fillIn({ Why: 'because' });
+  await page.getByLabel('15 minutes').check();
+  await page.getByRole('button', { name: 'Break the glass' }).click();
+  await expectText(page, 'Say why, in at least ten characters');
+  await seen('emergency-refused');
+  await fillIn({ Why: 'an order of the court' });
+  await page.getByLabel('15 minutes').check();
+  await page.getByRole('button', { name: 'Break the glass' }).click();
+  await expectText(page, 'In force until');
+  await seen('emergency');
 
   await page.setViewportSize({ width: 390, height: 800 });
   await visit('/books');
