@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { createRbac, definePermissions, memoryRoles, type RoleRecord } from '../src/index.js';
+import { hasBit } from '../src/bit-set.js';
 import { createCatalogue } from '../src/catalogue.js';
 import { findCycle } from '../src/hierarchy.js';
 import { makeEntry, plainly } from '../src/judge.js';
@@ -189,7 +190,10 @@ describe('hierarchy', () => {
     const invalid = expect.objectContaining({ code: 'E_POLICY_INVALID' }) as unknown as Error;
     expect(() => compile(role('a', ['gone']))).toThrow(invalid);
     expect(() => compile(role('a', []), role('a', []))).toThrow(invalid);
-    expect(compile(role('a', []), role('b', ['a'])).names).toEqual(['a', 'b']);
+    const policy = compile(role('a', []), role('b', ['a']));
+    expect(policy.names).toEqual(['a', 'b']);
+    // What is switched off and was never declared switches off nothing else.
+    expect(permissions.names.filter((_, id) => !hasBit(policy.active, id))).toEqual([]);
   });
 
   test('a diamond of inactive and active parents passes on what an active path reaches', () => {

@@ -242,9 +242,13 @@ describe('changes', () => {
     ['of roles, in a log that began anew', POLICY_TOPIC, undefined, ['policy']],
   ];
   test.each(changes)('%s, told by the log, end what they concern and nothing else', async (...[, topic, subjects, expected]) => {
-    const { log, missing } = setup();
+    const { facts, log, missing } = setup();
     await missing('ann', 'bob', 'eve');
+    const gone = () => ['ann', 'bob', 'eve'].filter((id) => facts.entryNow(id) === undefined);
+    expect(gone()).toEqual([]);
     log.tell(topic, subjects);
+    const users = expected.filter((what) => what !== 'policy').map((what) => what.slice('user '.length));
+    expect(gone()).toEqual(topic === USER_TOPIC ? users : ['ann', 'bob', 'eve']);
     expect(await missing('ann', 'bob', 'eve')).toEqual(expected);
   }); // prettier-ignore
 
@@ -509,7 +513,11 @@ describe('reads', () => {
 
   test('fill the memory up to maxUsers; then the oldest gives way, and nobody for one who is there already', async () => {
     const { facts, store } = setup({ maxUsers: 2 });
-    const there = (): readonly boolean[] => ['ann', 'bob', 'eve'].map((id) => facts.now(id) !== undefined);
+    const there = (): readonly boolean[] =>
+      ['ann', 'bob', 'eve'].map((id) => {
+        expect(facts.entryNow(id)).toBe(facts.now(id)?.entry);
+        return facts.now(id) !== undefined;
+      });
     await facts.get('ann');
     await facts.get('bob');
     expect(there()).toEqual([true, true, false]);

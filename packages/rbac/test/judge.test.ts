@@ -68,6 +68,18 @@ const roles: Roles = {
   own: { allow: ['loan:read:own'] },
 };
 
+test('a grant of every tenant ends like others, and one of a tenant for ever is of that tenant', () => {
+  const everywhere = world(roles, { roles: [give('first', { tenant: '*', until: 1500 })] });
+  const rules = [allow('book:create', { tenant: '*', from: 1500 }), allow('loan:approve', { tenant: 'north' })];
+  const direct = world(roles, { rules });
+  for (const tenant of ['north', undefined]) {
+    expect([1000, 1500].map((now) => everywhere.asked('book:read', 'unknown', now, tenant))).toEqual(['role first', 'not-granted']);
+    expect([1000, 1500].map((now) => direct.asked('book:create', 'unknown', now, tenant))).toEqual(['not-granted', 'direct book:create']);
+  }
+  const places = ['north', 'south', undefined];
+  expect(places.map((tenant) => direct.asked('loan:approve', 'unknown', 1000, tenant))).toEqual(['direct loan:approve', 'not-granted', 'not-granted']);
+}); // prettier-ignore
+
 describe('what decides is named', () => {
   test('of roles that allow it the first one that was given, with denials in the policy and without', () => {
     const { ban: _ban, ...free } = roles;

@@ -114,6 +114,8 @@ export function unrecorded(library: () => OpenLibrary): void {
           put(`/api/roles/reviews/${toDecide!.id}/items/${item}`, revoke),
         'POST /api/roles/reviews/:/close': () =>
           programs.staff.post(`/api/roles/reviews/${toClose!.id}/close`),
+        'POST /staff/emergency': () =>
+          at.staff.submit('/staff/emergency', { reason: 'an order of the court', minutes: '15' }),
         // Accounts
         'POST /staff/people/:id/deactivate': () => at.staff.submit(`${person}/deactivate`),
         'POST /staff/people/:id/erase': () => at.staff.submit(`${person}/erase`),
