@@ -1,9 +1,9 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createMemoryStore } from '@portcullis/core';
 import { fromPglite, migrate } from '@portcullis/core/postgres';
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
-import { eventually, onBothExpress } from '@portcullis/test-support';
+import { embeddedPostgres, eventually, onBothExpress } from '@portcullis/test-support';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -169,7 +169,7 @@ describe('anchors', () => {
 describe('a database under other credentials', () => {
   let db: PGlite;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     await migrate(fromPglite(db as never), auditAnchorMigrations);
   }, 60_000);
   afterAll(() => db.close());

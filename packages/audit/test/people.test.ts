@@ -1,10 +1,11 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { ensureContext, type SecurityRequest, type Sql } from '@portcullis/core';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
 import { manualClock } from '@portcullis/core/testing';
 import {
   describeWithPostgres,
+  embeddedPostgres,
   eventually,
   startPostgres,
   type PostgresServer,
@@ -331,7 +332,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let sql: Sql;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     sql = fromPglite(db);
     await migrate(sql, auditMigrations);
   }, 60_000);

@@ -1,10 +1,11 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql as tag, type Sql } from '@portcullis/core';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
 import { recordedEvents } from '@portcullis/core/testing';
 import {
   describeWithPostgres,
+  embeddedPostgres,
   eventually,
   startPostgres,
   type PostgresServer,
@@ -300,7 +301,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let sql: Sql;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     sql = fromPglite(db as never);
     await migrate(sql, migrations);
   }, 60_000);

@@ -1,9 +1,14 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Sql } from '@portcullis/core';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
 import { manualClock } from '@portcullis/core/testing';
-import { describeWithPostgres, startPostgres, type PostgresServer } from '@portcullis/test-support';
+import {
+  describeWithPostgres,
+  embeddedPostgres,
+  startPostgres,
+  type PostgresServer,
+} from '@portcullis/test-support';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -114,7 +119,7 @@ function claims(database: () => Sql, name: string): void {
 describe('PGlite', () => {
   let db: PGlite;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
   }, 60_000);
   afterAll(() => db.close());
   claims(() => fromPglite(db), 'embedded');

@@ -1,8 +1,13 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, test } from '@jest/globals';
 import type { Sql } from '@portcullis/core';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
-import { describeWithPostgres, startPostgres, type PostgresServer } from '@portcullis/test-support';
+import {
+  describeWithPostgres,
+  embeddedPostgres,
+  startPostgres,
+  type PostgresServer,
+} from '@portcullis/test-support';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +61,7 @@ describe('in files', () => {
 describe('embedded', () => {
   let db: PGlite;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
   }, 60_000);
   afterAll(() => db.close());
   auditStoreSuite('PGlite', () => inDatabase(fromPglite(db)), { globals });

@@ -1,8 +1,13 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Sql } from '@portcullis/core';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
-import { describeWithPostgres, startPostgres, type PostgresServer } from '@portcullis/test-support';
+import {
+  describeWithPostgres,
+  embeddedPostgres,
+  startPostgres,
+  type PostgresServer,
+} from '@portcullis/test-support';
 import pg from 'pg';
 import { changeOf, createAudit, memoryAudit, type Audit } from '../src/index.js';
 import { auditMigrations, postgresAudit } from '../src/postgres.js';
@@ -322,7 +327,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let sql: Sql;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     sql = fromPglite(db);
     await migrate(sql, auditMigrations);
   }, 60_000);

@@ -1,7 +1,8 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fromPglite, migrate } from '@portcullis/core/postgres';
 import { manualClock } from '@portcullis/core/testing';
+import { embeddedPostgres } from '@portcullis/test-support';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import {
   canonicalJson,
@@ -196,7 +197,7 @@ async function withoutCertificate(): Promise<string[]> {
 describe('a database', () => {
   let db: PGlite;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     await migrate(fromPglite(db as never), auditMigrations);
   }, 60_000);
   afterAll(() => db.close());

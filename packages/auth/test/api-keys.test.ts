@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   createFreshness,
@@ -13,6 +13,7 @@ import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import {
   describeWithPostgres,
   describeWithRedis,
+  embeddedPostgres,
   startPostgres,
   startRedis,
   type PostgresServer,
@@ -239,7 +240,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let sql: Sql;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     sql = fromPglite(db);
     await migrate(sql, [...feedMigrations, ...authMigrations]);
   }, 60_000);

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { context, coreErrors, createMemoryStore, isSecurityError, type Sql } from '@portcullis/core';
 import { feedMigrations, fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
@@ -9,6 +9,7 @@ import { manualClock, recordedEvents } from '@portcullis/core/testing';
 import {
   describeWithPostgres,
   describeWithRedis,
+  embeddedPostgres,
   onBothExpress,
   startPostgres,
   startRedis,
@@ -598,7 +599,7 @@ describe('stores of used proofs', () => {
     let db: PGlite;
     let sql: Sql;
     beforeAll(async () => {
-      db = await PGlite.create();
+      db = await embeddedPostgres();
       sql = fromPglite(db);
       await migrate(sql, [...feedMigrations, ...authMigrations]);
     }, 60_000);

@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
 import { redisStore } from '@portcullis/core/redis';
@@ -6,6 +6,7 @@ import { manualClock } from '@portcullis/core/testing';
 import {
   describeWithPostgres,
   describeWithRedis,
+  embeddedPostgres,
   startPostgres,
   startRedis,
   type PostgresServer,
@@ -22,7 +23,7 @@ describe('guesses in PGlite', () => {
   let store: ReturnType<typeof postgresGuesses>;
   const clock = manualClock({ now: 1_800_000_000_000 });
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     const sql = fromPglite(db);
     await migrate(sql, authMigrations);
     store = postgresGuesses({ sql, clock });

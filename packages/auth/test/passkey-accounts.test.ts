@@ -1,8 +1,9 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fromPg, fromPglite, migrate } from '@portcullis/core/postgres';
 import {
   describeWithPostgres,
+  embeddedPostgres,
   onBothExpress,
   startPostgres,
   type ExpressLike,
@@ -256,7 +257,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let users: UserPort;
   beforeAll(async () => {
-    db = new PGlite();
+    db = await embeddedPostgres();
     const sql = fromPglite(db);
     await migrate(sql, accountMigrations);
     users = postgresUsers({ sql });

@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Sql } from '@portcullis/core';
 import { feedMigrations, fromPg, fromPglite, migrate, postgresFeed } from '@portcullis/core/postgres';
@@ -6,6 +6,7 @@ import { redisStore } from '@portcullis/core/redis';
 import {
   describeWithPostgres,
   describeWithRedis,
+  embeddedPostgres,
   startPostgres,
   startRedis,
   type PostgresServer,
@@ -22,7 +23,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let sql: Sql;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     sql = fromPglite(db);
     await migrate(sql, [...feedMigrations, ...authMigrations, ...accountMigrations]);
   }, 60_000);

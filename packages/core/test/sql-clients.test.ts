@@ -1,6 +1,11 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { describeWithPostgres, startPostgres, type PostgresServer } from '@portcullis/test-support';
+import {
+  describeWithPostgres,
+  embeddedPostgres,
+  startPostgres,
+  type PostgresServer,
+} from '@portcullis/test-support';
 import pg from 'pg';
 import { feedMigrations, fromPg, fromPglite, migrate, postgresFeed } from '../src/postgres.js';
 import type { Sql } from '../src/index.js';
@@ -10,7 +15,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let sql: Sql;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     sql = fromPglite(db);
     await migrate(sql, feedMigrations);
   }, 60_000);

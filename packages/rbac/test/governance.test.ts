@@ -1,8 +1,9 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterEach, beforeAll, afterAll, describe, expect, test } from '@jest/globals';
 import { createMemoryFeed } from '@portcullis/core';
 import { feedMigrations, fromPglite, migrate } from '@portcullis/core/postgres';
 import { manualClock, recordedEvents } from '@portcullis/core/testing';
+import { embeddedPostgres } from '@portcullis/test-support';
 import {
   createRbac,
   definePermissions,
@@ -33,7 +34,7 @@ afterEach(async () => {
 
 let db: PGlite;
 beforeAll(async () => {
-  db = await PGlite.create();
+  db = await embeddedPostgres();
   await migrate(fromPglite(db), [...feedMigrations, ...rbacMigrations]);
 });
 afterAll(() => db.close());

@@ -1,9 +1,10 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createFreshness, sql as tag, type Sql } from '@portcullis/core';
 import { feedMigrations, fromPg, fromPglite, migrate, postgresFeed } from '@portcullis/core/postgres';
 import {
   describeWithPostgres,
+  embeddedPostgres,
   eventually,
   startPostgres,
   type PostgresServer,
@@ -42,7 +43,7 @@ describe('PGlite', () => {
   let db: PGlite;
   let sql: Sql;
   beforeAll(async () => {
-    db = await PGlite.create();
+    db = await embeddedPostgres();
     sql = fromPglite(db);
     await migrate(sql, migrations);
   }, 60_000);
