@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { describe, expect, test } from '@jest/globals';
 import { OptionError } from '@portcullis/core';
 import { onBothExpress } from '@portcullis/test-support';
@@ -320,7 +321,8 @@ test('what is read from any text is what was written, by any encoder of a form',
           ([name, value]) =>
             !`${name}${value}`.includes('\0') && !['__proto__', 'constructor', 'prototype'].includes(name),
         );
-        expect(Object.entries(read(new URLSearchParams(clean).toString()))).toEqual(
+        assert.deepEqual(
+          Object.entries(read(new URLSearchParams(clean).toString())),
           clean.sort(integersFirst),
         );
       },
