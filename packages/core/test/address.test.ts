@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isIP } from 'node:net';
@@ -56,12 +57,12 @@ describe('client addresses', () => {
     fc.assert(
       fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
         const address = parseAddress(text);
-        expect(isIP(text) !== 0).toBe(address !== undefined);
+        assert.equal(isIP(text) !== 0, address !== undefined);
         if (!address) return;
-        expect(isIP(address.ip)).toBe(address.version);
-        expect(parseAddress(address.ip)?.ip).toBe(address.ip);
+        assert.equal(isIP(address.ip), address.version);
+        assert.equal(parseAddress(address.ip)?.ip, address.ip);
         if (address.version === 6)
-          expect(address.ip).toBe(new URL(`http://[${address.ip}]/`).hostname.slice(1, -1));
+          assert.equal(address.ip, new URL(`http://[${address.ip}]/`).hostname.slice(1, -1));
       }),
       { numRuns: 2000 },
     );

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -277,9 +278,9 @@ test('store keys are injective, whatever the parts contain, and have exactly one
     fc.property(tuple, tuple, (one, other) => {
       const same = JSON.stringify(one) === JSON.stringify(other);
       // As the bytes that Redis sees, where lone surrogates would become one and the same character.
-      expect(bytesOf(one) === bytesOf(other)).toBe(same);
+      assert.equal(bytesOf(one) === bytesOf(other), same);
       const key: string = storeKey(one[0], one[1], ...one[2]);
-      expect(key.match(/[{}]/g)).toEqual(['{', '}']);
+      assert.deepEqual(key.match(/[{}]/g), ['{', '}']);
     }),
     { numRuns: 500 },
   );
@@ -295,7 +296,7 @@ test('store keys are injective, whatever the parts contain, and have exactly one
       ];
       const keys = tuples.map((parts) => Buffer.from(storeKey('n', ...parts)).toString('hex'));
       const different = new Set(tuples.map((parts) => JSON.stringify(parts)));
-      expect(new Set(keys).size).toBe(different.size);
+      assert.equal(new Set(keys).size, different.size);
     }),
     { numRuns: 500 },
   );

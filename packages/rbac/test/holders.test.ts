@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { emptyBits, setBit } from '../src/bit-set.js';
@@ -36,15 +37,18 @@ test('who holds what is the same whether few hold it (a list) or many (bits), an
             return bits;
           }),
         });
-        expect(holders.empty).toBe(grants.length === 0);
+        assert.equal(holders.empty, grants.length === 0);
         for (const [permission, theirs] of expected.entries()) {
           if (theirs.size > 7) seen.many++;
           else if (theirs.size > 0) seen.few++;
           const held = Array.from({ length: ROLES + 40 }, (_, each) => each).filter((each) =>
             holders.has(permission, each),
           );
-          expect(new Set(held)).toEqual(theirs);
-          expect(holders.hasAny(permission, pack(asked), asked)).toBe(asked.some((each) => theirs.has(each)));
+          assert.deepEqual(new Set(held), theirs);
+          assert.equal(
+            holders.hasAny(permission, pack(asked), asked),
+            asked.some((each) => theirs.has(each)),
+          );
         }
       },
     ),
@@ -70,7 +74,7 @@ test('six roles are packed, and each of them is found, and no other', () => {
     fc.property(fc.uniqueArray(id, { maxLength: 6 }), fc.array(id, { maxLength: 30 }), (roles, others) => {
       const packed = pack(roles);
       expect(packed.first).toBeGreaterThanOrEqual(0);
-      for (const each of [...roles, ...others]) expect(hasPacked(packed, each)).toBe(roles.includes(each));
+      for (const each of [...roles, ...others]) assert.equal(hasPacked(packed, each), roles.includes(each));
     }),
     { seed: 8, numRuns: 1000 },
   );
@@ -97,9 +101,12 @@ test('rows of bits are sets of numbers', () => {
         for (const [row, bits] of expected.entries()) {
           const listed: number[] = [];
           rows.each(row, (bit) => listed.push(bit));
-          expect(listed).toEqual([...bits].sort((a, b) => a - b));
+          assert.deepEqual(
+            listed,
+            [...bits].sort((a, b) => a - b),
+          );
           const had = Array.from({ length: 140 }, (_, bit) => bit).filter((bit) => rows.has(row, bit));
-          expect(had).toEqual(listed);
+          assert.deepEqual(had, listed);
         }
       },
     ),

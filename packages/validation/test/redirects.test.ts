@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { describe, expect, test } from '@jest/globals';
 import { createEvents, type SecurityEvent } from '@portcullis/core';
 import { onBothExpress } from '@portcullis/test-support';
@@ -170,12 +171,12 @@ describe('ASVS V3.7.2: what could lead to another site goes to the fallback', ()
       fc.property(text, (target) => {
         const location = to(target);
         const landed = new URL(location, 'https://library.example/deep/page?x');
-        expect(landed.origin).toBe('https://library.example');
+        assert.equal(landed.origin, 'https://library.example');
         // A client that decodes first, or takes backslashes for slashes, stays as well.
         for (const reading of [location.replaceAll('\\', '/'), decoded(location)]) {
-          expect(new URL(reading, 'https://library.example/').origin).toBe('https://library.example');
+          assert.equal(new URL(reading, 'https://library.example/').origin, 'https://library.example');
         }
-        expect(location).toMatch(/^[\x21-\x7e]+$/);
+        assert.match(location, /^[\x21-\x7e]+$/);
       }),
       { numRuns: 5000 },
     );
