@@ -1,15 +1,8 @@
 import { brotliDecompressSync } from 'node:zlib';
 import { COMMON_PASSWORDS } from './common-list.js';
 
-let unpacked: ReadonlySet<string> | undefined;
-
-/** The embedded list, in lower case. A constant: unpacked when the first policy asks for it, which takes a few milliseconds. */
-export function commonPasswords(): ReadonlySet<string> {
-  unpacked ??= unpack();
-  return unpacked;
-}
-
-function unpack(): ReadonlySet<string> {
+/** The embedded list, in lower case: a constant that is unpacked, in some milliseconds, when the first policy asks for it. */
+export const commonPasswords = once((): ReadonlySet<string> => {
   const lines = brotliDecompressSync(Buffer.from(COMMON_PASSWORDS, 'base64')).toString('utf8').split('\n');
   const words = new Set<string>();
   let word = '';
@@ -18,4 +11,9 @@ function unpack(): ReadonlySet<string> {
     words.add(word);
   }
   return words;
+});
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
