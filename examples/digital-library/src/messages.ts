@@ -84,6 +84,11 @@ function wordsOf(message: AuthMessage, origin: string): readonly [subject: strin
         'Your e-mail address was changed',
         'You are signed out everywhere, and sign in with the new address from now on. If it was not you, tell the library now.',
       ];
+    case 'codes-guessed':
+      return [
+        'Somebody knows your password',
+        `They have typed it, and then wrong codes of your second factor. Choose another one now, at ${origin}/reset.`,
+      ];
     case 'locked-out':
       return [
         'Somebody guesses at your password',

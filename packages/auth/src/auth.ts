@@ -144,7 +144,8 @@ export function createAuth(options: AuthOptions): Auth {
     clock,
     events,
   };
-  const factors = given.factors && factorsOf(given.factors, { ...shared, store, random });
+  const factors =
+    given.factors && factorsOf(given.factors, { ...shared, store, random, guesses: given.guesses });
   const { passkeys } = given;
   const constraints = constraintsOf(given);
   const scheme = schemeOf(challengeOf(constraints));
@@ -265,23 +266,28 @@ export function createAuth(options: AuthOptions): Auth {
   };
 }
 
-/** Five wrong codes at once, then waits that double up to a day: some 16 of a million a day. */
+/** From one network five wrong codes at once, then waits that double up to a day: some 16 of a million a day, 32 from all networks. */
 function factorsOf(
   { keys, issuer, drift }: NonNullable<AuthSettings['factors']>,
-  { store, ...deps }: Omit<FactorDeps, 'sealer' | 'attempts' | 'issuer' | 'drift'>,
+  {
+    guesses,
+    ...deps
+  }: Omit<FactorDeps, 'sealer' | 'lockout' | 'issuer' | 'drift'> & Pick<AuthSettings, 'guesses'>,
 ): Factors {
   return createFactors({
     ...deps,
-    store,
     issuer,
     drift,
     sealer: createSealer(keys, deps.random, 'createAuth', 'factors.keys'),
-    attempts: createLadder(store, 'factor', {
+    lockout: createLockout({
+      store: deps.store,
+      ...guesses,
       free: 5,
-      restMs: MINUTE / 2,
-      maxRestMs: DAY,
+      perAccount: 20,
+      rest: MINUTE / 2,
+      maxRest: DAY,
       most: 100,
-      windowMs: DAY,
+      window: DAY,
     }),
   });
 }

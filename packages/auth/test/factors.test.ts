@@ -7,9 +7,10 @@ import type { NextFunction, Request, Response } from 'express';
 import { Redis } from 'ioredis';
 import request from 'supertest';
 import { hotp, matchingStep, stepOf, toBase32 } from '../src/factors/one-time-codes.js';
-import { type AuthOptions, type SecurityContext } from '../src/index.js';
+import type { AuthOptions, RequestMeta, SecurityContext } from '../src/index.js';
 import { asUser, memoryUsers } from '../src/testing.js';
-import { ada, factorKeys, from, mailKit, password } from './support/auth-kit.js';
+import { ada, codeOf, factorKeys, from, mailKit, password } from './support/auth-kit.js';
+import { at } from './support/guesses.js';
 
 const makeAuth = (options: Partial<AuthOptions> = {}) =>
   mailKit({
@@ -190,6 +191,105 @@ describe('a second factor', () => {
     });
     clock.advance('1d');
     await auth.completeSignIn({ challenge: await challenge(), code: app() }, from);
+  });
+
+  describe('strangers who know the password', () => {
+    const devices = { keys: [{ id: 'a', key: 'd'.repeat(32) }] };
+    type Enrolled = Awaited<ReturnType<typeof enrolled>>;
+    const outcome = async ({ auth, challenge }: Enrolled, code: string, meta: RequestMeta) =>
+      codeOf(auth.completeSignIn({ challenge: await challenge(), code }, meta));
+    /** Wrong codes, one from each of many networks: in the end the account rests. */
+    async function attack(kit: Enrolled): Promise<void> {
+      for (let n = 0; n < 40; n++)
+        expect(await outcome(kit, '000000', at(`10.0.${n}.1`))).toBe('E_FACTOR_WRONG');
+      expect(await outcome(kit, kit.app(), at('198.51.100.1'))).toBe('E_FACTOR_WRONG');
+    }
+
+    test('from one network, all day: the owner signs in from another one', async () => {
+      const kit = await enrolled();
+      for (let minute = 0; minute < 1_440; minute += 4) {
+        expect(await outcome(kit, '000000', at('10.0.0.1'))).toBe('E_FACTOR_WRONG');
+        if (minute % 240 === 0) expect(await outcome(kit, kit.app(), at('192.0.2.7'))).toBe('passed');
+        kit.clock.advance('4m');
+      }
+      expect(kit.events.of('auth.locked-out')).toEqual([]);
+    });
+
+    test('from many networks, all day: at most 40 of a million codes are judged, and the owner is told once', async () => {
+      const kit = await enrolled();
+      for (let n = 0; n < 720; n++) {
+        await outcome(kit, '000000', at(`10.${n % 200}.${n % 251}.1`));
+        kit.clock.advance('2m');
+      }
+      const judged = kit.events.of('auth.factor-refused').filter(({ reason }) => reason === 'wrong');
+      expect(judged.length).toBeGreaterThan(20);
+      expect(judged.length).toBeLessThanOrEqual(40);
+      await kit.auth.settled();
+      expect(kit.mail.to(ada.login).filter(({ type }) => type === 'codes-guessed')).toHaveLength(1);
+    });
+
+    test('the owner signs in where a code was shown before, whatever they do; that device has its own budget', async () => {
+      const kit = await enrolled({ devices });
+      const { auth, app, challenge, clock } = kit;
+      const { deviceToken } = await auth.completeSignIn({ challenge: await challenge(), code: app() }, from);
+      clock.advance('2m');
+      const known = { ...at('198.51.100.1'), devices: [deviceToken!] };
+      await attack(kit);
+      for (let n = 0; n < 4; n++) expect(await outcome(kit, '000000', known)).toBe('E_FACTOR_WRONG');
+      expect(await outcome(kit, app(), known)).toBe('passed');
+      clock.advance('2m');
+      for (let n = 0; n < 6; n++) await outcome(kit, '000000', known);
+      expect(await outcome(kit, app(), known)).toBe('E_FACTOR_WRONG');
+      expect(kit.events.of('auth.limited').at(-1)).toMatchObject({ by: 'device' });
+    });
+
+    test('a device that is known by the password or the mailbox alone gives no more codes; one that was proven stays so', async () => {
+      const kit = makeAuth({ devices });
+      const { auth, clock, mail } = kit;
+      const { userId } = await auth.register(ada, from);
+      const early = await auth.signIn(ada, from);
+      const { secret, token } = await auth.startTotp({ id: userId }, { password }, from);
+      const app = appOf(secret, kit);
+      await auth.confirmTotp({ id: userId }, { token, code: app() });
+      clock.advance('2m');
+      await auth.startReset({ login: ada.login });
+      await auth.settled();
+      const reset = await auth.completeReset(
+        { token: mail.token('reset-password', ada.login), password },
+        from,
+      );
+      const challenge = () =>
+        auth.signIn(ada, from).then(
+          () => '',
+          (error: { problem: { challenge: string } }) => error.problem.challenge,
+        );
+      const all: Enrolled = { ...kit, challenge, app } as never;
+      await attack(all);
+      for (const deviceToken of [early.deviceToken!, reset.deviceToken!])
+        expect(await outcome(all, app(), { ...from, devices: [deviceToken] })).toBe('E_FACTOR_WRONG');
+
+      clock.advance('1d');
+      const meta = (...tokens: (string | undefined)[]) => ({ ...from, devices: tokens.map(String) });
+      const shown = await auth.completeSignIn(
+        { challenge: await challenge(), code: app() },
+        meta(early.deviceToken),
+      );
+      expect(shown.deviceToken!.split('.')[1]).toBe(early.deviceToken!.split('.')[1]);
+      const weak = await auth.sessions.check(auth.tokens.verify(shown.accessToken));
+      clock.advance('2m');
+      const again = await auth.stepUp(weak, { password, code: app() }, meta(shown.deviceToken));
+      clock.advance('2m');
+      await attack(all);
+      // Beside one of a later reset, which the browser keeps before it.
+      expect(await outcome(all, app(), meta(reset.deviceToken, again.deviceToken))).toBe('passed');
+    });
+
+    test('a challenge stays good however often they ask for another', async () => {
+      const { auth, app, challenge } = await enrolled();
+      const mine = await challenge();
+      for (let n = 0; n < 5; n++) await challenge();
+      await auth.completeSignIn({ challenge: mine, code: app() }, from);
+    });
   });
 
   test('ASVS V6.4.3: a reset of the password does not get around it, and ends what a challenge had begun', async () => {

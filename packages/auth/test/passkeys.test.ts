@@ -4,10 +4,16 @@ import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import type { NextFunction, Request, Response } from 'express';
 import request from 'supertest';
 import { hotp, stepOf } from '../src/factors/one-time-codes.js';
-import { createAuth, type AuthOptions, type PasskeyCeremony, type PasskeyPort } from '../src/index.js';
+import {
+  createAuth,
+  type AuthOptions,
+  type PasskeyCeremony,
+  type PasskeyPort,
+  type RequestMeta,
+} from '../src/index.js';
 import { passkeys, type PasskeysOptions } from '../src/passkeys.js';
 import { memoryUsers, testHasher } from '../src/testing.js';
-import { ada, factorKeys, from, keys, mailKit, password } from './support/auth-kit.js';
+import { ada, codeOf, factorKeys, from, keys, mailKit, password } from './support/auth-kit.js';
 import { authenticate, register, type Credential, type Spoilt } from './support/authenticator.js';
 
 const eve = { login: 'eve@library.example', password };
@@ -48,16 +54,15 @@ async function owner(
 }
 
 /** One whole sign-in with a passkey. */
-async function signIn({ auth }: Pick<Kit, 'auth'>, credential: Credential, spoilt: Spoilt = {}, meta = from) {
+async function signIn(
+  { auth }: Pick<Kit, 'auth'>,
+  credential: Credential,
+  spoilt: Spoilt = {},
+  meta: RequestMeta = from,
+) {
   const { ceremony, options } = await auth.startPasskeySignIn({});
   return auth.completePasskeySignIn({ ceremony, response: authenticate(options, credential, spoilt) }, meta);
 }
-
-const codeOf = (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'passed',
-    (error: Error & { code?: string }) => error.code ?? error.message,
-  );
 
 describe('passkeys', () => {
   test('one is added, and signs in without a name or password, at level 2', async () => {
@@ -293,6 +298,18 @@ describe('passkeys', () => {
     await signIn(kit, credential, {}, { address: parseAddress('198.51.100.1') });
     clock.advance('1d');
     await signIn(kit, credential);
+  });
+
+  test('who shows spoilt responses from many networks makes it rest, but not on devices that the owner has used', async () => {
+    const kit = await owner({}, {}, { devices: { keys: [{ id: 'a', key: 'd'.repeat(32) }] } });
+    const { credential } = kit;
+    const { deviceToken } = await signIn(kit, credential);
+    for (let n = 0; n < 25; n++)
+      await codeOf(
+        signIn(kit, credential, { origin: 'https://evil.example' }, { address: parseAddress(`10.0.${n}.1`) }),
+      );
+    expect(await codeOf(signIn(kit, credential))).toBe('E_PASSKEY_REFUSED');
+    await signIn(kit, credential, {}, { ...from, devices: [deviceToken!] });
   });
 
   test('a network that tries many is told so', async () => {

@@ -1,7 +1,12 @@
 import { storeKey, type Clock, type Events, type KeyValueStore, type Random } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import type { OneTimeTokens } from '../flows/one-time-tokens.js';
-import type { Ladder } from '../guesses/ladder.js';
+import type { RequestMeta } from '../flows/flows.js';
+import type { Notifier } from '../flows/notifier.js';
+import { accountKey } from '../guesses/account-key.js';
+import type { Devices } from '../guesses/devices.js';
+import type { Guess, Lockout } from '../guesses/lockout.js';
+import { takeGuess } from '../guesses/take-guess.js';
 import type { AuthUser, UserPort } from '../users.js';
 import { readRecord, writeRecord, type FactorRecord, type Sealer } from './factor-record.js';
 import { matchingStep, otpauthUri, toBase32 } from './one-time-codes.js';
@@ -23,10 +28,10 @@ export interface Factors {
   required(user: AuthUser): boolean;
   /**
    * Judges a code of either kind. A time step and a recovery code count once, in all processes; wrong codes are counted with
-   * growing waits, and a wait looks like a wrong code.
-   * @throws E_FACTOR_WRONG (401)
+   * growing waits, and a wait looks like a wrong code. Devices on which the owner has shown a code before count apart.
+   * @throws E_FACTOR_WRONG (401), E_SIGN_IN_LIMITED (429, by network)
    */
-  verify(user: AuthUser, code: string): Promise<FactorMethod>;
+  verify(user: AuthUser, code: string, meta: RequestMeta): Promise<FactorMethod>;
   start(user: AuthUser): Promise<TotpStart>;
   /** Turns the factor on. @returns the recovery codes, which are not shown again @throws E_FACTOR_WRONG, E_LINK_INVALID */
   confirm(user: AuthUser, token: string, code: string): Promise<readonly string[]>;
@@ -39,8 +44,11 @@ export interface FactorDeps {
   readonly store: KeyValueStore;
   readonly sealer: Sealer;
   readonly tokens: OneTimeTokens;
-  /** Wrong codes of one account. */
-  readonly attempts: Ladder;
+  /** Wrong codes. */
+  readonly lockout: Lockout;
+  /** Undefined: no device is known. */
+  readonly devices: Devices | undefined;
+  readonly notifier: Notifier;
   readonly issuer: string;
   /** Steps beside the current one that count. */
   readonly drift: 0 | 1;
@@ -54,8 +62,15 @@ const TEN_MINUTES = 600_000;
 const STEP_TTL = 180_000;
 
 export function createFactors(deps: FactorDeps): Factors {
-  const { users, store, sealer, tokens, attempts, issuer, drift, clock, random, events } = deps;
+  const { users, store, sealer, tokens, lockout, devices, notifier, issuer, drift } = deps;
+  const { clock, random, events } = deps;
   const wrong = () => errors.E_FACTOR_WRONG({ problem: { errors: [{ pointer: '/code' }] } });
+
+  /** A device that somebody has only a password or the mailbox on is a stranger's like any other. */
+  function guessOf({ id, login }: AuthUser, { address, devices: shown = [] }: RequestMeta): Guess {
+    const device = devices?.findProven(accountKey(login), shown);
+    return { account: accountKey(`factor ${id}`), address, device };
+  }
 
   /** RFC 6238 section 5.2: a code that was accepted is not accepted again. */
   async function useStep(userId: string, secret: Buffer, code: string): Promise<boolean> {
@@ -81,10 +96,12 @@ export function createFactors(deps: FactorDeps): Factors {
   return {
     required: (user) => readRecord(user.factors).totp !== undefined,
 
-    async verify(user, code) {
+    async verify(user, code, meta) {
       const record = readRecord(user.factors);
       if (record.totp === undefined) throw wrong();
-      const { judged } = await attempts.take(user.id);
+      const guess = guessOf(user, meta);
+      const { judged, locks } = await takeGuess(lockout, guess, events);
+      if (locks) notifier.tell({ type: 'codes-guessed', to: user.login, userId: user.id });
       const secret = sealer.open(record.totp, user.id);
       const method =
         judged && (await useStep(user.id, secret, code))
@@ -96,7 +113,7 @@ export function createFactors(deps: FactorDeps): Factors {
         events.emit({ type: 'auth.factor-refused', userId: user.id, reason: judged ? 'wrong' : 'limited' });
         throw wrong();
       }
-      await attempts.clear(user.id);
+      await lockout.succeeded(guess);
       return method;
     },
 
@@ -112,10 +129,12 @@ export function createFactors(deps: FactorDeps): Factors {
       const facts = await tokens.peek('enrol-totp', token);
       if (!facts || facts['userId'] !== user.id) throw errors.E_LINK_INVALID();
       const sealed = String(facts['secret']);
-      const { judged } = await attempts.take(user.id);
-      if (!judged || !(await useStep(user.id, sealer.open(sealed, user.id), code))) throw wrong();
+      // Apart from the codes of a sign-in: nobody else sees this secret.
+      const guess = { account: accountKey(`enrol ${user.id}`) };
+      const { allowed } = await lockout.take(guess);
+      if (!allowed || !(await useStep(user.id, sealer.open(sealed, user.id), code))) throw wrong();
       if (!(await tokens.take('enrol-totp', token))) throw errors.E_LINK_INVALID();
-      await attempts.clear(user.id);
+      await lockout.succeeded(guess);
       const codes = makeRecoveryCodes(random);
       if (!(await save(user, { totp: sealed, recovery: codes.map(recoveryHash) })))
         throw errors.E_LINK_INVALID();

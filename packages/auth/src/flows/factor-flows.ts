@@ -21,7 +21,7 @@ export interface FactorFlows {
   /**
    * The second step of a sign-in that was answered with E_SECOND_FACTOR_REQUIRED. The challenge counts for five minutes and ends with
    * the first right code.
-   * @throws E_FACTOR_WRONG | E_CHALLENGE_INVALID (401), E_VALIDATION (400)
+   * @throws E_FACTOR_WRONG | E_CHALLENGE_INVALID (401), E_SIGN_IN_LIMITED (429, by network), E_VALIDATION (400)
    */
   completeSignIn(
     input: { readonly challenge: string; readonly code: string },
@@ -82,7 +82,7 @@ export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
     const given = readInput(input, inputs.confirmation);
     await confirm(user, given.password, meta);
     if (!factors?.required(user)) return ['pwd'];
-    return ['pwd', await factors.verify(user, given.code ?? '')];
+    return ['pwd', await factors.verify(user, given.code ?? '', meta)];
   }
 
   function active(): Factors {
@@ -101,7 +101,7 @@ export function createFactorFlows(deps: FactorFlowDeps): FactorFlows {
       const facts = await tokens.peek('second-factor', given.challenge);
       const user = facts && ((await users.findById(String(facts['userId']))) ?? undefined);
       if (!facts || !user?.active) throw errors.E_CHALLENGE_INVALID();
-      const method = await active().verify(user, given.code);
+      const method = await active().verify(user, given.code, meta);
       if (!(await tokens.take('second-factor', given.challenge))) throw errors.E_CHALLENGE_INVALID();
       const methods = [
         { method: String(facts['first']), at: Number(facts['at']) },

@@ -13,6 +13,7 @@ import type { Factors } from '../factors/factors.js';
 import { accountKey } from '../guesses/account-key.js';
 import type { Devices } from '../guesses/devices.js';
 import type { Guess, Lockout } from '../guesses/lockout.js';
+import { takeGuess } from '../guesses/take-guess.js';
 import type { Passkeys } from '../passkeys/ceremonies.js';
 import type { AccountOwner, OwnAccount } from '../passkeys/own-account.js';
 import type { Passwords } from '../passwords/passwords.js';
@@ -118,9 +119,13 @@ export type BeginSession = (
 /** For the other flows of the package. */
 export interface InnerFlows extends Flows {
   readonly begin: BeginSession;
-  /** Takes a guess at something that is not a password, with a budget of its own. @throws E_SIGN_IN_LIMITED (429) */
+  /**
+   * Takes a guess at something that is not a password, with a budget of its own; known devices of the owner have theirs.
+   * @throws E_SIGN_IN_LIMITED (429)
+   */
   guess(
     subject: string,
+    owner: AuthUser | undefined,
     meta: RequestMeta,
   ): Promise<{ readonly judged: boolean; readonly succeeded: () => Promise<void> }>;
   /** The refusal that asks for a second factor of these methods, after a first one was right. */
@@ -168,19 +173,7 @@ export function createFlows(deps: FlowDeps): InnerFlows {
     return { account, address, device: devices?.find(account, tokens) };
   }
 
-  /** Takes a guess; a network that is out of them is told so, an account is not, but its owner is. */
-  async function mayGuess(guess: Guess): Promise<{ readonly judged: boolean; readonly locks: boolean }> {
-    const { account, address } = guess;
-    const verdict = await guesses.take(guess);
-    if (verdict.allowed) {
-      if (verdict.locks) events.emit({ type: 'auth.locked-out', account, ...ipOf(address) });
-      return { judged: true, locks: verdict.locks };
-    }
-    events.emit({ type: 'auth.limited', by: verdict.by, account, ...ipOf(address) });
-    if (verdict.by !== 'network') return { judged: false, locks: false };
-    const seconds = String(Math.max(1, Math.ceil(verdict.retryAfterMs / 1000)));
-    throw errors.E_SIGN_IN_LIMITED({ headers: { 'Retry-After': seconds } });
-  }
+  const mayGuess = (guess: Guess) => takeGuess(guesses, guess, events);
 
   async function confirm(
     user: AuthUser,
@@ -209,7 +202,9 @@ export function createFlows(deps: FlowDeps): InnerFlows {
     const known = device !== undefined;
     events.emit({ type: 'auth.signed-in', userId, sessionId, known, ...ipOf(meta.address) });
     if (devices && !known) notifier.tell(newDevice(user, meta));
-    return devices ? { ...pair, deviceToken: devices.issue(account, device) } : pair;
+    if (!devices) return pair;
+    const proven = aal === 2 || (known && devices.findProven(account, meta.devices ?? []) === device);
+    return { ...pair, deviceToken: devices.issue(account, device, proven) };
   };
 
   /** What an account can show after its password; nothing where it need not. */
@@ -221,7 +216,8 @@ export function createFlows(deps: FlowDeps): InnerFlows {
 
   const askSecond: InnerFlows['askSecond'] = async (user, methods, first) => {
     const facts = { userId: user.id, ...first };
-    const { token: challenge } = await tokens.issue('second-factor', user.id, facts, CHALLENGE_MS);
+    // Each stays good beside the others: who knows the password cannot end the challenge of the owner by asking for more.
+    const { token: challenge } = await tokens.issue('second-factor', undefined, facts, CHALLENGE_MS);
     return errors.E_SECOND_FACTOR_REQUIRED({
       problem: { challenge, methods, expires_in: CHALLENGE_MS / 1000 },
       headers: { 'WWW-Authenticate': 'Bearer' },
@@ -233,8 +229,9 @@ export function createFlows(deps: FlowDeps): InnerFlows {
     confirmOwner,
     begin,
     askSecond,
-    async guess(subject, meta) {
-      const guess: Guess = { account: accountKey(subject), address: meta.address };
+    async guess(subject, owner, meta) {
+      const { device } = owner ? guessOf(accountKey(owner.login), meta) : {};
+      const guess: Guess = { account: accountKey(subject), address: meta.address, device };
       const { judged } = await mayGuess(guess);
       return { judged, succeeded: () => guesses.succeeded(guess) };
     },

@@ -44,6 +44,8 @@ export type AuthMessage =
       readonly ip?: string;
       readonly userAgent?: string;
     } & Base)
+  /** Somebody has given wrong codes after the right password, again and again: change it, it is known. */
+  | ({ readonly type: 'codes-guessed'; readonly userId: string } & Base)
   /** Strangers have guessed at the password: sign in on a known device, or reset it. */
   | ({ readonly type: 'locked-out'; readonly userId: string } & Base);
 

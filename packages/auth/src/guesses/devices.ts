@@ -26,14 +26,20 @@ export interface DevicesOptions {
 /** Says that the owner of an account has signed in on a device before. It signs nobody in. */
 export interface Devices {
   readonly ttlMs: number;
-  /** A token for this account; on a device that is known already, the device keeps its id. */
-  issue(account: string, device?: string): string;
+  /**
+   * A token for this account; on a device that is known already, the device keeps its id. `proven`: its owner has shown more on it than a
+   * password or a mailbox.
+   */
+  issue(account: string, device?: string, proven?: boolean): string;
   /** The id of the device, if one of the tokens is a live one of this account. */
   find(account: string, tokens: readonly string[]): string | undefined;
+  /** The same, of proven ones only. */
+  findProven(account: string, tokens: readonly string[]): string | undefined;
 }
 
 const TOKEN = /^([A-Za-z0-9_-]{1,32})\.([A-Za-z0-9_-]{22})\.([0-9a-z]{1,11})\.([A-Za-z0-9_-]{43})$/;
 const DAY = 86_400_000;
+type Kind = 'device' | 'proven device';
 
 /**
  * Tokens for known devices: `<key>.<device>.<since>.<HMAC-SHA-256 over these and the account>`. Whoever has one guesses out
@@ -66,26 +72,31 @@ export function createDevices(
   if (new Set(keys.map(({ id }) => id)).size < keys.length)
     optionConflict(owner, `${path}.keys`, `${path}.keys names one id twice. Give each key an id of its own`);
 
-  const sign = (secret: Secret<string>, account: string, facts: string): Buffer =>
-    createHmac('sha256', secret.reveal()).update(`portcullis device\0${account}\0${facts}`).digest();
+  const sign = (kind: Kind, secret: Secret<string>, account: string, facts: string): Buffer =>
+    createHmac('sha256', secret.reveal()).update(`portcullis ${kind}\0${account}\0${facts}`).digest();
+
+  function find(account: string, tokens: readonly string[], kinds: readonly Kind[]): string | undefined {
+    for (const token of tokens) {
+      const [, id = '', device = '', since = '', mac = ''] = TOKEN.exec(token) ?? [];
+      const secret = keys.find((one) => one.id === id)?.key;
+      const age = clock.now() - Number.parseInt(since, 36) * 1000;
+      if (!secret || !(age < ttl && age >= -DAY)) continue;
+      const given = Buffer.from(mac, 'base64url').subarray(0, 32);
+      for (const kind of kinds)
+        if (timingSafeEqual(sign(kind, secret, account, `${id}.${device}.${since}`), given)) return device;
+    }
+    return undefined;
+  }
 
   return {
     ttlMs: ttl,
-    issue(account, device = random.bytes(16).toString('base64url')) {
+    issue(account, device = random.bytes(16).toString('base64url'), proven = false) {
       const { id, key: secret } = keys[0]!;
       const facts = `${id}.${device}.${Math.floor(clock.now() / 1000).toString(36)}`;
-      return `${facts}.${sign(secret, account, facts).toString('base64url')}`;
+      const mac = sign(proven ? 'proven device' : 'device', secret, account, facts);
+      return `${facts}.${mac.toString('base64url')}`;
     },
-    find(account, tokens) {
-      for (const token of tokens) {
-        const [, id = '', device = '', since = '', mac = ''] = TOKEN.exec(token) ?? [];
-        const secret = keys.find((one) => one.id === id)?.key;
-        const age = clock.now() - Number.parseInt(since, 36) * 1000;
-        if (!secret || !(age < ttl && age >= -DAY)) continue;
-        const expected = sign(secret, account, `${id}.${device}.${since}`);
-        if (timingSafeEqual(expected, Buffer.from(mac, 'base64url').subarray(0, 32))) return device;
-      }
-      return undefined;
-    },
+    find: (account, tokens) => find(account, tokens, ['device', 'proven device']),
+    findProven: (account, tokens) => find(account, tokens, ['proven device']),
   };
 }

@@ -123,12 +123,12 @@ export function createPasskeyFlows(deps: PasskeyFlowDeps): InnerPasskeyFlows {
       events.emit({ type: 'auth.passkey-refused', purpose, reason, ...who, ...ip });
       return errors.E_PASSKEY_REFUSED({ details: { reason }, headers: { 'WWW-Authenticate': 'Bearer' } });
     };
-    // By credential, not by account: guesses at a password do not lock its owner out of their passkey.
-    const guess = await deps.guess(`passkey ${response.id}`, meta);
     const passkey = (await port.find(response.id)) ?? undefined;
+    const user = (passkey && (await users.findById(passkey.userId))) ?? undefined;
+    // By credential, not by account: guesses at a password do not lock its owner out of their passkey.
+    const guess = await deps.guess(`passkey ${response.id}`, user, meta);
     if (!guess.judged) throw refuse('limited', passkey?.userId);
     if (!passkey) throw refuse('unknown');
-    const user = (await users.findById(passkey.userId)) ?? undefined;
     if (!user || (ownerId !== undefined && user.id !== ownerId)) throw refuse('of-another', passkey.userId);
     const handle = response.response.userHandle;
     // Without a name it is the handle that says whose it is (section 7.2 step 6).

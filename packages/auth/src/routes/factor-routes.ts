@@ -19,7 +19,7 @@ export function factorRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'The second step of a sign-in',
       body: withDevice(inputs.completeSignIn),
       answers: { status: 200, schema: sessionAnswer(deps) },
-      refusals: [...wrongCode, 'E_CHALLENGE_INVALID'],
+      refusals: [...wrongCode, 'E_CHALLENGE_INVALID', 'E_SIGN_IN_LIMITED'],
       begins: true,
       async run({ req, res, body }) {
         const pair = await flows.completeSignIn(body, await signInMeta({ req, res, body }, deps));

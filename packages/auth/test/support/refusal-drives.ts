@@ -47,6 +47,11 @@ export const drives: Readonly<Record<string, Readonly<Record<string, Drive>>>> =
     E_CHALLENGE_INVALID: (w) => w.call('POST /sign-in/complete', { challenge: 'none', code: '1' }),
     E_FACTOR_WRONG: async (w) =>
       w.call('POST /sign-in/complete', { challenge: await challenge(w), code: '1' }),
+    E_SIGN_IN_LIMITED: async (w) => {
+      const begun = await challenge(w);
+      await w.limited();
+      await w.call('POST /sign-in/complete', { challenge: begun, code: '1' });
+    },
     E_FACTORS_UNREADABLE: async (w) => {
       const begun = await challenge(w);
       await w.unreadable();

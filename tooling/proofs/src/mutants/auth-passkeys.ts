@@ -168,16 +168,16 @@ export const mutants: readonly Mutant[] = [
   },
   {
     what: 'an old sign-in is enough to add a passkey',
-    file: src('passkeys/passkey-flows'),
-    from: 'if ((who.aal ?? 1) < aal || age > passkeys.freshMs)',
-    to: 'if ((who.aal ?? 1) < aal)',
+    file: src('passkeys/own-account'),
+    from: 'if (shown < aal || clock.now() - authenticatedAt > passkeys.freshMs)',
+    to: 'if (shown < aal)',
     killedBy: test('what changes passkeys needs a recent sign-in'),
   },
   {
     what: 'a password is enough to add a passkey beside another',
-    file: src('passkeys/passkey-flows'),
-    from: 'if ((who.aal ?? 1) < aal || age > passkeys.freshMs)',
-    to: 'if (age > passkeys.freshMs)',
+    file: src('passkeys/own-account'),
+    from: 'if (shown < aal || clock.now() - authenticatedAt > passkeys.freshMs)',
+    to: 'if (clock.now() - authenticatedAt > passkeys.freshMs)',
     killedBy: test('what changes passkeys needs a recent sign-in'),
   },
   {

@@ -67,8 +67,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a device token of one account opens another',
     file: src('guesses/devices'),
-    from: 'portcullis device\\0${account}\\0${facts}',
-    to: 'portcullis device\\0${facts}',
+    from: 'portcullis ${kind}\\0${account}\\0${facts}',
+    to: 'portcullis ${kind}\\0${facts}',
     killedBy: test('guesses', 'is one for its account only'),
   },
   {
@@ -119,6 +119,30 @@ export const mutants: readonly Mutant[] = [
     from: 'judged && (await useStep(user.id, secret, code))',
     to: 'await useStep(user.id, secret, code)',
     killedBy: test('factors', 'ASVS V6.6.3'),
+  },
+  {
+    what: 'a device that a stranger has signed in on by the mailbox gives more codes',
+    file: src('factors/factors'),
+    from: 'devices?.findProven(accountKey(login), shown)',
+    to: 'devices?.find(accountKey(login), shown)',
+    killedBy: test(
+      'factors',
+      'a device that is known by the password or the mailbox alone gives no more codes',
+    ),
+  },
+  {
+    what: 'who knows the password ends the challenge of the owner',
+    file: src('flows/flows'),
+    from: "tokens.issue('second-factor', undefined, facts, CHALLENGE_MS)",
+    to: "tokens.issue('second-factor', user.id, facts, CHALLENGE_MS)",
+    killedBy: test('factors', 'a challenge stays good however often they ask for another'),
+  },
+  {
+    what: 'an old session gives an account without password one',
+    file: src('flows/flows'),
+    from: 'return void (await own.assertShown(who, user));',
+    to: 'return;',
+    killedBy: test('passkey-accounts', 'a sign-in that is not recent gives it none'),
   },
   {
     what: 'a sealed secret counts in every row',
