@@ -66,6 +66,8 @@ const HOLDERS: ReadonlyMap<string, Holder> = new Map([
     'default',
     'defaultvalue',
     'input',
+    'received',
+    'rejectedvalue',
     'old',
     'new',
     'lhs',

@@ -419,6 +419,12 @@ export const leaks: readonly Leak[] = [
     [WORD],
   ],
   [
+    'Zod 3: a value that is none of a list',
+    { issues: [{ code: 'invalid_enum_value', path: ['user', 'password'], received: WORD, options: ['a'] }] },
+    [WORD],
+  ],
+  ['Spring: a field error', { field: 'password', rejectedValue: WORD, codes: ['Size'] }, [WORD]],
+  [
     'Ajv: an error',
     { errors: [{ instancePath: '/user/password', data: WORD, keyword: 'minLength' }] },
     [WORD],
