@@ -213,6 +213,7 @@ export function createAuth(options: AuthOptions): Auth {
     factorFlows,
     factors: factors !== undefined,
     secondSteps: factors !== undefined || passkeys?.secondFactor === true,
+    codeAfterPasskey: factors !== undefined && passkeys?.verifiesUser === false,
     passkeyFlows: passkeys && passkeyFlows,
     passkeyAccounts,
     ceremonies: cookieOptions && createCeremonyCookie(cookieOptions.profile),

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { coreErrors } from '@portcullis/core';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
+import express5 from 'express';
 import type { AuthOptions } from '../src/index.js';
+import { passkeys } from '../src/passkeys.js';
 import { cookieNames } from '../src/transport/cookies.js';
 import { drives } from './support/refusal-drives.js';
 import { ada, here, holder, makeWorld, origin, promisesOf, silentIssuer } from './support/refusing-world.js';
@@ -119,6 +121,95 @@ onBothExpress((express: ExpressLike) => {
       const dpop = proof(method, `/auth${path.replace('{id}', 'none')}`, accessToken, w.clock.now());
       await w.call(endpoint, undefined, { authorization, dpop });
     }
+  });
+});
+
+describe('a configuration with less', () => {
+  type World = Awaited<ReturnType<typeof makeWorld>>;
+  /** What breaks while a route is asked, by the code that tells it. */
+  const faults: Readonly<Record<string, (w: World) => readonly [begin: () => unknown, end: () => void]>> = {
+    E_USERS_UNAVAILABLE: ({ faults: f }) => [() => (f.users = true), () => void (f.users = false)],
+    E_STORE_UNAVAILABLE: ({ faults: f }) => [
+      () => (f.store = coreErrors.E_STORE_UNAVAILABLE()),
+      () => void (f.store = undefined),
+    ],
+    E_SESSION_ENDED: ({ users, userId }) => [
+      async () => users.put({ ...(await users.findById(userId))!, active: false }),
+      () => undefined,
+    ],
+  };
+  /** Those that need a thousand messages, or what these configurations do not have. */
+  const left = new Set(['E_NOTIFICATIONS_BUSY', 'E_NOT_IN_PERSON', 'E_API_KEY_LIMIT', 'E_API_KEY_NOT_FOUND']);
+  const more: Readonly<Record<string, (w: World) => Promise<unknown>>> = {
+    'POST /register': (w) =>
+      w.call('POST /register', { login: 'new@library.example', password: ada.password }),
+    'POST /reset': (w) => w.call('POST /reset', { login: ada.login }),
+    'POST /refresh': async (w) => {
+      const { refreshToken } = await w.auth.signIn(ada, here);
+      await w.call('POST /refresh', { refresh_token: refreshToken });
+    },
+    'POST /passkeys/sign-in/options': async (w) => {
+      await w.totp();
+      const { challenge } = await w.call('POST /sign-in', ada);
+      await w.call('POST /passkeys/sign-in/options', { challenge });
+    },
+    'POST /passkeys/step-up/options': async (w) => {
+      await w.passkey();
+      await w.call('POST /passkeys/step-up/options', {}, { token: await w.token() });
+    },
+    'POST /login/complete': async (w) => {
+      await w.auth.startLoginChange({ id: w.userId }, { ...ada, login: 'new@library.example' }, here);
+      const token = await w.link('confirm-login', 'new@library.example');
+      await w.call('POST /login/complete', { token });
+    },
+  };
+
+  test.each<[string, Partial<AuthOptions>, readonly string[]]>([
+    ['without API keys', { apiKeys: undefined } as object, ['E_USERS_UNAVAILABLE']],
+    ['without API keys and sessions', { apiKeys: undefined, sessions: false } as object, Object.keys(faults)],
+    [
+      'where registration is open besides',
+      { apiKeys: undefined, sessions: false, registration: 'open' } as object,
+      Object.keys(faults),
+    ],
+  ])(
+    '%s: a route promises that a port is down, or an account closed, where it asks for it, and nowhere else',
+    async (_name, options, codes) => {
+      const seen = new Set<string>();
+      const world = () => makeWorld(express5 as never, (refusal) => seen.add(refusal), options);
+      const document = await (await world()).call('GET /openapi.json');
+      const promised = [...promisesOf(document as never)].filter((one) =>
+        codes.some((code) => one.endsWith(code)),
+      );
+      const ofOpen = 'registration' in options;
+      for (const endpoint of endpointsOf(document as never)) {
+        if (ofOpen && endpoint !== 'POST /register') continue;
+        const plain = async (w: World) => w.call(endpoint, undefined, { token: await w.token() });
+        const known = Object.entries(ofOpen ? {} : (drives[endpoint] ?? {})).filter(
+          ([code]) => !left.has(code),
+        );
+        for (const drive of [plain, more[endpoint], ...known.map(([, one]) => one)])
+          for (const code of drive ? codes : []) {
+            const w = await world();
+            const [begin, end] = faults[code]!(w);
+            w.spoilt = { endpoint, begin, end };
+            await drive!(w).catch(() => undefined);
+          }
+      }
+      const brought = [...seen].filter((one) => codes.some((code) => one.endsWith(code)));
+      const told = ofOpen ? promised.filter((one) => one.startsWith('POST /register ')) : promised;
+      expect(brought.toSorted()).toEqual(told.toSorted());
+    },
+  );
+
+  test('a code after a passkey is promised only where passkeys without user verification are taken', async () => {
+    const promises = async (userVerification: 'required' | 'preferred') => {
+      const site = { rpId: 'library.example', rpName: 'Library', origins: [origin], userVerification };
+      const { call } = await makeWorld(express5 as never, () => undefined, { passkeys: passkeys(site) });
+      const all = [...promisesOf((await call('GET /openapi.json')) as never)];
+      return all.filter((one) => /^POST .passkeys.sign-in E_(SECOND|FACTORS)/.test(one)).length;
+    };
+    expect([await promises('required'), await promises('preferred')]).toEqual([0, 2]);
   });
 });
 

@@ -29,6 +29,8 @@ export interface Passkeys {
   readonly timeoutMs: number;
   readonly max: number;
   readonly secondFactor: boolean;
+  /** False: one without PIN, finger or face is taken too, and is one factor. */
+  readonly verifiesUser: boolean;
   readonly freshMs: number;
   creationOptions(ask: {
     readonly challenge: string;

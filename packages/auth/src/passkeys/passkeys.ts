@@ -74,6 +74,7 @@ export function passkeys(options: PasskeysOptions): Passkeys {
     timeoutMs: timeout,
     max,
     secondFactor,
+    verifiesUser: userVerification === 'required',
     freshMs: fresh,
 
     async creationOptions({ challenge, handle, login, name, existing }) {

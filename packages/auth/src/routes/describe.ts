@@ -2,15 +2,8 @@ import { coreErrors, type ServedRoute, type Stage } from '@portcullis/core';
 import { errors } from '../error-codes.js';
 import type { RefusalCode, Route, RouteDeps } from './route.js';
 
-type Facts = Pick<RouteDeps, 'renews' | 'cookies' | 'dpop' | 'external'>;
+type Facts = Pick<RouteDeps, 'renews' | 'cookies' | 'dpop' | 'external' | 'sessions' | 'apiKeys'>;
 
-/** What `authenticate()` and the stores may refuse on every route. */
-const EVERYWHERE: readonly RefusalCode[] = [
-  'E_TOKEN_INVALID',
-  'E_TOKEN_EXPIRED',
-  'E_SESSION_ENDED',
-  'E_USERS_UNAVAILABLE',
-];
 /** A store that is down, whichever it is. */
 const STORES = (Object.keys(coreErrors) as (keyof typeof coreErrors)[]).filter(
   (code) => /^E_(STORE|SQL|STALE)/.test(code) && coreErrors[code].status === 503,
@@ -38,21 +31,29 @@ function guardOf({ person }: Route): Stage {
 }
 
 function refusalsOf(
-  { method, person, body, refusals = [] }: Route,
-  { renews, cookies, dpop, external }: Facts,
+  { method, person, body, asks = 'users and stores', refusals = [] }: Route,
+  { renews, cookies, dpop, external, sessions, apiKeys }: Facts,
 ): ServedRoute['refusals'] {
+  const { stateless } = sessions;
+  const asksUsers = asks.startsWith('users');
+  // Who changes an account that was closed since.
+  const closed = person && asksUsers && method !== 'GET';
   const codes: readonly RefusalCode[] = [
-    ...EVERYWHERE,
+    // What `authenticate()` may refuse on every route.
+    ...(['E_TOKEN_INVALID', 'E_TOKEN_EXPIRED'] as const),
+    ...(!stateless || renews || closed ? (['E_SESSION_ENDED'] as const) : []),
+    ...(asksUsers || apiKeys || renews ? (['E_USERS_UNAVAILABLE'] as const) : []),
     ...(body ? (['E_VALIDATION'] as const) : []),
     ...(person ? (['E_AUTHENTICATION_REQUIRED', 'E_NOT_IN_PERSON'] as const) : []),
-    ...(renews ? (['E_TOKEN_REUSED'] as const) : []),
+    ...(renews && !stateless ? (['E_TOKEN_REUSED'] as const) : []),
     ...(cookies && method !== 'GET' ? (['E_CROSS_SITE'] as const) : []),
     ...(dpop ? (['E_DPOP_PROOF_INVALID'] as const) : []),
     ...(dpop?.nonces ? (['E_DPOP_NONCE'] as const) : []),
     ...(external ? (['E_ISSUER_UNAVAILABLE'] as const) : []),
     ...refusals,
   ];
-  const byStatus: Record<number, string[]> = { 503: [...STORES] };
+  const asksStores = asks.endsWith('stores') || !stateless || apiKeys !== undefined || dpop !== undefined;
+  const byStatus: Record<number, string[]> = asksStores ? { 503: [...STORES] } : {};
   for (const code of new Set(codes)) (byStatus[errors[code].status] ??= []).push(code);
   for (const list of Object.values(byStatus)) list.sort();
   return byStatus;

@@ -23,6 +23,8 @@ function registrations(flows: MailFlows, { metaOf, record }: RouteDeps): readonl
       summary: 'Begin a registration: a message goes to the mailbox',
       body: inputs.mailbox,
       answers: { status: 202 },
+      // Who it is, is looked up after the answer.
+      asks: 'stores',
       refusals: ['E_NOTIFICATIONS_BUSY'],
       async run({ res, body }) {
         await flows.startRegistration(body);
@@ -85,6 +87,8 @@ function resets(flows: MailFlows, { cookies, metaOf, record }: RouteDeps): reado
       summary: 'Begin a reset of the password: a message goes to the mailbox',
       body: inputs.mailbox,
       answers: { status: 202 },
+      // Who it is, is looked up after the answer.
+      asks: 'stores',
       refusals: ['E_NOTIFICATIONS_BUSY'],
       async run({ res, body }) {
         await flows.startReset(body);

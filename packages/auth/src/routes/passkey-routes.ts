@@ -27,7 +27,7 @@ const refused = ['E_PASSKEY_REFUSED', 'E_CHALLENGE_INVALID', 'E_SIGN_IN_LIMITED'
 
 /** Passkeys, where they are on: signing in, stepping up, and what the account has of them. */
 export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
-  const { passkeyFlows: flows, passkeyAccounts, factors, record } = deps;
+  const { passkeyFlows: flows, passkeyAccounts, factors, codeAfterPasskey, record } = deps;
   if (!flows) return [];
   const unreadable = factors ? (['E_FACTORS_UNREADABLE'] as const) : [];
   /** What changes passkeys is done by who has just shown that the account is theirs. */
@@ -51,7 +51,10 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'Begin a session with a passkey',
       body: bodies.signIn,
       answers: { status: 200, schema: answers.sessionAnswer(deps) },
-      refusals: [...refused, ...unreadable, ...(factors ? (['E_SECOND_FACTOR_REQUIRED'] as const) : [])],
+      refusals: [
+        ...refused,
+        ...(codeAfterPasskey ? ([...unreadable, 'E_SECOND_FACTOR_REQUIRED'] as const) : []),
+      ],
       begins: true,
       async run({ req, res, body }) {
         let pair: SignedIn;
@@ -99,6 +102,7 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
       path: '/passkeys',
       summary: 'Your passkeys',
       answers: { status: 200, schema: answers.passkeys },
+      asks: 'users',
       async run({ res, person }) {
         answer(res, 200, { passkeys: await flows.listPasskeys(person) });
       },
@@ -133,6 +137,7 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'Rename a passkey',
       body: inputs.renamePasskey,
       answers: { status: 204 },
+      asks: 'users',
       refusals: [...own, 'E_PASSKEY_NOT_FOUND'],
       async run({ res, id, body, person }) {
         await flows.renamePasskey(person, id, body);
@@ -144,6 +149,7 @@ export function passkeyRoutes(deps: RouteDeps): readonly Route[] {
       path: '/passkeys/:id',
       summary: 'Remove a passkey; ends your other sessions',
       answers: { status: 204 },
+      asks: 'users',
       refusals: [...own, 'E_PASSKEY_NOT_FOUND', 'E_LAST_SIGN_IN'],
       async run({ req, res, id, person }) {
         await flows.removePasskey(person, id);

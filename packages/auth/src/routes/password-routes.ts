@@ -31,6 +31,7 @@ export function passwordRoutes(deps: RouteDeps): readonly Route[] {
     summary: 'Add an account',
     body: inputs.register,
     answers: { status: 201, schema: account },
+    asks: 'users',
     refusals: [...newPassword, 'E_ACCOUNT_EXISTS'],
     async run({ req, res, body }) {
       const { userId } = await flows.register(body, metaOf(req));

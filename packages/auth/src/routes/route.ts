@@ -32,6 +32,8 @@ export interface RouteText {
   readonly answers: { readonly status: number; readonly schema?: object; readonly type?: string };
   /** Besides those that `describe.ts` knows of every route. */
   readonly refusals?: readonly RefusalCode[];
+  /** What it asks itself, besides what `authenticate()` asks of a credential. @default 'users and stores' */
+  readonly asks?: 'nothing' | 'users' | 'stores' | 'users and stores';
   /** True if it begins a session, which may be bound to a key of the client. */
   readonly begins?: boolean;
 }
@@ -74,6 +76,8 @@ export interface RouteDeps {
   readonly factors: boolean;
   /** A password alone may not be enough. */
   readonly secondSteps: boolean;
+  /** A passkey without user verification may not be enough either. */
+  readonly codeAfterPasskey: boolean;
   /** Undefined: there are none. */
   readonly passkeyFlows: PasskeyFlows | undefined;
   /** Undefined: no account begins with a passkey. */

@@ -40,6 +40,7 @@ function routesOf(deps: RouteDeps): readonly Route[] {
     path: '/jwks.json',
     summary: 'Keys that verify access tokens',
     answers: { status: 200, schema: keySet, type: 'application/jwk-set+json' },
+    asks: 'nothing',
     async run({ res }) {
       answerKeys(deps.tokens, res);
     },
@@ -49,6 +50,7 @@ function routesOf(deps: RouteDeps): readonly Route[] {
     path: '/openapi.json',
     summary: 'This document: OpenAPI 3.1',
     answers: { status: 200, schema: { type: 'object' } },
+    asks: 'nothing',
     async run({ req, res }) {
       answer(res, 200, { ...described, servers: [{ url: mountOf(req) }] });
     },

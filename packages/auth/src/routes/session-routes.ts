@@ -11,6 +11,7 @@ export function sessionRoutes({ sessions, cookies, record }: RouteDeps): readonl
       path: '/sessions',
       summary: 'Your sessions',
       answers: { status: 200, schema: answers.sessions },
+      asks: 'stores',
       async run({ res, person }) {
         const all = await sessions.list(person.id);
         const shown = all.map(({ userId: _own, binding, ...session }) => ({
@@ -26,6 +27,7 @@ export function sessionRoutes({ sessions, cookies, record }: RouteDeps): readonl
       path: '/sessions',
       summary: 'End all of your sessions but this one',
       answers: { status: 200, schema: answers.ended },
+      asks: 'stores',
       async run({ req, res, person }) {
         const ended = await sessions.revokeOthers(person.id, person.sessionId ?? '');
         await record({ type: 'sessions-ended', userId: person.id }, req);
@@ -37,6 +39,7 @@ export function sessionRoutes({ sessions, cookies, record }: RouteDeps): readonl
       path: '/sessions/:id',
       summary: 'End one of your sessions',
       answers: { status: 204 },
+      asks: 'stores',
       refusals: ['E_SESSION_NOT_FOUND'],
       async run({ req, res, id, person }) {
         if (!(await sessions.revoke(person.id, id))) throw errors.E_SESSION_NOT_FOUND();

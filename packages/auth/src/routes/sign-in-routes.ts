@@ -58,7 +58,8 @@ export function signInRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'New tokens for a refresh token',
       body: cookies ? inputSchema({}, refreshToken) : inputSchema(refreshToken),
       answers: session,
-      refusals: ['E_TOKEN_REUSED'],
+      asks: 'users',
+      refusals: ['E_SESSION_ENDED', ...(sessions.stateless ? [] : (['E_TOKEN_REUSED'] as const))],
       begins: true,
       async run({ req, res, body }) {
         const brought = cookies?.read(req).refresh;
@@ -83,6 +84,7 @@ export function signInRoutes(deps: RouteDeps): readonly Route[] {
       summary: 'End this session, or all of the account',
       body: inputSchema({}, { ...refreshToken, everywhere: { type: 'boolean' } }),
       answers: { status: 204 },
+      asks: 'nothing',
       refusals: ['E_AUTHENTICATION_REQUIRED', 'E_NOT_IN_PERSON'],
       async run({ req, res, body }) {
         const refresh = cookies?.read(req).refresh ?? body.refresh_token;

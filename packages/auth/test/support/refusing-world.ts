@@ -54,25 +54,31 @@ export async function makeWorld(
   options: Partial<AuthOptions> = {},
 ) {
   const clock = manualClock({ now: 1_800_000_000_000 });
-  const store = createMemoryStore({ clock });
   const mail = mailbox();
   const faults = {
     users: false,
     factorsRaced: false,
     breachList: false,
+    store: undefined as Error | undefined,
     sessions: undefined as Error | undefined,
     hash: undefined as Promise<void> | undefined,
     notify: undefined as Promise<void> | undefined,
   };
+  const store = failing(createMemoryStore({ clock }), () => faults.store);
   const users = memoryUsers();
+  const noDatabase = () => (faults.users ? new Error('no database') : undefined);
   const hasher = testHasher();
   const settings: AuthOptions = {
     issuer: origin,
     audience: origin,
     keys,
     users: failing(
-      { ...users, saveFactors: async (id, change) => !faults.factorsRaced && users.saveFactors(id, change) },
-      () => (faults.users ? new Error('no database') : undefined),
+      {
+        ...users,
+        saveFactors: async (id, change) => !faults.factorsRaced && users.saveFactors(id, change),
+        passkeys: failing(users.passkeys, noDatabase),
+      },
+      noDatabase,
     ),
     store,
     sessions: { store: failing(keyValueSessions({ store }), () => faults.sessions) },
@@ -139,7 +145,10 @@ export async function makeWorld(
     const asked = request(app)[method.toLowerCase() as 'post'](`/auth${path.replace('{id}', id)}`);
     if (token !== undefined) void asked.set('authorization', `Bearer ${token}`);
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) void asked.set(name, value);
+    const spoilt = world.spoilt?.endpoint === endpoint ? world.spoilt : undefined;
+    await spoilt?.begin();
     const answer = await (body === undefined ? asked : asked.send(body as object));
+    spoilt?.end();
     const answered = (answer.body ?? {}) as Record<string, string>;
     if (answer.status >= 400) told(`${endpoint} ${answered['code']}`);
     return answered;
@@ -154,6 +163,9 @@ export async function makeWorld(
     userId,
     settings,
     call,
+    /** What is broken while one endpoint is asked. */
+    spoilt: undefined as
+      { readonly endpoint: string; readonly begin: () => unknown; readonly end: () => void } | undefined,
     /** Of a session that began with the password, at level 1. */
     token: async () => (await auth.signIn(ada, here)).accessToken,
     /** Of one that began with a passkey. */
