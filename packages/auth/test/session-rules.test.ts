@@ -142,6 +142,14 @@ describe('a beginning', () => {
     ]);
   });
 
+  test('is refused as ended if all sessions of the user ended since the epoch was read', async () => {
+    const { sessions } = kit();
+    const epoch = await sessions.epoch('ada');
+    await sessions.revokeAll('ada');
+    await expect(sessions.create({ userId: 'ada', epoch })).rejects.toEqual(ended);
+    expect(await sessions.list('ada')).toEqual([]);
+  });
+
   test('of somebody who acts for a user ends none of that user', async () => {
     const { signIn, check } = kit({ max: 1 });
     const own = await signIn();
