@@ -9,7 +9,7 @@ import request from 'supertest';
 import { hotp, matchingStep, stepOf, toBase32 } from '../src/factors/one-time-codes.js';
 import type { AuthOptions, RequestMeta, SecurityContext } from '../src/index.js';
 import { asUser, memoryUsers } from '../src/testing.js';
-import { ada, codeOf, factorKeys, from, mailKit, password } from './support/auth-kit.js';
+import { ada, codeOf, factorKeys, from, mailKit, password, serve } from './support/auth-kit.js';
 import { at } from './support/guesses.js';
 
 const makeAuth = (options: Partial<AuthOptions> = {}) =>
@@ -426,25 +426,11 @@ describeWithRedis('a second factor over two processes with one Redis', () => {
 
 onBothExpress((express: ExpressLike) => {
   function makeApp(kit: Kit) {
-    const app = express();
-    app.use(context({ trustProxy: false, clock: kit.clock }), express.json(), kit.auth.authenticate());
-    app.use('/auth', kit.auth.router());
-    app.get(
-      '/strong',
-      kit.auth.required({ aal: 2, fresh: '5m' }),
-      (_req: Request, res: Response) => void res.json({}),
-    );
-    app.get(
-      '/fresh',
-      kit.auth.required({ fresh: '5m' }),
-      (_req: Request, res: Response) => void res.json({}),
-    );
-    app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
-      const known = isSecurityError(error) ? error : undefined;
-      for (const [name, value] of Object.entries(known?.headers ?? {})) res.setHeader(name, value);
-      res.status(known?.status ?? 500).json({ code: known?.code, ...known?.problem });
+    return serve(express, kit, (app) => {
+      const done = (_req: Request, res: Response) => void res.json({});
+      app.get('/strong', kit.auth.required({ aal: 2, fresh: '5m' }), done);
+      app.get('/fresh', kit.auth.required({ fresh: '5m' }), done);
     });
-    return app;
   }
 
   test('sign-in in two steps, enrolment, recovery codes and removal through the router', async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { context, createMemoryStore, type ClientAddress } from '@portcullis/core';
+import { createMemoryStore, type ClientAddress } from '@portcullis/core';
 import { manualClock } from '@portcullis/core/testing';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
 import request from 'supertest';
 import { createLockout, type AuthOptions } from '../src/index.js';
-import { ada, authKit, password } from './support/auth-kit.js';
+import { ada, authKit, password, serve } from './support/auth-kit.js';
 import { at, guessStoreClaims } from './support/guesses.js';
 
 const deviceKeys = [{ id: 'a', key: 'd'.repeat(32) }];
@@ -244,10 +244,9 @@ describe('many people behind one address', () => {
 
 onBothExpress((express: ExpressLike) => {
   test('the device is a __Host- cookie that signing out leaves, or device_token for those without cookies', async () => {
-    const { auth } = makeAuth({ transport: { cookies: {} } });
-    const app = express();
-    app.use(context({ trustProxy: false }), express.json(), auth.authenticate());
-    app.use('/auth', auth.router());
+    const kit = makeAuth({ transport: { cookies: {} } });
+    const { auth } = kit;
+    const app = serve(express, kit);
     await auth.register(ada, at('192.0.2.1'));
     const signedIn = await request(app).post('/auth/sign-in').send(ada);
     const cookies = signedIn.headers['set-cookie'] as unknown as string[];

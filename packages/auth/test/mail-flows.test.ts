@@ -1,18 +1,11 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import {
-  context,
-  createMemoryStore,
-  isSecurityError,
-  parseAddress,
-  type KeyValueStore,
-} from '@portcullis/core';
+import { createMemoryStore, parseAddress, type KeyValueStore } from '@portcullis/core';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
-import type { NextFunction, Request, Response } from 'express';
 import { randomUUID } from 'node:crypto';
 import request from 'supertest';
 import { createAuth, type AuthOptions, type UserPort } from '../src/index.js';
 import { memoryUsers, testHasher } from '../src/testing.js';
-import { ada, from, keys, mailKit, password } from './support/auth-kit.js';
+import { ada, from, keys, mailKit, password, serve } from './support/auth-kit.js';
 
 const other = 'plover sings at nine';
 
@@ -375,14 +368,7 @@ describe('messages', () => {
 onBothExpress((express: ExpressLike) => {
   function makeApp(options: Partial<AuthOptions> = {}) {
     const kit = makeAuth(options);
-    const app = express();
-    app.use(context({ trustProxy: false }), express.json(), kit.auth.authenticate());
-    app.use('/auth', kit.auth.router());
-    app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
-      const known = isSecurityError(error) ? error : undefined;
-      res.status(known?.status ?? 500).json({ code: known?.code, message: known?.message });
-    });
-    return { ...kit, app };
+    return { ...kit, app: serve(express, kit) };
   }
 
   test('register, finish, change the address and reset through the router', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { context, createMemoryStore, isSecurityError, parseAddress } from '@portcullis/core';
+import { createMemoryStore, isSecurityError, parseAddress } from '@portcullis/core';
 import { onBothExpress, type ExpressLike } from '@portcullis/test-support';
-import type { NextFunction, Request, Response } from 'express';
+import type { Request, Response } from 'express';
 import request from 'supertest';
 import { hotp, stepOf } from '../src/factors/one-time-codes.js';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../src/index.js';
 import { passkeys, type PasskeysOptions } from '../src/passkeys.js';
 import { memoryUsers, testHasher } from '../src/testing.js';
-import { ada, codeOf, factorKeys, from, keys, mailKit, password } from './support/auth-kit.js';
+import { ada, codeOf, factorKeys, from, keys, mailKit, password, serve } from './support/auth-kit.js';
 import { authenticate, register, type Credential, type Spoilt } from './support/authenticator.js';
 
 const eve = { login: 'eve@library.example', password };
@@ -713,20 +713,10 @@ async function enrol(kit: Awaited<ReturnType<typeof owner>>): Promise<() => stri
 
 onBothExpress((express: ExpressLike) => {
   function makeApp(kit: Kit) {
-    const app = express();
-    app.use(context({ trustProxy: false, clock: kit.clock }), express.json(), kit.auth.authenticate());
-    app.use('/auth', kit.auth.router());
-    app.get(
-      '/strong',
-      kit.auth.required({ aal: 2, fresh: '5m' }),
-      (_req: Request, res: Response) => void res.json({}),
-    );
-    app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
-      const known = isSecurityError(error) ? error : undefined;
-      for (const [name, value] of Object.entries(known?.headers ?? {})) res.setHeader(name, value);
-      res.status(known?.status ?? 500).json({ code: known?.code, ...known?.problem });
+    return serve(express, kit, (app) => {
+      const done = (_req: Request, res: Response) => void res.json({});
+      app.get('/strong', kit.auth.required({ aal: 2, fresh: '5m' }), done);
     });
-    return app;
   }
 
   test('added, used, stepped up with, renamed and removed through the router', async () => {
