@@ -28,7 +28,7 @@ try {
     await site.stop();
   }
   claim(
-    'the digital library: signed in, added, signed in with it, removed; and an account by mail with a passkey and no password',
+    'the digital library: signed in, added, signed in with it, removed; an account by mail with a passkey and no password, and its new address',
     [
       'Sign out',
       'This laptop',
@@ -37,6 +37,9 @@ try {
       'A message is on its way',
       'Your account is ready.',
       'grace@readers.example',
+      'A message is on its way',
+      'Your address is changed',
+      'hopper@readers.example',
     ],
     await walkLibrary(browser),
   );

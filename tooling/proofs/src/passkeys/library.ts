@@ -46,11 +46,20 @@ export async function walkLibrary(browser: Browser): Promise<readonly string[]> 
     await page.getByLabel('E-mail').fill('grace@readers.example');
     await page.getByRole('button', { name: 'Send the link' }).click();
     await see('A message is on its way');
-    await page.goto(await linkIn(library.output));
+    await page.goto(await linkIn(library.output, 'register/complete'));
     await page.getByRole('button', { name: 'Make a passkey instead' }).click();
     await see('Your account is ready.');
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
     await see('grace@readers.example');
+    await page.goto(`${at}/account/email`);
+    await page.getByLabel('New address').fill('hopper@readers.example');
+    await page.getByRole('button', { name: 'Send the link' }).click();
+    await see('A message is on its way');
+    await page.goto(await linkIn(library.output, 'account/email/complete'));
+    await page.getByRole('button', { name: 'This is my address' }).click();
+    await see('Your address is changed');
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+    await see('hopper@readers.example');
     return [...seen, ...problems];
   } finally {
     await page.close();
@@ -60,9 +69,10 @@ export async function walkLibrary(browser: Browser): Promise<readonly string[]> 
 }
 
 /** The library prints its messages where it was started. */
-async function linkIn(output: readonly string[]): Promise<string> {
+async function linkIn(output: readonly string[], path: string): Promise<string> {
+  const link = new RegExp(`http:\\S+/${path}\\?token=\\S+`);
   for (let tries = 0; tries < 100; tries++) {
-    const found = output.flatMap((line) => /http:\S+\/register\/complete\?token=\S+/.exec(line) ?? []).at(-1);
+    const found = output.flatMap((line) => link.exec(line) ?? []).at(-1);
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
