@@ -20,7 +20,6 @@ export class RecentNames<Value> {
   constructor(lookUp: (name: string) => Value | undefined, count: () => number) {
     this.#lookUp = lookUp;
     this.#count = count;
-    this.clear();
   }
 
   /** Of what is no name there is nothing. */

@@ -368,6 +368,16 @@ describe('denials and switches', () => {
   });
 });
 
+test('what is given everywhere is held everywhere: a role that denies it in one place keeps it from being given', async () => {
+  const { rbac, mine } = await office();
+  await rbac.defineRole('setup', 'ban', { deny: ['book:read'] });
+  await rbac.grantRole('setup', 'ada', 'reader', { tenant: '*' });
+  await mine.grantPermission(ada, 'eve', 'book:read', { tenant: '*' });
+  await rbac.grantRole('setup', 'ada', 'ban' as 'reader');
+  await expect(mine.grantPermission(ada, 'tom', 'book:read', { tenant: '*' })).rejects.toMatchObject(beyond);
+  await mine.grantPermission(ada, 'tom', 'book:read', { tenant: 'north' });
+});
+
 test('a write that rests on no other is no change of the roles; one that takes an administrator away is', async () => {
   const { rbac, mine, batches } = await office();
   await rbac.grantRole('setup', 'bob', 'admin');

@@ -161,6 +161,7 @@ test('the first role and the first permission are like others, and a direct gran
   await rbac.grantRole('root', 'ann', 'reader');
   expect(await rbac.can('ann', 'note:read', { owner: 'ann' })).toBe(true);
   expect(await rbac.can('ann', 'note:read', { owner: 'bob' })).toBe(false);
+  expect((await rbac.decide('ann', 'note:read', { owner: 'bob' })).reason).toBe('not-owner');
   expect(await rbac.can('nobody', 'note:write')).toBe(false);
   const wider = definePermissions({ note: ['read:own', 'write'], later: ['added'] });
   const newer = createRbac({ permissions: wider, store });

@@ -47,6 +47,9 @@ export const rbac: readonly Scored[] = [
     equivalent: [
       ['hashOf:', 'what a name means is looked up all the same; only which names share a place is another'],
       ['#find: count > this.#mask', SPEED],
+      ['#find: count + 1 -> count - 1', SPEED],
+      ['#find: this.#makePlaces(count + 1); -> ;', SPEED],
+      ['#makePlaces: many < atLeast -> many <= atLeast', SPEED],
       ['#makePlaces: many * PLACE -> many / PLACE', SPEED],
       ['#makePlaces: many - 1 ->', SPEED],
       ['#makePlaces: this.#mask = many - 1; -> ;', SPEED],
@@ -58,7 +61,16 @@ export const rbac: readonly Scored[] = [
   { file: src('policy'), tests: tests('engine', 'judge', 'permissions', 'short-ways', 'cache') },
   {
     file: src('engine'),
-    tests: tests('decisions', 'guards', 'cache', 'shared-cache', 'tenants', 'short-ways', 'duties'),
+    tests: tests(
+      'decisions',
+      'guards',
+      'cache',
+      'shared-cache',
+      'tenants',
+      'short-ways',
+      'duties',
+      'governance',
+    ),
     equivalent: [
       ['entryNow: entry && activations?.concerns(facts.heldPolicy, entry) -> entry ||', SPEED],
       ['entryNow: entry && activations?.concerns(facts.heldPolicy, entry) -> true', SPEED],
