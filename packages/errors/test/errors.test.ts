@@ -914,10 +914,12 @@ onBothExpress((express, major) => {
       const events = createEvents();
       events.on('errors.handled', (event) => void outcomes.push(event.outcome));
       const app = express();
+      let leave = (): void => undefined;
       app.get('/:kind', (req, res, next) => {
         res.on('close', () =>
           next(req.params['kind'] === 'fault' ? new TypeError('fault') : AbortSignal.abort().reason),
         );
+        leave();
       });
       app.use(
         errorHandler({ logger: false, events, report: (error) => void reports.push((error as Error).name) }),
@@ -927,7 +929,7 @@ onBothExpress((express, major) => {
         const socket = connect(port, '127.0.0.1', () =>
           socket.write(`GET /${kind} HTTP/1.1\r\nHost: x\r\n\r\n`),
         );
-        setTimeout(() => socket.destroy(), 50);
+        leave = () => void socket.destroy();
         const expected = kind === 'fault' ? 2 : 1;
         await eventually(() => expect(outcomes).toHaveLength(expected));
       }
@@ -940,6 +942,11 @@ onBothExpress((express, major) => {
       const events = createEvents();
       events.on('errors.handled', (event) => void codes.push(event.code));
       const app = express();
+      let breakOff = (): void => undefined;
+      app.use((req, _res, next) => {
+        next();
+        req.once('data', () => breakOff());
+      });
       app.use(express.json(), errorHandler({ logger: false, events }));
       const port = await start(app);
       const upload = httpRequest({
@@ -950,7 +957,7 @@ onBothExpress((express, major) => {
       });
       upload.on('error', () => undefined);
       Readable.from(['{"a":']).pipe(upload, { end: false });
-      setTimeout(() => upload.destroy(), 50);
+      breakOff = () => void upload.destroy();
       await eventually(() => expect(codes).toEqual(['E_REQUEST_ABORTED']));
     });
   });
