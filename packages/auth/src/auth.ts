@@ -267,7 +267,7 @@ export function createAuth(options: AuthOptions): Auth {
   };
 }
 
-/** From one network five wrong codes at once, then waits that double up to a day: some 16 of a million a day, 32 from all networks. */
+/** From one network five wrong codes at once, then waits that double up to a day: some 17 of a million a day, 32 from all networks. */
 function factorsOf(
   { keys, issuer, drift }: NonNullable<AuthSettings['factors']>,
   {
