@@ -172,6 +172,18 @@ describe('a budget of guesses', () => {
     expect(await budget.take(of('e'))).toMatchObject({ allowed: false, by: 'network' });
   });
 
+  test('a right password gives the account back what its network spent, and not what others did', async () => {
+    const { budget } = kit({ perAccount: 3 });
+    const [home, other] = [
+      { account: 'a', ...at('192.0.2.1') },
+      { account: 'a', ...at('192.0.3.1') },
+    ];
+    for (const guess of [home, home, other]) expect(await budget.take(guess)).toEqual(judged);
+    await budget.succeeded(home);
+    for (let n = 0; n < 2; n++) expect(await budget.take(other)).toEqual(judged);
+    expect(await budget.take(other)).toEqual({ allowed: true, locks: true });
+  });
+
   test('where no address is known only the account counts, and a right password gives one guess back', async () => {
     const { budget, seen } = kit({ perAccount: 2 });
     for (let n = 0; n < 2; n++) expect(await budget.take({ account: 'a' })).toEqual(judged);

@@ -112,6 +112,11 @@ describe('the look-up of breached passwords', () => {
     expect(asked.map(({ url }) => url.slice(url.lastIndexOf('/') + 1).length)).toEqual([5, 5]);
   });
 
+  test('takes no refusal for an answer, whatever it says', async () => {
+    const fetch = async () => ({ ok: false, text: async () => range('x', 3) });
+    await expect(pwnedPasswords({ fetch }).includes('x')).rejects.toThrow('refused to answer');
+  });
+
   test('reads up to a mebibyte', async () => {
     const padded = range('x', 3).padEnd(1_048_576);
     expect(await service(() => padded).list.includes('x')).toBe(true);
