@@ -1,5 +1,11 @@
 import { expect, test } from '@jest/globals';
-import { createMemoryStore, type Principal } from '@portcullis/core';
+import {
+  createMemoryStore,
+  ensureContext,
+  type Principal,
+  type SecurityRequest,
+  type SecurityResponse,
+} from '@portcullis/core';
 import { recordedEvents } from '@portcullis/core/testing';
 import {
   createRbac,
@@ -57,6 +63,22 @@ test('a decision says what was asked, of whom, where, what decided, and as of wh
     reason: 'anonymous',
     source: 'none',
   });
+});
+
+test('a guard that asks for several says so in its decision', async () => {
+  const { rbac } = await library();
+  await rbac.decide('sam', 'book:read');
+  const names = ['loan:approve', 'book:read'] as const;
+  const req = { headers: {}, method: 'GET' } as SecurityRequest;
+  ensureContext(req).principal = Object.freeze(who('sam'));
+  for (const [guard, asked] of [
+    [rbac.requireAnyPermission(...names), 'any of loan:approve, book:read'],
+    [rbac.requireAllPermissions(...names), 'all of loan:approve, book:read'],
+    [rbac.requirePermission('book:read'), 'book:read'],
+  ] as const) {
+    guard(req, {} as SecurityResponse, () => undefined);
+    expect(req.security?.decision).toMatchObject({ allowed: true, asked, method: 'GET' });
+  }
 });
 
 test('what is no question, and who is nobody, is said at once', async () => {
@@ -194,6 +216,10 @@ test('a role that has to be activated counts in no short way either, and others 
     expect((await rbac.decide('ann', 'book:read')).reason).toBe('not-granted');
   }
   const ann = who('ann', { sessionId: 's' });
+  const get = activations.get;
+  activations.get = () => Promise.reject(new Error('down'));
+  await expect(rbac.require(ann, 'book:read')).rejects.toMatchObject({ code: 'E_ROLES_UNAVAILABLE' });
+  activations.get = get;
   await rbac.activateRole(ann, 'reader');
   expect([await rbac.can(ann, 'book:read'), await rbac.can('ann', 'book:read')]).toEqual([true, false]);
 });
