@@ -82,10 +82,10 @@ describe('many networks at one account', () => {
     await kit.auth.register(ada, at('192.0.2.1'));
     let judged = 0;
     let told = 0;
-    for (let n = 0; n < 8_640; n++) {
+    for (let n = 0; n < 2_880; n++) {
       if ((await guess(kit, at(`${10 + (n % 200)}.${n % 251}.${n % 13}.9`))) === 'judged') judged++;
       told += kit.events.of('auth.locked-out').length;
-      kit.clock.advance('10s');
+      kit.clock.advance('30s');
     }
     expect(judged).toBeGreaterThan(40);
     expect(judged).toBeLessThanOrEqual(100);

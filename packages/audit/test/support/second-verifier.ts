@@ -20,16 +20,37 @@ interface Report {
   readonly tampered: readonly { line: number; problem: string }[];
 }
 
+interface Verdict {
+  /** As `portcullis-audit verify` would end. */
+  readonly code: number;
+  readonly report: Report;
+}
+
 /** Python's standard library and openssl: not a line shared with ours. */
-export function second(
-  lines: readonly string[],
+export function second(lines: readonly string[], ...anchors: readonly string[]): Verdict {
+  return secondOfEach({ lines }, ...anchors)['lines']!;
+}
+
+/** Of several logs under the same anchors, in one process. */
+export function secondOfEach(
+  logs: Readonly<Record<string, readonly string[]>>,
   ...anchors: readonly string[]
-): { code: number | null; report: Report } {
-  const log = join(folder, 'log.ndjson');
-  writeFileSync(log, lines.map((line) => `${line}\n`).join(''));
+): Readonly<Record<string, Verdict>> {
+  const files = Object.values(logs).map((lines, index) => {
+    const file = join(folder, `log-${index}.ndjson`);
+    writeFileSync(file, lines.map((line) => `${line}\n`).join(''));
+    return file;
+  });
   const notes = join(folder, 'anchor');
   writeFileSync(notes, anchors.map((note) => `${checkpointLine(note)}\n`).join(''));
-  const args = [script, log, '--key', verifierKey, ...(anchors.length > 0 ? ['--anchor', notes] : [])];
-  const { status, stdout } = spawnSync('python3', args, { encoding: 'utf8' });
-  return { code: status, report: JSON.parse(stdout) as Report };
+  const args = [script, ...files, '--key', verifierKey, ...(anchors.length > 0 ? ['--anchor', notes] : [])];
+  const { stdout, stderr } = spawnSync('python3', args, { encoding: 'utf8' });
+  const verdicts = stdout.split('\n').filter(Boolean);
+  if (verdicts.length !== files.length) throw new Error(`The second verifier could not run: ${stderr}`);
+  return Object.fromEntries(
+    Object.keys(logs).map((name, index) => {
+      const { code, ...report } = JSON.parse(verdicts[index]!) as Report & { readonly code: number };
+      return [name, { code, report }];
+    }),
+  );
 }
