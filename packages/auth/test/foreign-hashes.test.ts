@@ -53,13 +53,13 @@ describe('hashes that Django, passlib and argon2-cffi have made', () => {
         valid: readonly Sample[];
       };
       expect(valid.filter(({ hash }) => !accept.some((one) => one.accepts(hash)))).toEqual([]);
-      // Each costs a third of a second and more: of every scheme the plain one and the two that are least plain.
+      // Each costs a third of a second and more: of every scheme the plain one and one that is not.
       const tooLong = ({ scheme, password }: Sample) =>
         scheme === 'bcrypt' && Buffer.byteLength(password) > 72;
       for (const scheme of new Set(valid.map((sample) => sample.scheme))) {
         const all = valid.filter((sample) => sample.scheme === scheme);
         const odd = all.filter(({ password }) => !/^[ -~]{1,71}$/.test(password));
-        for (const sample of [all[0]!, ...odd.slice(0, 2)]) {
+        for (const sample of [all[0]!, ...odd.slice(0, 1)]) {
           const { matches } = await passwords.verify(sample.password, sample.hash);
           expect([sample, matches]).toEqual([
             sample,

@@ -118,7 +118,7 @@ function worstOf(
   let worst: [number, string] = [0, ''];
   for (const fragment of fragments) {
     let ratio = Number.POSITIVE_INFINITY;
-    for (let attempt = 0; attempt < 4 && !(ratio <= AT_MOST); attempt++) {
+    for (let attempt = 0; attempt < 10 && !(ratio <= AT_MOST); attempt++) {
       ratio = Math.min(ratio, ratioOf(fragment, work, rounds * (attempt + 1)));
     }
     if (ratio > worst[0]) worst = [ratio, fragment];
