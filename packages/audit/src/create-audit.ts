@@ -29,10 +29,10 @@ import type { Checkpoint } from './checkpoint.js';
 import { exportAs, type ExportOptions } from './exports/export-as.js';
 import {
   eventsSince,
+  placesOf,
   removedBefore,
   type InventoryOptions,
   type LogInventory,
-  type LogPlace,
 } from './inventory.js';
 import { Sealer } from './log/sealer.js';
 import type { AuditTree } from './log/tree.js';
@@ -477,47 +477,6 @@ export function createAudit(options: AuditOptions): Audit {
     if (!durable) throw errors.E_AUDIT_UNAVAILABLE();
   }
 
-  function places(): LogPlace[] {
-    const unknown = {
-      where: 'a store of the app',
-      format: 'canonical JSON (RFC 8785)',
-      access: 'as the store decides',
-    };
-    const { spool } = given;
-    return [
-      { part: 'entries', ...(store.place ?? unknown) },
-      ...(spool
-        ? [
-            {
-              part: 'spool',
-              where: `folder ${spool.directory}, at most ${spool.maxBytes} bytes, while the store is down`,
-              format: 'NDJSON',
-              access: "the process's user (mode 0600)",
-            } as const,
-          ]
-        : []),
-      ...(mirror
-        ? [
-            {
-              part: 'mirror',
-              where: mirror.place ?? 'a mirror of the app',
-              format: 'as its transports write, without secrets and personal values',
-              access: 'as there',
-            } as const,
-          ]
-        : []),
-      ...anchors.map(
-        ({ name }) =>
-          ({
-            part: 'checkpoints',
-            where: `anchor ${name}`,
-            format: 'signed note (C2SP)',
-            access: 'hashes and numbers only; for everybody who verifies',
-          }) as const,
-      ),
-    ];
-  }
-
   async function heldNow(): Promise<LegalHold[]> {
     await writer.settled();
     return holdsIn((query) => store.query(query));
@@ -711,7 +670,7 @@ export function createAudit(options: AuditOptions): Audit {
       const removed = await removedBefore(find, PRUNED);
       return {
         log: signer?.origin ?? UNNAMED,
-        places: places(),
+        places: placesOf({ store: store.place, spool: given.spool, mirror, anchors }),
         since: from,
         events: await eventsSince(find, from, lossOf),
         tables: [...tracked.values()].map(({ table, columns }) => ({

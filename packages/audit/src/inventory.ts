@@ -103,3 +103,51 @@ export async function removedBefore(find: Find, action: string): Promise<string 
   const { before } = (entries[0]?.data ?? {}) as { readonly before?: unknown };
   return typeof before === 'string' ? before : undefined;
 }
+
+interface Parts {
+  readonly store: Omit<LogPlace, 'part'> | undefined;
+  readonly spool: { readonly directory: string; readonly maxBytes: number } | undefined;
+  readonly mirror: { readonly place?: string | undefined } | undefined;
+  readonly anchors: readonly { readonly name: string }[];
+}
+
+/** Where something of the log is written: the store, and what the app has set up beside it. */
+export function placesOf({ store, spool, mirror, anchors }: Parts): LogPlace[] {
+  const unknown = {
+    where: 'a store of the app',
+    format: 'canonical JSON (RFC 8785)',
+    access: 'as the store decides',
+  };
+  return [
+    { part: 'entries', ...(store ?? unknown) },
+    ...(spool
+      ? [
+          {
+            part: 'spool',
+            where: `folder ${spool.directory}, at most ${spool.maxBytes} bytes, while the store is down`,
+            format: 'NDJSON',
+            access: "the process's user (mode 0600)",
+          } as const,
+        ]
+      : []),
+    ...(mirror
+      ? [
+          {
+            part: 'mirror',
+            where: mirror.place ?? 'a mirror of the app',
+            format: 'as its transports write, without secrets and personal values',
+            access: 'as there',
+          } as const,
+        ]
+      : []),
+    ...anchors.map(
+      ({ name }) =>
+        ({
+          part: 'checkpoints',
+          where: `anchor ${name}`,
+          format: 'signed note (C2SP)',
+          access: 'hashes and numbers only; for everybody who verifies',
+        }) as const,
+    ),
+  ];
+}
